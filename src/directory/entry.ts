@@ -1,0 +1,54 @@
+/**
+ * A directory entry as everybody after the directory sees it: a name and attributes with values.
+ *
+ * Text is text: a value whose syntax is textual and whose octets are valid UTF-8 is a string, anything else is bytes.
+ * Attribute names compare without regard to case; options (`;lang-en`) are part of the name.
+ * An Entry is never changed after it was made, so it can be shared and anything derived from it cached beside it.
+ */
+
+import type { Dn } from '../ldap-wire/index.ts';
+
+export type AttributeValue = string | Uint8Array;
+
+export interface Attribute {
+  /** As the schema spells it. */
+  readonly name: string;
+  readonly values: readonly AttributeValue[];
+}
+
+export class Entry {
+  readonly dn: Dn;
+  /** By lower-case name, in the order of the entry. */
+  readonly attributes: ReadonlyMap<string, Attribute>;
+
+  constructor(dn: Dn, attributes: Iterable<Attribute>) {
+    this.dn = dn;
+    const map = new Map<string, Attribute>();
+    for (const attribute of attributes) map.set(attribute.name.toLowerCase(), attribute);
+    this.attributes = map;
+  }
+
+  values(name: string): readonly AttributeValue[] {
+    return this.attributes.get(name.toLowerCase())?.values ?? [];
+  }
+
+  /** All textual values. */
+  texts(name: string): string[] {
+    return this.values(name).filter((value) => typeof value === 'string');
+  }
+
+  /** The first textual value. */
+  text(name: string): string | undefined {
+    return this.texts(name)[0];
+  }
+
+  has(name: string): boolean {
+    return this.attributes.has(name.toLowerCase());
+  }
+
+  /** Whether one of `objectClass` is this class, by name without regard to case. Superclasses are stored, so they match too. */
+  isA(objectClass: string): boolean {
+    const wanted = objectClass.toLowerCase();
+    return this.texts('objectClass').some((name) => name.toLowerCase() === wanted);
+  }
+}

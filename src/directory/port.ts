@@ -1,0 +1,175 @@
+/**
+ * The Directory port: what every room needs of an LDAP directory, in this process or far away.
+ *
+ * Implementations: the bundled server (this room) and any LDAP server (room directory-remote). One contract suite runs
+ * against each. Arguments and results are plain values. Every refusal is a DirectoryFault with the LDAP result code and a
+ * diagnostic that names attribute and rule.
+ * Spec: RFC 4511
+ */
+
+import { Fault, type FaultKind } from '../base/index.ts';
+import type { Dn, Filter, Rdn } from '../ldap-wire/index.ts';
+import type { Attribute, AttributeValue, Entry } from './entry.ts';
+
+/** LDAP result codes this product uses (RFC 4511 Appendix A, RFC 3909, RFC 4528). */
+export const resultCodes = {
+  success: 0,
+  operationsError: 1,
+  protocolError: 2,
+  timeLimitExceeded: 3,
+  sizeLimitExceeded: 4,
+  compareFalse: 5,
+  compareTrue: 6,
+  authMethodNotSupported: 7,
+  strongerAuthRequired: 8,
+  referral: 10,
+  adminLimitExceeded: 11,
+  unavailableCriticalExtension: 12,
+  confidentialityRequired: 13,
+  saslBindInProgress: 14,
+  noSuchAttribute: 16,
+  undefinedAttributeType: 17,
+  inappropriateMatching: 18,
+  constraintViolation: 19,
+  attributeOrValueExists: 20,
+  invalidAttributeSyntax: 21,
+  noSuchObject: 32,
+  aliasProblem: 33,
+  invalidDNSyntax: 34,
+  inappropriateAuthentication: 48,
+  invalidCredentials: 49,
+  insufficientAccessRights: 50,
+  busy: 51,
+  unavailable: 52,
+  unwillingToPerform: 53,
+  loopDetect: 54,
+  namingViolation: 64,
+  objectClassViolation: 65,
+  notAllowedOnNonLeaf: 66,
+  notAllowedOnRDN: 67,
+  entryAlreadyExists: 68,
+  objectClassModsProhibited: 69,
+  affectsMultipleDSAs: 71,
+  other: 80,
+  canceled: 118,
+  noSuchOperation: 119,
+  tooLate: 120,
+  cannotCancel: 121,
+  assertionFailed: 122,
+} as const;
+export type ResultName = keyof typeof resultCodes;
+
+const kinds: Partial<Record<ResultName, FaultKind>> = {
+  invalidCredentials: 'bad-credentials',
+  inappropriateAuthentication: 'bad-credentials',
+  insufficientAccessRights: 'not-permitted',
+  noSuchObject: 'not-found',
+  entryAlreadyExists: 'exists',
+  attributeOrValueExists: 'exists',
+  protocolError: 'malformed',
+  invalidDNSyntax: 'malformed',
+  busy: 'busy',
+  unavailable: 'unavailable',
+  adminLimitExceeded: 'too-large',
+  sizeLimitExceeded: 'too-large',
+  timeLimitExceeded: 'timeout',
+  assertionFailed: 'conflict',
+  other: 'bug',
+};
+
+export class DirectoryFault extends Fault {
+  readonly result: ResultName;
+  /** For noSuchObject: the deepest entry on the way that exists and may be known. */
+  readonly matched: Dn | undefined;
+
+  constructor(result: ResultName, say: string, options: { cause?: unknown; matched?: Dn | undefined } = {}) {
+    super(kinds[result] ?? 'refused', say, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'DirectoryFault';
+    this.result = result;
+    this.matched = options.matched;
+  }
+}
+
+/** On whose behalf an operation is done, and by which way it came: rights are judged and history is written with it. */
+export interface Actor {
+  /** DN of who is bound; undefined is anonymous. */
+  readonly dn: Dn | undefined;
+  /** `system` is the server itself, above all rights; `bound` is judged by `cn=access`. */
+  readonly as: 'system' | 'bound';
+  /** ldap, web, cli, import, smtpd …: for the change history. */
+  readonly door: string;
+  /** Network address of the client, where there is one. */
+  readonly address?: string;
+}
+
+export const system = (door: string): Actor => ({ dn: undefined, as: 'system', door });
+export const anonymous = (door: string, address?: string): Actor => ({ dn: undefined, as: 'bound', door, ...(address ? { address } : {}) });
+
+export type Scope = 'base' | 'one' | 'sub';
+
+export interface SearchRequest {
+  readonly base: Dn;
+  readonly scope: Scope;
+  readonly filter: Filter;
+  /** Names, `*`, `+`, `1.1`; empty means all user attributes. */
+  readonly attributes?: readonly string[];
+  readonly typesOnly?: boolean;
+  /** Entries at most; 0 or undefined: the server's own limit. */
+  readonly sizeLimit?: number;
+  /** Seconds; 0 or undefined: the server's own limit. */
+  readonly timeLimit?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** What follows a modify (RFC 4511 §4.6; increment RFC 4525). */
+export interface Modification {
+  readonly operation: 'add' | 'delete' | 'replace' | 'increment';
+  readonly attribute: Attribute;
+}
+
+/** A place in the change log; ordered. Plain number for the bundled server. */
+export type Position = number;
+
+/** One committed change. `before`/`after` are whole entries with operational attributes, passwords left out. */
+export interface Change {
+  readonly position: Position;
+  readonly kind: 'add' | 'modify' | 'rename' | 'delete';
+  readonly uuid: string;
+  readonly before: Entry | undefined;
+  readonly after: Entry | undefined;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly actor: Actor;
+}
+
+export interface Watch {
+  /** Where the feed stands: every change up to and including it was delivered. */
+  readonly position: Position;
+  stop(): void;
+}
+
+export interface Directory {
+  /**
+   * Entries one by one, as the actor may see them. Throws DirectoryFault (sizeLimitExceeded after the allowed number was
+   * yielded, timeLimitExceeded, adminLimitExceeded, noSuchObject with `matched`, …).
+   */
+  search(actor: Actor, request: SearchRequest): AsyncIterable<Entry>;
+  /** One entry by name, or undefined where it does not exist or may not be known. */
+  read(actor: Actor, dn: Dn, attributes?: readonly string[]): Promise<Entry | undefined>;
+  compare(actor: Actor, dn: Dn, attribute: string, value: AttributeValue): Promise<boolean>;
+  add(actor: Actor, dn: Dn, attributes: readonly Attribute[]): Promise<void>;
+  modify(actor: Actor, dn: Dn, modifications: readonly Modification[]): Promise<void>;
+  rename(actor: Actor, dn: Dn, to: { readonly rdn: Rdn; readonly deleteOldRdn: boolean; readonly newSuperior?: Dn }): Promise<void>;
+  delete(actor: Actor, dn: Dn): Promise<void>;
+  /** Simple bind: who this is, or DirectoryFault invalidCredentials. Never says which of name and password was wrong. */
+  authenticate(dn: Dn, password: string, from: { readonly door: string; readonly address?: string }): Promise<Actor>;
+  /** The position of the last committed change. */
+  position(): Promise<Position>;
+  /**
+   * Calls `listener` for every change after `from` (undefined: from now on), in order, each once, after it is durable.
+   * `lost` is called instead when the log no longer reaches back to `from`: whoever keeps a view starts it afresh.
+   */
+  watch(from: Position | undefined, listener: (change: Change) => void, lost: () => void): Promise<Watch>;
+}
+
+export type DirectoryReader = Pick<Directory, 'search' | 'read' | 'compare' | 'position' | 'watch'>;

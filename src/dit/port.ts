@@ -1,0 +1,88 @@
+/**
+ * The directory as typed answers, kept current by the change feed.
+ *
+ * Promise: an answer reflects every change the feed has delivered; a lookup that the view has costs microseconds; memory
+ * has a bound. `unknown` (the directory is away and the view does not have it) is different from "no": callers answer
+ * it with a temporary reply, never a permanent one (Fault `unavailable` is thrown).
+ */
+
+import type { Live, OutputChannel } from '../base/index.ts';
+import type { SettingsDeclaration, SettingsOf, SettingsShape } from '../settings/index.ts';
+
+export type Permission = 'none' | 'send' | 'receive' | 'send-receive';
+
+/** A connector of an address: checklist DIR-09. */
+export interface Connector {
+  readonly dn: string;
+  readonly channel: OutputChannel;
+  readonly identifier: string;
+  readonly permission: Permission;
+}
+
+/** Somebody or something that has an address. */
+export interface Recipient {
+  readonly dn: string;
+  /** entryUUID: the mailbox key. */
+  readonly uuid: string;
+  /** Primary address. */
+  readonly mail: string;
+  readonly kind: 'user' | 'shared' | 'list' | 'alias';
+  readonly aliases: readonly string[];
+  readonly connectors: readonly Connector[];
+  /** `mailForwardingAddress`: where mail goes instead (alias entries) or, for users, in addition to the mailbox. */
+  readonly forwardTo: readonly string[];
+  /** `mailRoutingAddress` (RFC draft inetLocalMailRecipient): mail goes there, and not to the mailbox. */
+  readonly routingAddress: string | undefined;
+  /** `accountStatus`: active, nologin (receives, may not log in), disabled (neither). */
+  readonly status: 'active' | 'nologin' | 'disabled';
+  readonly displayName: string | undefined;
+  /** Octets; undefined is no limit. */
+  readonly quota: number | undefined;
+  /** Whether the account may log in at all: a person's entry with a password. */
+  readonly login: boolean;
+}
+
+export interface Domain {
+  readonly dn: string;
+  /** A-label form, lower-case. */
+  readonly name: string;
+  /** Domain aliasing (MTA-05): mail to user@name goes to user@target when only that account exists. */
+  readonly aliasOf: string | undefined;
+  /** The manual's `*.`: sub-domains without an entry of their own belong to it too. */
+  readonly subdomains: boolean;
+}
+
+/** Domain forwarding (MTA-04). */
+export interface Forwarding {
+  readonly dn: string;
+  readonly domain: string;
+  readonly channel: OutputChannel;
+  readonly identifier: string;
+}
+
+export interface Dit {
+  /** Who has this address (primary, alias or list), compared without regard to case. Undefined: nobody. */
+  recipient(address: string): Promise<Recipient | undefined>;
+  /** The same, by mailbox key. */
+  recipientByUuid(uuid: string): Promise<Recipient | undefined>;
+  /** The local domain this name is or falls under (`subdomains`), most specific first. Undefined: not ours. */
+  domain(name: string): Promise<Domain | undefined>;
+  forwarding(domain: string): Promise<Forwarding | undefined>;
+  /** Whether the name and password belong to an account that may log in: its recipient; Fault bad-credentials otherwise. */
+  login(name: string, password: string, from: { readonly door: string; readonly address: string }): Promise<Recipient>;
+  readonly mta: Live<MtaPolicy>;
+  /** The settings of one declaration, read from its entry, live. `host` picks the entry of declarations that exist once a host. */
+  settings<S extends SettingsShape>(declaration: SettingsDeclaration<S>): Live<SettingsOf<S>>;
+}
+
+export interface MtaPolicy {
+  /** Host name (FQDN) this server goes by, and the default local domain. */
+  readonly host: string;
+  readonly domain: string;
+  /** MTA-03: where local addresses without a connector go. */
+  readonly defaultLocalChannel: OutputChannel;
+  /** MTA-03: what happens to unknown local recipients: bounced, or handed to a channel that can take them (SMTPC, CCIN, NOTESIN). */
+  readonly unknownLocalChannel: OutputChannel | 'bounce';
+  readonly internetChannel: OutputChannel;
+  readonly postmaster: string;
+}

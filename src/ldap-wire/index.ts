@@ -1,0 +1,2 @@
+export type * from './dn.ts';
+export type * from './filter.ts';

@@ -1,0 +1,150 @@
+/**
+ * The shared message queue as its users see it.
+ *
+ * A message is accepted once (`submit`, durable before it resolves) into the input queue with all its recipients. The
+ * preprocessor files every recipient under an output channel; channel processors lease work, and finish each recipient
+ * exactly once: completed, deferred or bounced. What must happen together (deliver into the store and complete the
+ * recipient) is joined by the Parts below.
+ * Source: manual chapter 3 "MTA Queue Management"; checklist MTA-06
+ */
+
+import type { InputChannel, OutputChannel } from '../base/index.ts';
+import type { BlobInfo, Part } from '../storage/index.ts';
+
+/** Where a recipient waits: not yet routed, or at a channel. */
+export type QueueName = 'INPUT' | OutputChannel;
+
+/** Opaque, sortable by time of arrival, safe in file names and headers. */
+export type QueueId = string;
+
+/** RFC 3461 §4: what the sender wants to hear about this recipient. Undefined means the default (failure, and delay). */
+export interface DsnRequest {
+  readonly notify?: readonly ('never' | 'success' | 'failure' | 'delay')[];
+  /** `ORCPT` as given: `rfc822;user@host` (xtext decoded). */
+  readonly originalRecipient?: string;
+}
+
+export interface NewRecipient {
+  /** As in RCPT TO: local part as given, domain lower-case A-label. */
+  readonly address: string;
+  readonly dsn?: DsnRequest;
+}
+
+/** The client a message came from; for Received, logs and policy. */
+export interface Origin {
+  readonly address?: string;
+  readonly port?: number;
+  readonly helo?: string;
+  /** DN of the authenticated sender. */
+  readonly user?: string;
+  readonly protocol?: string;
+  readonly tls?: boolean;
+}
+
+export interface NewMessage {
+  readonly id: QueueId;
+  /** Envelope sender; empty string is the null sender. */
+  readonly sender: string;
+  readonly recipients: readonly NewRecipient[];
+  readonly blob: BlobInfo;
+  /** Trace header written by the accepting door; goes in front of the blob's bytes everywhere. CRLF lines. */
+  readonly prefix: string;
+  readonly inputChannel: InputChannel;
+  readonly origin: Origin;
+  /** RFC 6531: an address or header is not ASCII. */
+  readonly smtputf8: boolean;
+  /** RFC 6152: the content has octets above 127. */
+  readonly eightBit: boolean;
+  /** RFC 3461 RET and ENVID. */
+  readonly ret?: 'full' | 'hdrs';
+  readonly envelopeId?: string;
+  /** Milliseconds since 1970. */
+  readonly arrivedAt: number;
+}
+
+/** A message in the queue, whoever its recipients are. */
+export type QueuedMessage = Omit<NewMessage, 'recipients'>;
+
+/** A recipient's number within its message: stays the same as long as it is queued. With the queue id it is the delivery id. */
+export type RecipientNumber = number;
+
+export interface QueuedRecipient {
+  readonly number: RecipientNumber;
+  readonly address: string;
+  readonly dsn?: DsnRequest;
+  readonly queue: QueueName;
+  /** Channel identifier: mailbox key (entryUUID) for LOCAL, next-hop domain for SMTPC, decoder address for BSMTPOUT … */
+  readonly identifier: string;
+  readonly attempts: number;
+  /** Not before this time; milliseconds since 1970. */
+  readonly nextAttempt: number;
+  /** Why it waits, for people. */
+  readonly reason?: string;
+  /** Set once the sender was told of a delay. */
+  readonly delayNotified?: boolean;
+}
+
+/** Work handed to one processor: the message and those of its recipients that wait in one queue and are due. */
+export interface Lease {
+  readonly token: string;
+  readonly queue: QueueName;
+  readonly message: QueuedMessage;
+  readonly recipients: readonly QueuedRecipient[];
+}
+
+/** Where the preprocessor wants a recipient to go. One recipient may get several routes; the address may be rewritten. */
+export interface Filing {
+  readonly from: RecipientNumber;
+  readonly to: readonly { readonly address: string; readonly queue: OutputChannel; readonly identifier: string }[];
+}
+
+export interface Deferral {
+  readonly number: RecipientNumber;
+  readonly nextAttempt: number;
+  readonly reason: string;
+  readonly delayNotified?: boolean;
+}
+
+export interface QueueSummary {
+  readonly queue: QueueName;
+  /** Recipients due or leased. */
+  readonly pending: number;
+  readonly deferred: number;
+}
+
+export interface QueueListing {
+  readonly message: QueuedMessage;
+  readonly recipients: readonly QueuedRecipient[];
+}
+
+export interface Queue {
+  /** A fresh id; the door puts it into its Received line before it submits. */
+  newId(): QueueId;
+  /** Durable when it resolves. */
+  submit(message: NewMessage): Promise<void>;
+  /** The same as a part, to be joined with the completion of what caused the message (bounce, forward). */
+  submitPart(message: NewMessage): Part<void>;
+  /**
+   * Up to `limit` messages that have due recipients in this queue, oldest due first, grouped by message; with `identifier` only
+   * that destination's. Nobody else gets them until the lease ends. A lease of a process that died is void at the next start.
+   */
+  lease(queue: QueueName, limit: number, options?: { identifier?: string }): Promise<Lease[]>;
+  /** Moves recipients of an INPUT lease to their channels and ends the lease. Recipients with no route stay with the caller (bounce them). */
+  file(lease: Lease, filings: readonly Filing[]): Promise<void>;
+  filePart(lease: Lease, filings: readonly Filing[]): Part<void>;
+  /** These recipients are done (delivered, bounced, discarded); the last one done frees the message. Checks that the lease still holds. */
+  completePart(lease: Lease, numbers: readonly RecipientNumber[]): Part<void>;
+  complete(lease: Lease, numbers: readonly RecipientNumber[]): Promise<void>;
+  defer(lease: Lease, deferrals: readonly Deferral[]): Promise<void>;
+  /** Gives unfinished recipients back, due at once. */
+  release(lease: Lease): Promise<void>;
+  /** Calls `listener` whenever this queue may have due work: on filing, release, and when a deferred recipient's time comes. */
+  onWork(queue: QueueName, listener: () => void): () => void;
+  /** Makes deferred recipients due now (all, or one destination's). Returns how many. */
+  retryNow(queue: QueueName, identifier?: string): Promise<number>;
+  summary(): Promise<QueueSummary[]>;
+  list(options?: { queue?: QueueName; limit?: number; after?: QueueId }): AsyncIterable<QueueListing>;
+  get(id: QueueId): Promise<QueueListing | undefined>;
+  /** Due times in the future of a queue's distinct destinations, for status. */
+  destinations(queue: QueueName): Promise<{ identifier: string; recipients: number; nextAttempt: number; reason?: string }[]>;
+}
