@@ -1,0 +1,202 @@
+/**
+ * Runs the components: starts, stops and restarts each alone, and knows how they are.
+ *
+ * Promise: one component's failure leaves the others running; one that fails is started again after a growing pause when
+ * its policy says so; orders for one component are carried out one after the other.
+ * Source: manual chapter 2, "Component Status"; checklist SRV-01, SRV-02
+ */
+
+import { asFault, type Cancel, type Clock, type Component, Fault, type Live, type Log } from '../base/index.ts';
+
+export interface ComponentPolicy {
+  readonly autoStart: boolean;
+  readonly autoRestart: boolean;
+  readonly autoStop: boolean;
+  /** Seconds. */
+  readonly waitTime: number;
+}
+
+export type ComponentState = 'stopped' | 'waiting' | 'starting' | 'running' | 'stopping' | 'failed';
+
+export interface ComponentStatus {
+  readonly name: string;
+  readonly state: ComponentState;
+  /** Milliseconds since 1970, while it runs. */
+  readonly since?: number;
+  readonly lastError?: string;
+  readonly policy: ComponentPolicy;
+}
+
+interface Managed {
+  readonly component: Component;
+  readonly policy: Live<ComponentPolicy>;
+  state: ComponentState;
+  since: number | undefined;
+  lastError: string | undefined;
+  failures: number;
+  retry: Cancel | undefined;
+  /** Orders run behind this. */
+  last: Promise<void>;
+}
+
+const firstPause = 1_000;
+const longestPause = 60_000;
+/** After running this long a component counts as healthy again. */
+const healthyAfter = 60_000;
+/** A component gets this long to stop; then it is given up. */
+const stopWithin = 10_000;
+
+export class Responder {
+  readonly #managed = new Map<string, Managed>();
+  readonly #log: Log;
+  readonly #clock: Clock;
+
+  constructor(options: { readonly log: Log; readonly clock: Clock }) {
+    this.#log = options.log;
+    this.#clock = options.clock;
+  }
+
+  /** In the order in which they are to be started; stopped in reverse. */
+  add(component: Component, policy: Live<ComponentPolicy>): void {
+    this.#managed.set(component.name, {
+      component,
+      policy,
+      state: 'stopped',
+      since: undefined,
+      lastError: undefined,
+      failures: 0,
+      retry: undefined,
+      last: Promise.resolve(),
+    });
+  }
+
+  status(): ComponentStatus[] {
+    return [...this.#managed.values()].map((m) => ({
+      name: m.component.name,
+      state: m.state,
+      ...(m.since === undefined ? {} : { since: m.since }),
+      ...(m.lastError === undefined ? {} : { lastError: m.lastError }),
+      policy: m.policy.value,
+    }));
+  }
+
+  /** Starts what has Auto Start, in order; throws the first failure. Those with a Wait Time are waited for. */
+  async startAll(): Promise<void> {
+    const waiting: Promise<void>[] = [];
+    for (const m of this.#managed.values()) {
+      if (!m.policy.value.autoStart) continue;
+      if (m.policy.value.waitTime > 0) waiting.push(this.#startLater(m, m.policy.value.waitTime * 1000));
+      else await this.start(m.component.name);
+    }
+    await Promise.all(waiting);
+  }
+
+  #startLater(m: Managed, ms: number): Promise<void> {
+    m.state = 'waiting';
+    return new Promise((resolve, reject) => {
+      m.retry = this.#clock.after(ms, () => {
+        m.retry = undefined;
+        this.start(m.component.name).then(resolve, reject);
+      });
+    });
+  }
+
+  /** Resolves when the component serves; throws why it could not. Already running: nothing happens. */
+  async start(name: string): Promise<void> {
+    const m = this.#find(name);
+    m.retry?.();
+    m.retry = undefined;
+    await this.#order(m, async () => {
+      if (m.state === 'running') return;
+      m.state = 'starting';
+      try {
+        await m.component.start((cause) => this.#failed(m, cause));
+      } catch (thrown) {
+        m.state = 'failed';
+        m.lastError = asFault(thrown).kind === 'bug' ? String(thrown) : asFault(thrown).say;
+        throw thrown;
+      }
+      m.state = 'running';
+      m.since = this.#clock.now();
+      this.#log.info(`${name} started`);
+    });
+  }
+
+  async stop(name: string): Promise<void> {
+    const m = this.#find(name);
+    m.retry?.();
+    m.retry = undefined;
+    await this.#order(m, async () => {
+      if (m.state !== 'running') {
+        m.state = 'stopped';
+        return;
+      }
+      m.state = 'stopping';
+      await this.#stopInTime(m);
+      m.state = 'stopped';
+      m.since = undefined;
+      this.#log.info(`${name} stopped`);
+    });
+  }
+
+  async #stopInTime(m: Managed): Promise<void> {
+    let cancel: Cancel = () => {};
+    const late = new Promise<'late'>((resolve) => {
+      cancel = this.#clock.after(stopWithin, () => resolve('late'));
+    });
+    try {
+      if ((await Promise.race([m.component.stop(), late])) === 'late')
+        this.#log.error(`${m.component.name} did not stop within ${stopWithin / 1000} s and is given up`);
+    } catch (thrown) {
+      this.#log.error(`${m.component.name} failed while it was stopped`, thrown);
+    } finally {
+      cancel();
+    }
+  }
+
+  async restart(name: string): Promise<void> {
+    await this.stop(name);
+    await this.start(name);
+  }
+
+  /** `all`: also those without Auto Stop, because the process ends. Doors first (they were started last), then what they fill. */
+  async stopAll(options: { all: boolean }): Promise<void> {
+    for (const m of [...this.#managed.values()].reverse()) if (options.all || m.policy.value.autoStop) await this.stop(m.component.name);
+  }
+
+  #failed(m: Managed, cause: unknown): void {
+    if (m.state !== 'running') return;
+    const ranFor = this.#clock.now() - (m.since ?? 0);
+    m.failures = ranFor >= healthyAfter ? 1 : m.failures + 1;
+    m.state = 'failed';
+    m.since = undefined;
+    m.lastError = asFault(cause).kind === 'bug' ? String(cause) : asFault(cause).say;
+    this.#log.error(`${m.component.name} failed`, cause);
+    this.#scheduleRestart(m);
+  }
+
+  #scheduleRestart(m: Managed): void {
+    if (!m.policy.value.autoRestart) return;
+    const pause = Math.min(longestPause, firstPause * 2 ** Math.min(m.failures - 1, 10));
+    m.retry = this.#clock.after(pause, () => {
+      m.retry = undefined;
+      this.start(m.component.name).catch((thrown: unknown) => {
+        m.failures++;
+        this.#log.error(`${m.component.name} could not be started again`, thrown);
+        this.#scheduleRestart(m);
+      });
+    });
+  }
+
+  #find(name: string): Managed {
+    const m = this.#managed.get(name.toUpperCase());
+    if (!m) throw new Fault('not-found', `there is no component ${name}; there are ${[...this.#managed.keys()].join(', ')}`);
+    return m;
+  }
+
+  #order(m: Managed, run: () => Promise<void>): Promise<void> {
+    const next = m.last.then(run);
+    m.last = next.catch(() => {});
+    return next;
+  }
+}
