@@ -16,9 +16,11 @@ export function fromSortable(text: string): number {
   return Number.parseInt(text, 16);
 }
 
-/** Free text as one segment: `/` and `%` are escaped, so are control characters. */
+/** Free text as one segment: `/` and `%` are escaped, so are control characters. Half a surrogate pair becomes U+FFFD. */
 export function segment(text: string): string {
-  return text.replace(/[\u0000-\u001f%/]/g, (c) => `%${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
+  return text
+    .replace(/\p{Surrogate}/gu, '\ufffd')
+    .replace(/[\u0000-\u001f%/]/g, (c) => `%${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
 export function fromSegment(text: string): string {
@@ -28,4 +30,23 @@ export function fromSegment(text: string): string {
 /** Every key that starts with `prefix`. `prefix` ends in `/` in all sensible uses. */
 export function below(prefix: string): KeyRange {
   return { from: prefix, to: `${prefix}\u{10ffff}` };
+}
+
+/** The order of keys: that of their UTF-8 bytes, which differs from JavaScript's only beyond U+FFFF. */
+export function compareKeys(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const x = a.charCodeAt(i);
+    const y = b.charCodeAt(i);
+    if (x === y) continue;
+    // A surrogate stands for a code point above all that are written as one unit.
+    const surrogates = Number(x >= 0xd800 && x < 0xe000) - Number(y >= 0xd800 && y < 0xe000);
+    return surrogates === 0 ? x - y : surrogates;
+  }
+  return a.length - b.length;
+}
+
+/** False for text with half a surrogate pair: written as UTF-8, two different ones would become the same key. */
+export function isWellFormed(key: string): boolean {
+  return !/\p{Surrogate}/u.test(key);
 }

@@ -1,0 +1,145 @@
+/**
+ * The thin layer over LevelDB: strings in, bytes out, one atomic write at a time.
+ *
+ * Promise: a `write` is all or nothing; with `sync` it and everything written before it are on disk when it resolves.
+ * Errors come out as Faults that name no path. Grouping, ordering and visibility are level-key-value.ts's business.
+ */
+
+import { readdir } from 'node:fs/promises';
+import { ClassicLevel } from 'classic-level';
+import { Fault } from '../base/index.ts';
+import type { Key, KeyRange } from './port.ts';
+
+/** What is to be stored under each key; null removes it. */
+export type ChangeMap = ReadonlyMap<Key, Uint8Array | null>;
+
+export interface PageOptions {
+  readonly reverse?: boolean;
+  readonly limit?: number;
+  readonly keysOnly?: boolean;
+}
+
+export interface Engine {
+  /** One record at once, from memory or disk. */
+  getNow(key: Key): Uint8Array | undefined;
+  get(key: Key): Promise<Uint8Array | undefined>;
+  getMany(keys: readonly Key[]): Promise<(Uint8Array | undefined)[]>;
+  /** The range as it is at the first page, in pages of at most `pageEntries` entries. */
+  pages(range: KeyRange, options: PageOptions): AsyncGenerator<[Key, Uint8Array][]>;
+  write(changes: ChangeMap, sync: boolean): Promise<void>;
+  /** Which log file is being written; a higher number than before means that the engine has moved on to a new file. */
+  logNumber(): Promise<number>;
+  close(): Promise<void>;
+}
+
+export interface LevelOptions {
+  /** Memory for recently read blocks, octets. */
+  readonly cacheSize: number;
+  /** Size of the write buffer and so of a log file, octets. */
+  readonly writeBufferSize: number;
+}
+
+const pageEntries = 512;
+const pageBytes = 256 * 1024;
+const nothing = new Uint8Array(0);
+/** Removed, never put: gives a write something to sync when there is nothing to say. */
+const syncMarker = '\u0000';
+
+/** The system's words at the end of a LevelDB message, without the path in front. */
+export function engineReason(thrown: unknown): string {
+  const inner = thrown instanceof Error && thrown.cause instanceof Error ? thrown.cause : thrown;
+  const text = inner instanceof Error ? inner.message : String(inner);
+  return text.slice(text.lastIndexOf(': ') + 1).trim();
+}
+
+function unavailable(thrown: unknown): Fault {
+  return new Fault('unavailable', `the database does not answer: ${engineReason(thrown)}`, { cause: thrown });
+}
+
+type Database = ClassicLevel<string, Uint8Array>;
+
+class LevelEngine implements Engine {
+  readonly #db: Database;
+
+  constructor(db: Database) {
+    this.#db = db;
+  }
+
+  getNow(key: Key): Uint8Array | undefined {
+    try {
+      return this.#db.getSync(key);
+    } catch (thrown) {
+      throw unavailable(thrown);
+    }
+  }
+
+  async get(key: Key): Promise<Uint8Array | undefined> {
+    try {
+      return await this.#db.get(key);
+    } catch (thrown) {
+      throw unavailable(thrown);
+    }
+  }
+
+  async getMany(keys: readonly Key[]): Promise<(Uint8Array | undefined)[]> {
+    try {
+      return await this.#db.getMany([...keys]);
+    } catch (thrown) {
+      throw unavailable(thrown);
+    }
+  }
+
+  async *pages(range: KeyRange, options: PageOptions): AsyncGenerator<[Key, Uint8Array][]> {
+    const iterator = this.#db.iterator({
+      gte: range.from,
+      lt: range.to,
+      reverse: options.reverse ?? false,
+      limit: options.limit ?? -1,
+      values: options.keysOnly !== true,
+      highWaterMarkBytes: pageBytes,
+    });
+    try {
+      for (;;) {
+        const page = await iterator.nextv(pageEntries);
+        if (page.length === 0) return;
+        yield page.map(([key, value]) => [key, value ?? nothing]);
+      }
+    } catch (thrown) {
+      throw unavailable(thrown);
+    } finally {
+      await iterator.close();
+    }
+  }
+
+  async write(changes: ChangeMap, sync: boolean): Promise<void> {
+    const batch = this.#db.batch();
+    for (const [key, value] of changes) {
+      if (value === null) batch.del(key);
+      else batch.put(key, value);
+    }
+    if (changes.size === 0) batch.del(syncMarker);
+    await batch.write({ sync });
+  }
+
+  async logNumber(): Promise<number> {
+    const names = await readdir(this.#db.location);
+    return Math.max(0, ...names.filter((name) => name.endsWith('.log')).map((name) => Number.parseInt(name, 10)));
+  }
+
+  async close(): Promise<void> {
+    await this.#db.close();
+  }
+}
+
+/** Faults: `busy` when another process has it open, `unavailable` when it cannot be opened. */
+export async function openLevel(path: string, options: LevelOptions): Promise<Engine> {
+  const db: Database = new ClassicLevel<string, Uint8Array>(path, { keyEncoding: 'utf8', valueEncoding: 'view', ...options });
+  try {
+    await db.open();
+  } catch (thrown) {
+    const code = thrown instanceof Error && thrown.cause instanceof Error && 'code' in thrown.cause ? thrown.cause.code : undefined;
+    if (code === 'LEVEL_LOCKED') throw new Fault('busy', 'the database is in use by another process', { cause: thrown });
+    throw new Fault('unavailable', `the database cannot be opened: ${engineReason(thrown)}`, { cause: thrown });
+  }
+  return new LevelEngine(db);
+}

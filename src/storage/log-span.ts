@@ -1,0 +1,64 @@
+/**
+ * Knows when LevelDB might go on to a new log file.
+ *
+ * Why: a synced write flushes only the log file it went to. Were an unsynced write left behind in the previous file, a power
+ * failure could take it and keep a later one. So, close to the end of a file, every write is synced; nothing unsynced is ever
+ * followed by a change of file.
+ * The sizes are estimates from above: too early costs a few flushes, too late cannot happen.
+ */
+
+import type { ChangeMap } from './engine.ts';
+
+/** Upper bound for what LevelDB's memory table keeps beside key and value of one record. */
+const perRecord = 72;
+/** The arena hands out blocks and wastes up to a quarter of each. */
+const waste = 4 / 3;
+const perWrite = 4096;
+
+/** Octets the changes take in the memory table, at most. */
+export function footprint(changes: ChangeMap): number {
+  let octets = 0;
+  for (const [key, value] of changes) octets += perRecord + Buffer.byteLength(key) + (value?.byteLength ?? 0);
+  return octets * waste + perWrite;
+}
+
+export class LogSpan {
+  readonly #limit: number;
+  readonly #logNumber: () => Promise<number>;
+  #current: number;
+  /** Octets written since the start, and that number when the present file was last seen to be the old one. */
+  #total = 0;
+  #base = 0;
+  #looking = false;
+
+  constructor(limit: number, current: number, logNumber: () => Promise<number>) {
+    this.#limit = limit;
+    this.#current = current;
+    this.#logNumber = logNumber;
+  }
+
+  /** Whether the write that follows this one may go to a new file: then this one has to be synced. Call once for every write, before it. */
+  add(octets: number): boolean {
+    this.#total += octets;
+    return this.#total - this.#base >= this.#limit;
+  }
+
+  /** After a write for which `add` said true: looks whether the file has changed. */
+  async look(): Promise<void> {
+    if (this.#looking) return;
+    this.#looking = true;
+    try {
+      const written = this.#total;
+      const number = await this.#logNumber();
+      if (number !== this.#current) {
+        this.#current = number;
+        this.#base = this.#seenOld;
+      }
+      this.#seenOld = written;
+    } finally {
+      this.#looking = false;
+    }
+  }
+
+  #seenOld = 0;
+}
