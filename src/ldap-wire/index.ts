@@ -1,8 +1,28 @@
+export { BerReader, BrokenBer, ber } from './ber-read.ts';
+export { BerWriter } from './ber-write.ts';
+export { BadRequest, decodeRequest, decodeResponse } from './decode.ts';
 export { type Ava, type Dn, dnLimits, escapeDnValue, formatRdn, makeDn, type Rdn, rdnKey, rootDn } from './dn.ts';
 export { parseDn, parseRdn } from './dn-parse.ts';
+export { encodeRequest, encodeResponse, encodeResponseOperation, wrapOperation, writeAttribute } from './encode.ts';
 export type { Filter } from './filter.ts';
 export { escapeFilterValue, filterLimits, formatFilter, parseFilter } from './filter-text.ts';
+export { Framer } from './framer.ts';
 export type { LdifAttribute, LdifBody, LdifControl, LdifModification, LdifRecord } from './ldif.ts';
 export { type LdifOptions, parseLdif, readLdif } from './ldif-read.ts';
 export { formatLdifEntry, formatLdifLine, formatLdifRecord } from './ldif-write.ts';
+export {
+  type Control,
+  type LdapResult,
+  type Message,
+  messageLimits,
+  noticeOfDisconnection,
+  type Request,
+  type RequestName,
+  type Response,
+  responseTags,
+  success,
+  type WireAttribute,
+  type WireModification,
+  type WireSearch,
+} from './message.ts';
 export { prepareExact, prepareIgnoringCase } from './prepare.ts';
