@@ -1,0 +1,1 @@
+export { smtpcSettings } from './settings.ts';

@@ -1,0 +1,407 @@
+/**
+ * The one place that knows smtp-server from the inside: a connection of that library with our commands and our DATA.
+ *
+ * From the library: command lines and their back-pressure, the order of things around STARTTLS, the SASL exchanges, closing.
+ * From us: every command but STARTTLS and AUTH (commands/), replies with their own enhanced status, DATA (data-reader.ts), idle
+ * time by our clock, limits on errors. test/smtpd/adapter.test.ts fails when the library's inner names change.
+ * Spec: RFC 5321 §4.2, §4.5.3.1.4; RFC 2920 §3.2; RFC 3207 §4.2
+ */
+
+import type { Socket } from 'node:net';
+import { createSecureContext, type SecureContextOptions, TLSSocket } from 'node:tls';
+import { SMTPServer, type SMTPServerAuthentication, type SMTPServerAuthenticationResponse } from 'smtp-server';
+import { SMTPConnection } from 'smtp-server/lib/smtp-connection.js';
+import { SMTPStream } from 'smtp-server/lib/smtp-stream.js';
+import type { Cancel } from '../base/index.ts';
+import { commands } from './commands/index.ts';
+import { DataReader } from './data-reader.ts';
+import { faultReply, mayLogIn, type Outcome, type Receiver, type Reply, type Session, withoutMail } from './session.ts';
+
+/** RFC 4954 §4.3 asks for 12,288 octets of AUTH; other lines end earlier. */
+const maxAuthLine = 12_288;
+const maxLine = 2_048;
+
+type Done = (error?: Error | null) => void;
+export type LoginResult = { readonly ok: true } | { readonly ok: false; readonly code: number; readonly say: string };
+
+export interface EngineOptions {
+  readonly host: () => string;
+  /** Checks a name and password and notes the user in the session. Never throws. */
+  readonly login: (session: Session, name: string, password: string) => Promise<LoginResult>;
+  readonly onClosed: (session: Session) => void;
+}
+
+export interface Engine {
+  /** Takes over an accepted socket; encrypted ones have done their handshake. */
+  serve(socket: Socket | TLSSocket, session: Session): Conversation;
+  /** The certificate for STARTTLS from now on. Throws where it cannot be used. */
+  useCertificate(options: SecureContextOptions): void;
+}
+
+export interface Conversation {
+  readonly ours: Session;
+  /** A message has been received in full and is being filed. */
+  readonly filing: boolean;
+  /** Says 421 and closes. */
+  farewell(text: string): void;
+  destroy(): void;
+}
+
+export function createEngine(options: EngineOptions): Engine {
+  const server = new SMTPServer({
+    logger: false,
+    name: options.host(),
+    disableReverseLookup: true,
+    authOptional: true,
+    authMethods: ['PLAIN', 'LOGIN'],
+    allowInsecureAuth: true,
+    hideENHANCEDSTATUSCODES: false,
+    maxCommandLength: maxAuthLine,
+    onAuth: (auth, session, callback) => authenticate(auth, sessions.get(session), options, callback),
+  });
+  const sessions = new WeakMap<object, Session>();
+  server.on('error', () => {});
+  return {
+    serve(socket, session) {
+      const connection = new Connection(server, socket, session, options);
+      sessions.set(connection.session, session);
+      server.connections.add(connection);
+      // Errors of a client's socket end its connection, which logs what is worth it.
+      connection.on('error', () => connection.close());
+      connection.init();
+      return connection;
+    },
+    useCertificate(certificate) {
+      server.secureContext.set('*', createSecureContext(certificate));
+    },
+  };
+}
+
+function authenticate(
+  auth: SMTPServerAuthentication,
+  session: Session | undefined,
+  options: EngineOptions,
+  callback: (error: Error | null | undefined, response?: SMTPServerAuthenticationResponse) => void,
+): void {
+  const refuse = (code: number, say: string): void => callback(null, { responseCode: code, message: say });
+  if (!session || (auth.method !== 'PLAIN' && auth.method !== 'LOGIN')) {
+    refuse(535, 'authentication failed');
+    return;
+  }
+  const { authzid, authcid } = auth as { authzid?: string; authcid?: string };
+  // RFC 4616: acting for somebody else is not offered.
+  if (authzid && authcid && authzid !== authcid) {
+    refuse(535, 'authentication failed');
+    return;
+  }
+  void options.login(session, auth.username ?? '', String(auth.password ?? '')).then(
+    (result) => (result.ok ? callback(null, { user: session.user }) : refuse(result.code, result.say)),
+    () => refuse(454, 'authentication is not possible at present'),
+  );
+}
+
+/** The library's reader with our way through DATA. */
+class Reader extends SMTPStream {
+  receiver: Receiver | undefined;
+  onMessage: (done: () => void) => void = () => {};
+  onActivity: () => void = () => {};
+  #data = new DataReader();
+
+  begin(receiver: Receiver): void {
+    this.receiver = receiver;
+    this.#data = new DataReader();
+    this._dataMode = true;
+  }
+
+  override _write(chunk: Buffer, encoding: BufferEncoding | 'buffer', next: Done): void {
+    this.onActivity();
+    super._write(chunk, encoding, next);
+  }
+
+  override _feedDataStream(chunk: Buffer, done: Done): void {
+    const { receiver } = this;
+    if (!receiver || this.isClosed) {
+      done();
+      return;
+    }
+    const { content, rest } = this.#data.feed(chunk);
+    const finish = (): void => {
+      if (this.isClosed) return done();
+      if (!rest && !receiver.hopeless) {
+        done();
+        return;
+      }
+      this._dataMode = false;
+      this._remainder = '';
+      this.receiver = undefined;
+      this.onMessage(() => {
+        if (rest && rest.length > 0 && !this.isClosed) this._write(rest, 'buffer', done);
+        else done();
+      });
+    };
+    const pour = (from: number): void => {
+      for (let i = from; i < content.length; i += 1) {
+        const wait = receiver.write(content[i] as Buffer);
+        if (wait) {
+          void wait.then(() => pour(i + 1));
+          return;
+        }
+      }
+      finish();
+    };
+    pour(0);
+  }
+
+  /** A last line without its end was never sent in full: not a command. */
+  override _flushData(): void {}
+}
+
+type Handler = NonNullable<ReturnType<SMTPConnection['_getHandler']>>;
+
+class Connection extends SMTPConnection implements Conversation {
+  readonly ours: Session;
+  readonly #options: EngineOptions;
+  #receiver: Receiver | undefined;
+  #filing = false;
+  #errors = 0;
+  #corked: Socket | undefined;
+  #idle: Cancel | undefined;
+  #lastActivity: number;
+
+  constructor(server: SMTPServer, socket: Socket | TLSSocket, session: Session, options: EngineOptions) {
+    super(server, socket, { id: session.id });
+    this.ours = session;
+    this.#options = options;
+    this.name = options.host();
+    this.#lastActivity = session.house.clock.now();
+    if (socket instanceof TLSSocket) {
+      this.secure = this.session.secure = true;
+      this.tlsOptions = socket.getCipher();
+    }
+  }
+
+  get filing(): boolean {
+    return this.#filing;
+  }
+
+  /** Without the library's tenth of a second of waiting for clients that talk too soon. */
+  override init(): void {
+    this._setListeners(() => this.connectionReady());
+  }
+
+  override _sendGreeting(): void {
+    const text = this.ours.settings.greeting.trim();
+    this.send(220, `${this.name} ${this.ours.settings.esmtp ? 'ESMTP' : 'SMTP'}${text ? ` ${text}` : ''}`, false);
+  }
+
+  override _createParser(): Reader {
+    const reader = new Reader({ maxCommandLength: maxAuthLine });
+    reader.oncommand = (line, next) => this._onCommand(line, next);
+    reader.onActivity = () => {
+      if (this.ours) this.#lastActivity = this.ours.house.clock.now();
+    };
+    reader.onMessage = (done) => void this.#received(done);
+    reader.on('error', () => this.#answer({ code: 500, status: '5.5.2', text: 'line too long' }, true));
+    return reader;
+  }
+
+  override _getHandler(name: string): Handler | undefined {
+    if (name === 'STARTTLS') return this.#starttls;
+    if (name === 'AUTH') return this.#auth;
+    const command = commands.get(name);
+    return command && ((line, next) => this.#run(name, line, next));
+  }
+
+  #starttls(line: Buffer, next: () => void): void {
+    if (this.secure) {
+      this.#say(503, '5.5.1', 'the connection is encrypted already', next);
+      return;
+    }
+    if (!this.ours.canStartTls()) {
+      this.#say(454, '4.7.0', 'TLS is not available', next);
+      return;
+    }
+    this.handler_STARTTLS(line, next);
+  }
+
+  #auth(line: Buffer, next: () => void): void {
+    const { ours } = this;
+    if (!ours.settings.offerAuth || (ours.state.at !== 'start' && !ours.state.esmtp)) {
+      this.#say(502, '5.5.1', 'AUTH is not available', next);
+      return;
+    }
+    if (ours.state.at === 'mail') {
+      this.#say(503, '5.5.1', 'not within a transaction', next);
+      return;
+    }
+    if (!mayLogIn(ours)) {
+      this.#say(538, '5.7.11', 'encryption is required: say STARTTLS first', next);
+      return;
+    }
+    this.handler_AUTH(line, next);
+  }
+
+  #say(code: number, status: string, text: string, next: () => void): void {
+    this.#answer({ code, status, text });
+    next();
+  }
+
+  #run(name: string, line: Buffer, next: () => void): void {
+    const { ours } = this;
+    const command = commands.get(name);
+    if (!command) {
+      next();
+      return;
+    }
+    if (line.length > maxLine) {
+      this.#say(500, '5.5.2', 'line too long', next);
+      return;
+    }
+    if (!command.states.includes(ours.state.at)) {
+      this.#say(503, '5.5.1', ours.state.at === 'start' ? 'say HELO or EHLO first' : 'not now', next);
+      return;
+    }
+    const finish = (outcome: Outcome): void => {
+      if (this._closed) outcome.receiver?.abort();
+      else this.#apply(outcome);
+      next();
+    };
+    const fail = (thrown: unknown): void => finish({ reply: faultReply(thrown, ours, name) });
+    try {
+      const outcome = command.run(ours, line.toString().slice(name.length).trim());
+      if (outcome instanceof Promise) void outcome.then(finish).catch(fail);
+      else finish(outcome);
+    } catch (thrown) {
+      fail(thrown);
+    }
+  }
+
+  #apply(outcome: Outcome): void {
+    if (outcome.state) {
+      this.ours.state = outcome.state;
+      if (outcome.state.at === 'greeted') {
+        this.hostNameAppearsAs = outcome.state.helo;
+        this.openingCommand = outcome.state.esmtp ? 'EHLO' : 'HELO';
+      }
+    }
+    if (outcome.receiver && this._parser instanceof Reader) {
+      this.#receiver = outcome.receiver;
+      this._parser.begin(outcome.receiver);
+    }
+    this.#answer(outcome.reply, outcome.close);
+  }
+
+  /** The message is in: files it, answers, and goes on with what was pipelined behind it. */
+  async #received(done: () => void): Promise<void> {
+    const receiver = this.#receiver;
+    this.#receiver = undefined;
+    if (!receiver) return done();
+    this.#filing = true;
+    const { hopeless } = receiver;
+    const answer = await receiver.end().catch((thrown: unknown) => faultReply(thrown, this.ours, 'DATA'));
+    this.#filing = false;
+    this.ours.state = withoutMail(this.ours.state);
+    this.#lastActivity = this.ours.house.clock.now();
+    if (!this._closed) this.#answer(answer, hopeless);
+    done();
+  }
+
+  #answer(reply: Reply, close = false): void {
+    const text = typeof reply.text === 'string' ? reply.text : [...reply.text];
+    this.send(reply.code, text, reply.status ?? false);
+    if (close) this.close();
+  }
+
+  override _getEnhancedStatusCode(code: number, context?: string | false): string {
+    if (context === false || (code >= 300 && code < 400)) return '';
+    // The library passes names of its own, and sometimes what the client said: only a status that fits the code counts.
+    if (context && /^[245]\.\d{1,3}\.\d{1,3}$/.test(context) && context[0] === String(code)[0]) return context;
+    return super._getEnhancedStatusCode(code);
+  }
+
+  override send(code: number, data?: string | string[] | null, context?: string | false): void {
+    const { house, settings, id } = this.ours;
+    // Replies of one turn of the loop travel together (RFC 2920 §3.2).
+    if (!this.#corked) {
+      const socket = this._socket;
+      socket.cork();
+      this.#corked = socket;
+      setImmediate(() => {
+        this.#corked = undefined;
+        socket.uncork();
+      });
+    }
+    if (house.log.enabled('smtp') && code !== 334)
+      house.log.smtp(`${id} > ${code} ${Array.isArray(data) ? data.join(' / ') : (data ?? '')}`);
+    super.send(code, data, context);
+    if (code >= 400 && code !== 421) {
+      this.#errors += 1;
+      if (code === 535 && this.ours.loginFailures >= settings.maxLoginFailures) this.farewell('too many failed logins');
+      else if (this.#errors >= settings.maxErrors) this.farewell('too many errors');
+    }
+  }
+
+  override _onCommand(line: Buffer, next?: () => void): void {
+    const { house, id } = this.ours;
+    if (house.log.enabled('smtp')) {
+      const text = line.toString();
+      house.log.smtp(`${id} < ${this._redactCredentials((text.split(' ')[0] ?? '').toUpperCase(), text).line.slice(0, 1_000)}`);
+    }
+    super._onCommand(line, next);
+  }
+
+  /** RFC 3207 §4.2: what was known before the encryption is forgotten. */
+  override upgrade(next: () => void, secured?: () => void): void {
+    this.#corked?.uncork();
+    super.upgrade(next, () => {
+      this.ours.tls = true;
+      this.ours.state = { at: 'start' };
+      this.ours.user = undefined;
+      secured?.();
+    });
+  }
+
+  farewell(text: string): void {
+    if (this._closed || this._closing) return;
+    this.send(421, `${this.name} ${text}`, text === 'idle for too long' ? '4.4.2' : '4.7.0');
+  }
+
+  destroy(): void {
+    this._socket.destroy();
+  }
+
+  override close(): void {
+    this.#idle?.();
+    super.close();
+  }
+
+  override _onClose(): void {
+    this.#idle?.();
+    this.#receiver?.abort();
+    this.#receiver = undefined;
+    const first = !this._closed;
+    super._onClose();
+    if (first) this.#options.onClosed(this.ours);
+  }
+
+  override _armTimeout(): void {
+    this.#idle?.();
+    const { clock } = this.ours.house;
+    const most = this.ours.settings.idleTimeout * 1_000;
+    const watch = (ms: number): void => {
+      this.#idle = clock.after(ms, () => {
+        const left = this.#lastActivity + most - clock.now();
+        // While we are at work the client waits for us and may be silent.
+        if (left > 0) watch(left);
+        else if (this._handlerPending || this.#filing) watch(most);
+        else this._onTimeout();
+      });
+    };
+    watch(most);
+  }
+
+  override _onTimeout(): void {
+    if (this._closing) this._socket.destroy();
+    else this.farewell('idle for too long');
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * MAIL: begins a transaction.
+ *
+ * Refuses here what would be refused anyway: a size over the limit, a full disk, a sender that is not the user's.
+ * Spec: RFC 5321 §4.1.1.2, RFC 1870 §6.1, RFC 6531 §3.7.1, RFC 6409 §6.1
+ */
+
+import { Fault } from '../../base/index.ts';
+import { isBad, readMailParameters } from '../parameters.ts';
+import { isUnreadable, type Path, parseAddressCommand } from '../path.ts';
+import { type Command, extensionsOf, type Outcome, reply, type Session, submits } from '../session.ts';
+
+export const authenticationRequired = reply(530, '5.7.0', 'authentication is required on this port');
+
+/** `outer` the address as it goes on, or why not. */
+export function qualified(path: Path, session: Session): string | undefined {
+  if (path.domain !== undefined) return path.address;
+  const { rejectUnqualified, qualify } = session.settings;
+  return !rejectUnqualified && qualify ? `${path.local}@${session.house.mta.value.domain}` : undefined;
+}
+
+export const needsSmtpUtf8 = reply(553, '5.6.7', 'this address needs SMTPUTF8');
+
+async function run(session: Session, argument: string): Promise<Outcome> {
+  const { state, settings } = session;
+  if (state.at !== 'greeted') return reply(503, '5.5.1', 'a transaction is open already');
+  if (submits(session) && !session.user) return authenticationRequired;
+  const parsed = parseAddressCommand(argument, 'FROM');
+  if (isUnreadable(parsed)) {
+    return parsed.wrong === 'path'
+      ? reply(553, '5.1.7', `sender: ${parsed.say}`)
+      : reply(501, parsed.wrong === 'syntax' ? '5.5.2' : '5.5.4', parsed.say);
+  }
+  const parameters = readMailParameters(parsed.parameters, extensionsOf(session));
+  if (isBad(parameters)) return reply(parameters.code, parameters.status, parameters.say);
+  if (parsed.path?.utf8 && !parameters.smtputf8) return needsSmtpUtf8;
+  const sender = parsed.path ? qualified(parsed.path, session) : '';
+  if (sender === undefined) return reply(553, '5.1.7', 'the sender needs a domain');
+  if (settings.maxMessageSize > 0 && (parameters.size ?? 0) > settings.maxMessageSize) {
+    return reply(552, '5.3.4', `a message may have at most ${settings.maxMessageSize} octets`);
+  }
+  if (!(await maySendAs(session, sender))) return reply(553, '5.7.1', `${sender} is not an address of the account you logged in with`);
+  if (await full(session, parameters.size ?? 0)) return reply(452, '4.3.1', 'no room for mail at present');
+  const mail = { ...parameters, sender };
+  const recipients = new Map();
+  return { ...reply(250, '2.1.0', 'sender ok'), state: { at: 'mail', helo: state.helo, esmtp: state.esmtp, mail, recipients } };
+}
+
+/** The null sender is everybody's: read receipts and vacation answers carry it. */
+async function maySendAs(session: Session, sender: string): Promise<boolean> {
+  const { user, settings } = session;
+  const check = settings.senderCheck === 'always' || (settings.senderCheck === 'submission' && submits(session));
+  if (!user || !check || sender === '') return true;
+  const wanted = sender.toLowerCase();
+  if (user.mail.toLowerCase() === wanted || user.aliases.some((one) => one.toLowerCase() === wanted)) return true;
+  // Domain aliases and other spellings that lead to the same account.
+  const owner = await session.house.dit.recipient(sender);
+  return owner?.uuid === user.uuid;
+}
+
+/** Whether taking this many octets would leave less than DriveMin free. */
+export async function full(session: Session, octets: number): Promise<boolean> {
+  const least = session.settings.driveMin * 1_048_576;
+  if (least === 0) return false;
+  try {
+    const free = await session.house.freeSpace();
+    return free !== undefined && free - octets < least;
+  } catch (thrown) {
+    throw new Fault('unavailable', 'the mail queue is not available', { cause: thrown });
+  }
+}
+
+export const mail: Command = { name: 'MAIL', spec: 'RFC 5321 §4.1.1.2', states: ['greeted', 'mail'], run };

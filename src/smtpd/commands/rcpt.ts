@@ -1,0 +1,64 @@
+/**
+ * RCPT: one more recipient, if this client may send there.
+ *
+ * Promise: a client that has not logged in reaches local addresses only, however the address is dressed up; an address that
+ * cannot be looked up at the moment is refused for now, never for good.
+ * Spec: RFC 5321 §4.1.1.3, §4.5.1 (postmaster), §4.5.3.1.10; RFC 3461 §4.1
+ */
+
+import { isBad, readRcptParameters } from '../parameters.ts';
+import { isUnreadable, type Path, parseAddressCommand } from '../path.ts';
+import { type Command, extensionsOf, type Outcome, reply, type Session } from '../session.ts';
+import { needsSmtpUtf8, qualified } from './mail.ts';
+
+async function run(session: Session, argument: string): Promise<Outcome> {
+  const { state, settings } = session;
+  if (state.at !== 'mail') return reply(503, '5.5.1', 'say MAIL first');
+  const parsed = parseAddressCommand(argument, 'TO');
+  if (isUnreadable(parsed)) {
+    return parsed.wrong === 'path'
+      ? reply(553, '5.1.3', `recipient: ${parsed.say}`)
+      : reply(501, parsed.wrong === 'syntax' ? '5.5.2' : '5.5.4', parsed.say);
+  }
+  if (!parsed.path) return reply(501, '5.1.3', 'a recipient is needed');
+  const parameters = readRcptParameters(parsed.parameters, extensionsOf(session));
+  if (isBad(parameters)) return reply(parameters.code, parameters.status, parameters.say);
+  if (parsed.path.utf8 && !state.mail.smtputf8) return needsSmtpUtf8;
+  const address = fullAddress(parsed.path, session);
+  if (address === undefined)
+    return refused(session, reply(553, '5.1.3', `${parsed.path.local}: the recipient needs a domain`), parsed.path.address);
+  const key = address.toLowerCase();
+  if (state.recipients.size >= settings.maxRecipients && !state.recipients.has(key)) {
+    return reply(452, '4.5.3', `a message may have at most ${settings.maxRecipients} recipients`);
+  }
+  const refusal = await judged(session, address);
+  if (refusal) return refused(session, refusal, address);
+  state.recipients.set(key, { address, ...(parameters.dsn ? { dsn: parameters.dsn } : {}) });
+  return reply(250, '2.1.5', 'recipient ok');
+}
+
+/** RFC 5321 §4.5.1: the bare postmaster is always an address. */
+function fullAddress(path: Path, session: Session): string | undefined {
+  if (path.domain === undefined && path.local.toLowerCase() === 'postmaster') return `${path.local}@${session.house.mta.value.domain}`;
+  return qualified(path, session);
+}
+
+async function judged(session: Session, address: string): Promise<Outcome | undefined> {
+  const { settings, house } = session;
+  const verdict = await house.judge(address);
+  if (verdict === 'yes') return undefined;
+  if (verdict === 'unknown') return settings.rejectUnknownRecipients ? reply(550, '5.1.1', `${address}: no such user here`) : undefined;
+  if (!settings.rejectRemoteRecipients || (session.user && settings.relayForAuthenticated)) return undefined;
+  return settings.refusalCode === 'temporary'
+    ? reply(450, '4.7.1', `${address}: relaying denied at present`)
+    : reply(550, '5.7.1', `${address}: relaying denied`);
+}
+
+function refused(session: Session, outcome: Outcome, address: string): Outcome {
+  const sender = session.state.at === 'mail' ? session.state.mail.sender : '';
+  const { code, status, text } = outcome.reply;
+  session.house.log.message(`Rejected from <${sender}> to <${address}> by [${session.address}]: ${code} ${status} ${text}`);
+  return outcome;
+}
+
+export const rcpt: Command = { name: 'RCPT', spec: 'RFC 5321 §4.1.1.3', states: ['greeted', 'mail'], run };

@@ -1,0 +1,3 @@
+export type { Judge, ListenerKind, SmtpdSettings } from './session.ts';
+export { smtpdSettings } from './settings.ts';
+export { createSmtpd, type Smtpd, type SmtpdOptions } from './smtpd.ts';

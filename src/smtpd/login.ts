@@ -1,0 +1,76 @@
+/**
+ * Logging in through SMTP: asks the directory, slows down guessing.
+ *
+ * Promise: never tells whether the name or the password was wrong; a session has few tries, each answered later than the one
+ * before; an address that failed often waits before it may try again, whatever account it tries. Memory is bounded.
+ * Spec: RFC 4954 §4, §6
+ */
+
+import { asFault, type Clock } from '../base/index.ts';
+import type { LoginResult } from './adapter.ts';
+import type { Session } from './session.ts';
+
+const window = 10 * 60_000;
+const mostFailures = 30;
+const mostAddresses = 10_000;
+const longestDelay = 60_000;
+
+export class LoginGuard {
+  readonly #failures = new Map<string, { count: number; since: number }>();
+
+  #recent(address: string, now: number): number {
+    const entry = this.#failures.get(address);
+    return entry && now - entry.since < window ? entry.count : 0;
+  }
+
+  allowed(address: string, now: number): boolean {
+    return this.#recent(address, now) < mostFailures;
+  }
+
+  failed(address: string, now: number): void {
+    const count = this.#recent(address, now) + 1;
+    const since = count === 1 ? now : (this.#failures.get(address)?.since ?? now);
+    this.#failures.delete(address);
+    this.#failures.set(address, { count, since });
+    for (const oldest of this.#failures.keys()) {
+      if (this.#failures.size <= mostAddresses) break;
+      this.#failures.delete(oldest);
+    }
+  }
+
+  succeeded(address: string): void {
+    this.#failures.delete(address);
+  }
+}
+
+/** Notes the user in the session on success. Never throws. */
+export async function logIn(session: Session, name: string, password: string, guard: LoginGuard): Promise<LoginResult> {
+  const { house, address, settings } = session;
+  const now = house.clock.now();
+  if (!guard.allowed(address, now)) {
+    house.log.warning(`login from [${address}] put off: too many failures`);
+    session.loginFailures = settings.maxLoginFailures;
+    return { ok: false, code: 454, say: 'too many failed logins, try again later' };
+  }
+  try {
+    session.user = await house.dit.login(name, password, { door: session.kind === 'smtp' ? 'smtp' : 'submission', address });
+    guard.succeeded(address);
+    house.log.info(`${session.user.mail} logged in from [${address}]`);
+    return { ok: true };
+  } catch (thrown) {
+    const fault = asFault(thrown);
+    if (fault.kind !== 'bad-credentials' && fault.kind !== 'not-permitted' && fault.kind !== 'not-found' && fault.kind !== 'refused') {
+      house.log.error(`login from [${address}] could not be checked`, fault.cause ?? fault);
+      return { ok: false, code: 454, say: 'authentication is not possible at present' };
+    }
+    session.loginFailures += 1;
+    guard.failed(address, now);
+    house.log.warning(`login as "${name.slice(0, 200)}" from [${address}] refused`);
+    await pause(house.clock, Math.min(longestDelay, settings.loginFailureDelay * 1_000 * 2 ** (session.loginFailures - 1)));
+    return { ok: false, code: 535, say: 'authentication failed' };
+  }
+}
+
+function pause(clock: Clock, ms: number): Promise<void> {
+  return ms === 0 ? Promise.resolve() : new Promise((resolve) => void clock.after(ms, resolve));
+}

@@ -1,0 +1,149 @@
+/**
+ * From the octets behind DATA to a message in the queue.
+ *
+ * Promise: 250 is said only after bytes and envelope are durable; whatever goes wrong on our side is 451 and nothing is queued;
+ * every line of what is kept ends in CRLF (docs/smtp-line-ends.md); memory does not grow with the message.
+ * Spec: RFC 5321 §4.4 (trace), §4.5.3.1.7; RFC 3848 (protocol names); RFC 6409 §8 (Message-ID, Date)
+ */
+
+import { Fault } from '../base/index.ts';
+import type { NewMessage, QueueId } from '../queue/index.ts';
+import type { BlobWriter } from '../storage/index.ts';
+import { HeaderWatch } from './header-watch.ts';
+import { LineEnds } from './line-ends.ts';
+import { faultReply, type Receiver, type Reply, type Session, type State, submits } from './session.ts';
+import { messageDate, protocolName, receivedLine } from './trace.ts';
+
+type Mailing = Extract<State, { at: 'mail' }>;
+
+/** After a message went over the limit by this much the client is not waited for any longer. */
+const patience = 16 * 1_048_576;
+
+export function createReceiver(session: Session, state: Mailing): Receiver {
+  return new MessageReceiver(session, state);
+}
+
+class MessageReceiver implements Receiver {
+  readonly #session: Session;
+  readonly #state: Mailing;
+  readonly #writer: BlobWriter;
+  readonly #lines = new LineEnds();
+  readonly #header: HeaderWatch | undefined;
+  #octets = 0;
+  #tooLarge = false;
+  #trouble: unknown;
+
+  constructor(session: Session, state: Mailing) {
+    this.#session = session;
+    this.#state = state;
+    this.#writer = session.house.blobs.create();
+    // Only for those who submit here: another server's message is not ours to complete.
+    this.#header = session.user || submits(session) ? new HeaderWatch(['message-id', 'date']) : undefined;
+  }
+
+  get hopeless(): boolean {
+    return this.#tooLarge && this.#octets > this.#session.settings.maxMessageSize + patience;
+  }
+
+  write(bytes: Buffer): Promise<void> | undefined {
+    this.#octets += bytes.length;
+    const { maxMessageSize } = this.#session.settings;
+    if (maxMessageSize > 0 && this.#octets > maxMessageSize && !this.#tooLarge) {
+      this.#tooLarge = true;
+      this.abort();
+    }
+    if (this.#tooLarge || this.#trouble) return undefined;
+    const clean = this.#lines.put(bytes);
+    this.#header?.put(clean);
+    return this.#writer.write(clean).catch((thrown: unknown) => this.#note(thrown));
+  }
+
+  #note(thrown: unknown): void {
+    this.#trouble ??= thrown ?? new Error('unknown trouble');
+  }
+
+  async end(): Promise<Reply> {
+    const { settings, house, address } = this.#session;
+    const { mail } = this.#state;
+    if (this.#tooLarge) {
+      house.log.message(`Rejected from <${mail.sender}> by [${address}]: over ${settings.maxMessageSize} octets`);
+      return { code: 552, status: '5.3.4', text: `a message may have at most ${settings.maxMessageSize} octets` };
+    }
+    try {
+      if (this.#trouble) throw this.#trouble;
+      return await this.#file();
+    } catch (thrown) {
+      this.abort();
+      // Whatever kind of fault it is: the message itself was not judged, so the client shall try again.
+      const answer = faultReply(
+        thrown instanceof Fault ? thrown : new Fault('bug', 'internal error, please try again later', { cause: thrown }),
+        this.#session,
+        'DATA',
+      );
+      return answer.code >= 500 ? { ...answer, code: 451, status: '4.3.0' } : answer;
+    }
+  }
+
+  async #file(): Promise<Reply> {
+    const { house } = this.#session;
+    const last = this.#lines.end();
+    if (last.length > 0) await this.#writer.write(last);
+    const id = house.queue.newId();
+    const message = await this.#message(id);
+    await house.queue.submit(message);
+    house.log.message(
+      `Received ${id} size: ${message.blob.size} from <${message.sender}> to ${message.recipients.length} by [${this.#session.address}] ${message.origin.protocol}`,
+    );
+    return { code: 250, status: '2.0.0', text: `Ok: queued as ${id}` };
+  }
+
+  async #message(id: QueueId): Promise<NewMessage> {
+    const { house, address, port, user, tls } = this.#session;
+    const { mail, helo } = this.#state;
+    const recipients = [...this.#state.recipients.values()];
+    const arrivedAt = house.clock.now();
+    const protocol = protocolName(this.#state.esmtp, tls, user !== undefined, mail.smtputf8);
+    const one = recipients.length === 1 ? recipients[0]?.address : undefined;
+    const trace = receivedLine({
+      helo,
+      address,
+      host: house.mta.value.host,
+      protocol,
+      id,
+      at: arrivedAt,
+      ...(one === undefined ? {} : { recipient: one }),
+    });
+    const blob = await this.#writer.commit({
+      sender: mail.sender,
+      recipients: recipients.slice(0, 100).map((recipient) => recipient.address),
+      address,
+      helo,
+    });
+    return {
+      id,
+      sender: mail.sender,
+      recipients,
+      blob,
+      prefix: trace + this.#missing(id, arrivedAt),
+      inputChannel: 'SMTPD',
+      origin: { address, port, helo, protocol, tls, ...(user ? { user: user.dn } : {}) },
+      smtputf8: mail.smtputf8,
+      eightBit: this.#lines.eightBit,
+      ...(mail.ret ? { ret: mail.ret } : {}),
+      ...(mail.envelopeId === undefined ? {} : { envelopeId: mail.envelopeId }),
+      arrivedAt,
+    };
+  }
+
+  #missing(id: QueueId, at: number): string {
+    if (!this.#header) return '';
+    const messageId = this.#header.has('message-id') ? '' : `Message-ID: <${id}@${this.#session.house.mta.value.host}>\r\n`;
+    return messageId + (this.#header.has('date') ? '' : `Date: ${messageDate(at)}\r\n`);
+  }
+
+  abort(): void {
+    void this.#writer
+      .abort()
+      .catch((thrown: unknown) => this.#session.house.log.warning('a message given up could not be cleared away', thrown));
+  }
+}
