@@ -105,6 +105,20 @@ export interface Deferral {
   readonly delayNotified?: boolean;
 }
 
+export interface LeaseOptions {
+  /** Only this destination's. Recipients of one message that just came to LOCAL are leased together, whatever their mailbox. */
+  readonly identifier?: string;
+  /** Not these destinations' (they are busy); the others get their turn however much waits for these. */
+  readonly except?: readonly string[];
+}
+
+/** What becomes of recipients of a lease, in one commit. Those it does not mention stay leased. */
+export interface Outcome {
+  readonly filed?: readonly Filing[];
+  readonly done?: readonly RecipientNumber[];
+  readonly deferred?: readonly Deferral[];
+}
+
 export interface QueueSummary {
   readonly queue: QueueName;
   /** Recipients due or leased. */
@@ -128,13 +142,15 @@ export interface Queue {
    * Up to `limit` messages that have due recipients in this queue, oldest due first, grouped by message; with `identifier` only
    * that destination's. Nobody else gets them until the lease ends. A lease of a process that died is void at the next start.
    */
-  lease(queue: QueueName, limit: number, options?: { identifier?: string }): Promise<Lease[]>;
+  lease(queue: QueueName, limit: number, options?: LeaseOptions): Promise<Lease[]>;
   /** Moves recipients of an INPUT lease to their channels and ends the lease. Recipients with no route stay with the caller (bounce them). */
   file(lease: Lease, filings: readonly Filing[]): Promise<void>;
   filePart(lease: Lease, filings: readonly Filing[]): Part<void>;
   /** These recipients are done (delivered, bounced, discarded); the last one done frees the message. Checks that the lease still holds. */
   completePart(lease: Lease, numbers: readonly RecipientNumber[]): Part<void>;
   complete(lease: Lease, numbers: readonly RecipientNumber[]): Promise<void>;
+  /** File, complete and defer recipients of one lease together; to be joined with what caused it (store delivery, bounce). */
+  settlePart(lease: Lease, outcome: Outcome): Part<void>;
   defer(lease: Lease, deferrals: readonly Deferral[]): Promise<void>;
   /** Gives unfinished recipients back, due at once. */
   release(lease: Lease): Promise<void>;

@@ -1,0 +1,163 @@
+/**
+ * Looking at the queue: single messages, the list, counts.
+ *
+ * For people and status pages, not for the hot path: everything is read from the records in pages that yield to the
+ * event loop, so it is right whoever works the queue, and costs no message anything.
+ */
+
+import { type Clock, outputChannels } from '../base/index.ts';
+import { below, type KeyValue, sortable } from '../storage/index.ts';
+import type { QueuedRecipient, QueueId, QueueListing, QueueName, QueueSummary } from './port.ts';
+import {
+  decodeLease,
+  decodeMessage,
+  decodeSlip,
+  destinationsPrefix,
+  dueKey,
+  leasePrefix,
+  messageKey,
+  placeOf,
+  placeOfDestination,
+  readDue,
+  type Stored,
+  slipKey,
+  textOf,
+} from './records.ts';
+
+export const queueNames: readonly QueueName[] = ['INPUT', ...outputChannels];
+
+/** A summary of a queue that took long to count is shown for twenty times as long, at most. */
+const summaryKept = 20;
+const destinationsAtMost = 10_000;
+
+export interface Destination {
+  identifier: string;
+  recipients: number;
+  nextAttempt: number;
+  reason?: string;
+}
+
+const byNumber = (a: QueuedRecipient, b: QueuedRecipient): number => a.number - b.number;
+
+async function* listings(keyValue: KeyValue, from: string, to: string): AsyncIterable<QueueListing> {
+  let stored: Stored | undefined;
+  let recipients: QueuedRecipient[] = [];
+  const finished = (): QueueListing[] =>
+    stored && recipients.length > 0 ? [{ message: stored.message, recipients: recipients.sort(byNumber) }] : [];
+  for await (const [key, value] of keyValue.scan({ from, to })) {
+    const [, , id, slip] = key.split('/');
+    try {
+      if (slip === undefined) {
+        yield* finished();
+        recipients = [];
+        stored = undefined;
+        stored = decodeMessage(value);
+      } else if (stored?.message.id === id) {
+        recipients.push(...decodeSlip(slip, value).recipients);
+      }
+    } catch {
+      // A record that cannot be read has no listing; leasing it puts it aside with an error line.
+    }
+  }
+  yield* finished();
+}
+
+export async function getListing(keyValue: KeyValue, id: QueueId): Promise<QueueListing | undefined> {
+  const key = messageKey(id);
+  for await (const listing of listings(keyValue, key, `${key}0`)) return listing;
+  return undefined;
+}
+
+export async function* list(
+  keyValue: KeyValue,
+  options: { queue?: QueueName; limit?: number; after?: QueueId },
+): AsyncIterable<QueueListing> {
+  const { from, to } = below('queue/m/');
+  let left = options.limit ?? Number.POSITIVE_INFINITY;
+  // `0` follows `/`: behind all slips of that message.
+  const start = options.after === undefined ? from : `${messageKey(options.after)}0`;
+  for await (const listing of listings(keyValue, start, to)) {
+    if (left <= 0) return;
+    const recipients = options.queue ? listing.recipients.filter(({ queue }) => queue === options.queue) : listing.recipients;
+    if (recipients.length === 0) continue;
+    left--;
+    yield { message: listing.message, recipients };
+  }
+}
+
+async function count(keyValue: KeyValue, now: number): Promise<QueueSummary[]> {
+  const counts = new Map(queueNames.map((queue) => [queue, { queue, pending: 0, deferred: 0 }]));
+  for await (const [key, value] of keyValue.scan(below('queue/d/'))) {
+    const { queue, due } = placeOf(key);
+    const counted = counts.get(queue);
+    if (counted) counted[due > now ? 'deferred' : 'pending'] += readDue(textOf(value)).count;
+  }
+  for await (const [, value] of keyValue.scan(below(leasePrefix))) {
+    const { due, entry } = decodeLease(value);
+    const counted = counts.get(placeOf(due).queue);
+    if (counted) counted.pending += readDue(entry).count;
+  }
+  return [...counts.values()];
+}
+
+/** Counts all queues; callers at one time share a count, and one that took long is kept for a while. */
+export function summarizer(keyValue: KeyValue, clock: Clock): () => Promise<QueueSummary[]> {
+  let running: Promise<QueueSummary[]> | undefined;
+  let kept: QueueSummary[] | undefined;
+  let until = 0;
+  return () => {
+    const began = clock.now();
+    if (kept && began < until) return Promise.resolve(kept);
+    running ??= count(keyValue, began)
+      .then((counted) => {
+        const end = clock.now();
+        kept = counted;
+        until = end + (end - began < 50 ? 0 : Math.min(10_000, (end - began) * summaryKept));
+        return counted;
+      })
+      .finally(() => {
+        running = undefined;
+      });
+    return running;
+  };
+}
+
+/** Waiting recipients of a queue by destination, soonest first. */
+export async function destinations(keyValue: KeyValue, queue: QueueName, now: number): Promise<Destination[]> {
+  const found = new Map<string, Destination & { place: ReturnType<typeof placeOfDestination> }>();
+  for await (const [key, value] of keyValue.scan(below(destinationsPrefix(queue)))) {
+    const place = placeOfDestination(key);
+    if (place.due <= now) continue;
+    const recipients = Number(textOf(value));
+    const known = found.get(place.identifier);
+    if (known) known.recipients += recipients;
+    else if (found.size < destinationsAtMost) {
+      found.set(place.identifier, { identifier: place.identifier, recipients, nextAttempt: place.due, place });
+    }
+  }
+  const all = [...found.values()].sort((a, b) => a.nextAttempt - b.nextAttempt);
+  const slips = await keyValue.getMany(all.map(({ place }) => slipKey(place.id, place.slip)));
+  return all.map(({ place, ...destination }, n) => {
+    const value = slips[n];
+    const reason = value && decodeSlip(place.slip, value).recipients[0]?.reason;
+    return reason === undefined ? destination : { ...destination, reason };
+  });
+}
+
+/** Due keys of what is deferred, soonest first, a page at a time. */
+export async function deferredPage(
+  keyValue: KeyValue,
+  queue: QueueName,
+  identifier: string | undefined,
+  now: number,
+  prefix: string,
+  limit: number,
+): Promise<string[]> {
+  const range = { from: `${prefix}${sortable(now + 1)}`, to: `${prefix}\u{10ffff}` };
+  const keys: string[] = [];
+  for await (const [key] of keyValue.scan(range, { limit, keysOnly: true })) {
+    const place = identifier === undefined ? undefined : placeOfDestination(key);
+    keys.push(place ? dueKey(queue, place.due, place.id, place.slip) : key);
+  }
+  return keys;
+}

@@ -1,0 +1,238 @@
+/**
+ * Handing out work.
+ *
+ * A lease takes a slip's entry out of the due index and puts a lease record in its place, in one commit that first looks
+ * whether the entry is still there, unchanged. So nobody else can get the slip, whoever else works this queue and
+ * whatever the feed in memory believed.
+ * Candidates come from the feed; when it is behind, from a bounded look into the index.
+ */
+
+import type { Clock, Log } from '../base/index.ts';
+import { CheckFailed, type Key, type KeyValue, type Part, sortable } from '../storage/index.ts';
+import type { Candidate, Feed } from './feed.ts';
+import type { Lease, LeaseOptions, QueueName } from './port.ts';
+import {
+  asideKey,
+  bytes,
+  decodeMessage,
+  decodeSlip,
+  deleteDue,
+  destinationPrefix,
+  destinationsPrefix,
+  dueKey,
+  duePrefix,
+  encodeLease,
+  entryOf,
+  leasePrefix,
+  messageKey,
+  placeOf,
+  placeOfDestination,
+  readDue,
+  slipKey,
+  textOf,
+  tokenText,
+} from './records.ts';
+
+export interface Leasing {
+  readonly keyValue: KeyValue;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** A name nobody else uses or used for a lease. */
+  readonly leaseName: () => string;
+}
+
+/** Entries of the index that one look reads at most. */
+const lookAtMost = 1024;
+/** The same where some destinations are excepted: if they fill the head of the queue, the others are asked one by one. */
+const lookWithExceptions = 128;
+/** Destinations that one lease without a named destination tries when the oldest entries are all excepted. */
+const destinationsTried = 64;
+
+const end = '\u{10ffff}';
+
+/** Takes those candidates whose entry stands unchanged; says of the others whether it is gone or another one now. */
+function leasePart(candidates: readonly Candidate[], names: readonly string[]): Part<(Lease | 'gone' | 'changed')[]> {
+  return async (read) => {
+    const puts: [Key, Uint8Array][] = [];
+    const deletes: Key[] = [];
+    const result: (Lease | 'gone' | 'changed')[] = [];
+    for (const [n, { due, message, count, slip }] of candidates.entries()) {
+      const entry = await read.get(due);
+      const text = entry && textOf(entry);
+      if (text === undefined || readDue(text).version !== slip.version) {
+        result.push(text === undefined ? 'gone' : 'changed');
+        continue;
+      }
+      const name = names[n] as string;
+      deletes.push(...deleteDue(due, text));
+      puts.push([`${leasePrefix}${name}`, encodeLease({ due, entry: text, shrunk: false })]);
+      const token = tokenText({ lease: name, slip: slip.name, only: slip.only, count });
+      result.push({ token, queue: slip.queue, message, recipients: slip.recipients });
+    }
+    return { puts, deletes, result };
+  };
+}
+
+async function take(with_: Leasing, feed: Feed, candidates: readonly Candidate[]): Promise<Lease[]> {
+  if (candidates.length === 0) return [];
+  const names = candidates.map(() => with_.leaseName());
+  try {
+    const results = await with_.keyValue.transact(leasePart(candidates, names), 'soon');
+    return results.flatMap((result, n) => {
+      if (result === 'changed') feed.again((candidates[n] as Candidate).due);
+      return typeof result === 'string' ? [] : [result];
+    });
+  } catch (thrown) {
+    for (const { due } of candidates) feed.again(due);
+    throw thrown;
+  }
+}
+
+/** Puts an entry aside whose message or slip cannot be read, so that it never blocks the others. */
+async function putAside(with_: Leasing, due: Key, entry: string, cause: unknown): Promise<void> {
+  const { id, slip } = placeOf(due);
+  with_.log.error(`queue entry ${id}/${slip} cannot be read and was put aside`, cause);
+  try {
+    await with_.keyValue.transact(
+      async () => ({
+        checks: [{ present: due }],
+        puts: [[asideKey(id, slip), bytes(`${due}\n${entry}`)]],
+        deletes: deleteDue(due, entry),
+        result: undefined,
+      }),
+      'durable',
+    );
+  } catch (thrown) {
+    if (!(thrown instanceof CheckFailed)) throw thrown;
+  }
+}
+
+/** The messages and slips behind entries of the index. */
+async function load(with_: Leasing, feed: Feed, entries: readonly (readonly [Key, string])[]): Promise<Candidate[]> {
+  const unknown = entries.filter(([due]) => !feed.find(due));
+  const keys = unknown.flatMap(([due]) => {
+    const { id, slip } = placeOf(due);
+    return [messageKey(id), slipKey(id, slip)];
+  });
+  const values = keys.length > 0 ? await with_.keyValue.getMany(keys) : [];
+  const loaded = new Map<Key, Candidate>();
+  for (const [n, [due, entry]] of unknown.entries()) {
+    const [message, slip] = [values[2 * n], values[2 * n + 1]];
+    try {
+      // Somebody was faster and it is done, or it cannot be read: the entry itself tells which.
+      if (!message || !slip) {
+        if (await with_.keyValue.get(due)) throw new Error('message or slip is missing');
+        continue;
+      }
+      loaded.set(due, { due, ...decodeMessage(message), slip: decodeSlip(placeOf(due).slip, slip) });
+    } catch (cause) {
+      await putAside(with_, due, entry, cause);
+    }
+  }
+  return entries.flatMap(([due]) => {
+    const candidate = feed.find(due) ?? loaded.get(due);
+    feed.drop(due);
+    return candidate ? [candidate] : [];
+  });
+}
+
+async function page(with_: Leasing, from: Key, to: Key, limit: number): Promise<[Key, string][]> {
+  const found: [Key, string][] = [];
+  for await (const [key, value] of with_.keyValue.scan({ from, to }, { limit })) found.push([key, textOf(value)]);
+  return found;
+}
+
+/** Due entries of one destination, oldest first. */
+async function leaseDestination(with_: Leasing, feed: Feed, queue: QueueName, limit: number, identifier: string): Promise<Lease[]> {
+  const now = with_.clock.now();
+  const prefix = destinationPrefix(queue, identifier);
+  const found = await page(with_, prefix, `${prefix}${sortable(now + 1)}`, limit);
+  const dues = found.map(([key]) => {
+    const { due, id, slip } = placeOfDestination(key);
+    return dueKey(queue, due, id, slip);
+  });
+  const entries = await with_.keyValue.getMany(dues);
+  const known = dues.flatMap((due, n) => {
+    const entry = entries[n];
+    return entry ? [[due, textOf(entry)] as const] : [];
+  });
+  return await take(with_, feed, await load(with_, feed, known));
+}
+
+/** Oldest due entry of each destination in turn, for when the head of the queue belongs to excepted ones. */
+async function leaseAround(with_: Leasing, feed: Feed, queue: QueueName, limit: number, except: ReadonlySet<string>): Promise<Lease[]> {
+  const leases: Lease[] = [];
+  const prefix = destinationsPrefix(queue);
+  let from = prefix;
+  for (let tried = 0; tried < destinationsTried && leases.length < limit; tried++) {
+    const [first] = await page(with_, from, `${prefix}${end}`, 1);
+    if (!first) break;
+    const { identifier, due } = placeOfDestination(first[0]);
+    from = `${destinationPrefix(queue, identifier)}${end}`;
+    if (except.has(identifier) || due > with_.clock.now()) {
+      if (except.has(identifier)) tried--;
+      continue;
+    }
+    leases.push(...(await leaseDestination(with_, feed, queue, limit - leases.length, identifier)));
+  }
+  return leases;
+}
+
+/** A look into the due index, from where the last one ended. */
+async function leaseIndex(with_: Leasing, feed: Feed, queue: QueueName, limit: number, except: ReadonlySet<string>): Promise<Lease[]> {
+  const prefix = duePrefix(queue);
+  const since = feed.look();
+  const leases: Lease[] = [];
+  let from = feed.cursor < prefix ? prefix : feed.cursor;
+  let read = 0;
+  let passed = false;
+  while (leases.length < limit && read < (except.size > 0 ? lookWithExceptions : lookAtMost)) {
+    const to = `${prefix}${sortable(with_.clock.now() + 1)}`;
+    const size = except.size > 0 ? lookWithExceptions : limit - leases.length;
+    const found = from < to ? await page(with_, from, to, size) : [];
+    read += found.length;
+    const wanted: [Key, string][] = [];
+    for (const entry of found) {
+      if (leases.length + wanted.length >= limit) break;
+      from = `${entry[0]}\u0000`;
+      if (except.has(readDue(entry[1]).identifier ?? '')) passed = true;
+      else wanted.push(entry);
+    }
+    // Before the lease is tried: what it could not take puts the cursor back.
+    if (!passed) feed.advance(from);
+    leases.push(...(await take(with_, feed, await load(with_, feed, wanted))));
+    if (found.length < size && leases.length < limit) {
+      if (passed) return leases;
+      feed.looked(since);
+      const [next] = await page(with_, to, `${prefix}${end}`, 1);
+      if (next) feed.expect(placeOf(next[0]).due);
+      return leases;
+    }
+  }
+  if (leases.length < limit && passed) leases.push(...(await leaseAround(with_, feed, queue, limit - leases.length, except)));
+  return leases;
+}
+
+type Wanted = (candidate: Candidate) => boolean;
+
+function wantedBy(identifier: string | undefined, except: ReadonlySet<string>): Wanted | undefined {
+  if (identifier !== undefined) return ({ slip }) => entryOf(slip).identifier === identifier;
+  return except.size > 0 ? ({ slip }) => !except.has(entryOf(slip).identifier ?? '') : undefined;
+}
+
+export async function leaseFrom(with_: Leasing, feed: Feed, queue: QueueName, limit: number, options: LeaseOptions): Promise<Lease[]> {
+  const identifier = queue === 'INPUT' ? undefined : options.identifier;
+  const except = new Set(options.except);
+  const wanted = wantedBy(identifier, except);
+  const leases = feed.behind ? [] : await take(with_, feed, feed.take(limit, wanted));
+  if (leases.length >= limit || (identifier === undefined && !feed.behind)) return leases;
+  // One look at a time: two over the same entries would find each other's work and one would go away empty-handed.
+  const looked = await feed.exclusive(async () => {
+    const left = limit - leases.length;
+    if (identifier !== undefined) return await leaseDestination(with_, feed, queue, left, identifier);
+    return feed.behind ? await leaseIndex(with_, feed, queue, left, except) : [];
+  });
+  leases.push(...looked);
+  if (leases.length < limit) leases.push(...(await take(with_, feed, feed.take(limit - leases.length, wanted))));
+  return leases;
+}

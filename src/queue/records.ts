@@ -1,0 +1,187 @@
+/**
+ * What the queue keeps, as keys and bytes.
+ *
+ *   queue/m/<id>                              the message: envelope, trace header, blob
+ *   queue/m/<id>/<slip>                       a slip: recipients that wait together (one queue, one time, one destination)
+ *   queue/n/<id>                              number of slips, only where there is or was more than one
+ *   queue/d/<queue>/<due>/<id>/<slip>         due index: slips nobody holds, in the order they are to be worked
+ *   queue/t/<queue>/<identifier>/<due>/…      the same by destination
+ *   queue/l/<epoch>-<n>                       a lease: the due entry it took the place of
+ *   queue/x/<id>/<slip>                       put aside because it could not be read
+ *
+ * Pure; what moves between these keys is the business of settle.ts and lease.ts.
+ */
+
+import { fromSegment, fromSortable, type Key, segment, sortable } from '../storage/index.ts';
+import type { QueuedMessage, QueuedRecipient, QueueId, QueueName } from './port.ts';
+
+/** Most recipients in one slip: the unit of leasing and of one commit. */
+export const slipSize = 256;
+
+export interface Slip {
+  readonly name: string;
+  /** Rises with every rewrite, so that a stale copy cannot be leased. */
+  readonly version: number;
+  readonly queue: QueueName;
+  readonly due: number;
+  /** The message has no other slip and never had. */
+  readonly only: boolean;
+  readonly recipients: readonly QueuedRecipient[];
+}
+
+/** A message with the number of recipients it was submitted with (numbers of further routes are counted on from there). */
+export interface Stored {
+  readonly message: QueuedMessage;
+  readonly count: number;
+}
+
+export const messageKey = (id: QueueId): Key => `queue/m/${id}`;
+export const slipKey = (id: QueueId, slip: string): Key => `queue/m/${id}/${slip}`;
+export const slipsKey = (id: QueueId): Key => `queue/n/${id}`;
+export const asideKey = (id: QueueId, slip: string): Key => `queue/x/${id}/${slip}`;
+export const leasePrefix = 'queue/l/';
+export const duePrefix = (queue: QueueName): string => `queue/d/${queue}/`;
+export const destinationsPrefix = (queue: QueueName): string => `queue/t/${queue}/`;
+export const destinationPrefix = (queue: QueueName, identifier: string): string => `queue/t/${queue}/${segment(identifier)}/`;
+export const dueKey = (queue: QueueName, due: number, id: QueueId, slip: string): Key => `queue/d/${queue}/${sortable(due)}/${id}/${slip}`;
+export const holder = (id: QueueId): string => `queue/${id}`;
+
+export interface DuePlace {
+  readonly queue: QueueName;
+  readonly due: number;
+  readonly id: QueueId;
+  readonly slip: string;
+}
+
+export function placeOf(key: Key): DuePlace {
+  const [, , queue, due, id, slip] = key.split('/');
+  return { queue: queue as QueueName, due: fromSortable(due ?? ''), id: id ?? '', slip: slip ?? '' };
+}
+
+/** What a due entry says: how many recipients, which version of the slip, and its destination where that is indexed. */
+export interface DueEntry {
+  readonly count: number;
+  readonly version: number;
+  readonly identifier: string | undefined;
+}
+
+export function dueText(entry: DueEntry): string {
+  return entry.identifier === undefined ? `${entry.count}:${entry.version}` : `${entry.count}:${entry.version}:${entry.identifier}`;
+}
+
+export function readDue(text: string): DueEntry {
+  const first = text.indexOf(':');
+  const second = text.indexOf(':', first + 1);
+  const version = second < 0 ? text.slice(first + 1) : text.slice(first + 1, second);
+  return { count: Number(text.slice(0, first)), version: Number(version), identifier: second < 0 ? undefined : text.slice(second + 1) };
+}
+
+/**
+ * The destination a slip is indexed by. INPUT has none; in LOCAL recipients of one message are first worked together,
+ * whatever their mailbox, and stand apart once they had to wait.
+ */
+export function destinationOf(queue: QueueName, recipients: readonly QueuedRecipient[]): string | undefined {
+  const first = recipients[0];
+  if (!first || queue === 'INPUT') return undefined;
+  return queue === 'LOCAL' && first.attempts === 0 ? undefined : first.identifier;
+}
+
+export function entryOf(slip: Slip): DueEntry {
+  return { count: slip.recipients.length, version: slip.version, identifier: destinationOf(slip.queue, slip.recipients) };
+}
+
+export function destinationKey(place: DuePlace, identifier: string): Key {
+  return `${destinationPrefix(place.queue, identifier)}${sortable(place.due)}/${place.id}/${place.slip}`;
+}
+
+/** Where a destination key points: its due key and the identifier. */
+export function placeOfDestination(key: Key): DuePlace & { readonly identifier: string } {
+  const [, , queue, identifier, due, id, slip] = key.split('/');
+  return {
+    queue: queue as QueueName,
+    identifier: fromSegment(identifier ?? ''),
+    due: fromSortable(due ?? ''),
+    id: id ?? '',
+    slip: slip ?? '',
+  };
+}
+
+const decoder = new TextDecoder();
+export const bytes = (text: string): Uint8Array => Buffer.from(text);
+export const textOf = (value: Uint8Array): string => decoder.decode(value);
+
+export function encodeMessage(message: QueuedMessage, count: number): Uint8Array {
+  return bytes(JSON.stringify({ count, ...message }));
+}
+
+export function decodeMessage(value: Uint8Array): Stored {
+  const { count, ...message } = JSON.parse(textOf(value)) as QueuedMessage & { count: number };
+  if (typeof count !== 'number' || typeof message.id !== 'string' || typeof message.blob?.id !== 'string') {
+    throw new Error('message record without its fields');
+  }
+  return { message, count };
+}
+
+/** Recipient as stored: what the slip says already is left out. */
+type Line = Omit<QueuedRecipient, 'queue' | 'nextAttempt'>;
+
+export function encodeSlip(slip: Slip): Uint8Array {
+  const r = slip.recipients.map(({ queue: _queue, nextAttempt: _next, ...line }): Line => line);
+  return bytes(JSON.stringify({ v: slip.version, q: slip.queue, d: slip.due, o: slip.only ? 1 : 0, r }));
+}
+
+export function decodeSlip(name: string, value: Uint8Array): Slip {
+  const { v, q, d, o, r } = JSON.parse(textOf(value)) as { v: number; q: QueueName; d: number; o: number; r: Line[] };
+  const recipients = r.map((line) => ({ ...line, queue: q, nextAttempt: d }));
+  return { name, version: v, queue: q, due: d, only: o === 1, recipients };
+}
+
+/** A lease record: the due entry it took, and whether the slip shrank since. */
+export interface LeaseRecord {
+  readonly due: Key;
+  readonly entry: string;
+  readonly shrunk: boolean;
+}
+
+export function encodeLease(lease: LeaseRecord): Uint8Array {
+  return bytes(`${lease.shrunk ? 1 : 0}\n${lease.due}\n${lease.entry}`);
+}
+
+export function decodeLease(value: Uint8Array): LeaseRecord {
+  const text = textOf(value);
+  const end = text.indexOf('\n', 2);
+  return { shrunk: text.startsWith('1'), due: text.slice(2, end), entry: text.slice(end + 1) };
+}
+
+/** A due entry and, where it has one, its twin in the destination index. */
+export function putDue(due: Key, entry: string): [Key, Uint8Array][] {
+  const { identifier, count } = readDue(entry);
+  const own: [Key, Uint8Array] = [due, bytes(entry)];
+  return identifier === undefined ? [own] : [own, [destinationKey(placeOf(due), identifier), bytes(`${count}`)]];
+}
+
+export function deleteDue(due: Key, entry: string): Key[] {
+  const { identifier } = readDue(entry);
+  return identifier === undefined ? [due] : [due, destinationKey(placeOf(due), identifier)];
+}
+
+/** Everything a waiting slip consists of. */
+export function putSlip(id: QueueId, slip: Slip): [Key, Uint8Array][] {
+  return [[slipKey(id, slip.name), encodeSlip(slip)], ...putDue(dueKey(slip.queue, slip.due, id, slip.name), dueText(entryOf(slip)))];
+}
+
+/** What a lease's token carries, so that a lease stays a plain value that any holder can settle. */
+export interface Token {
+  /** Key of the lease record below `queue/l/`. */
+  readonly lease: string;
+  readonly slip: string;
+  readonly only: boolean;
+  readonly count: number;
+}
+
+export const tokenText = (token: Token): string => `${token.lease} ${token.slip} ${token.only ? 1 : 0} ${token.count}`;
+
+export function readToken(text: string): Token {
+  const [lease = '', slip = '', only, count] = text.split(' ');
+  return { lease, slip, only: only === '1', count: Number(count) };
+}

@@ -1,0 +1,198 @@
+/**
+ * Ending (parts of) a lease: what is filed, done or deferred in one commit.
+ *
+ * Promise: a recipient is in exactly one slip at any time; settling under a lease that does not hold any more throws
+ * CheckFailed and changes nothing; the last recipient done frees message and blob reference in the same commit.
+ * Whatever an outcome does not mention stays leased.
+ */
+
+import { Fault } from '../base/index.ts';
+import { type Changes, CheckFailed, type Key, type PartReader } from '../storage/index.ts';
+import { dereference } from './blob-reference.ts';
+import type { Lease, Outcome, QueuedRecipient, QueueName } from './port.ts';
+import {
+  bytes,
+  decodeLease,
+  decodeSlip,
+  destinationOf,
+  dueText,
+  encodeLease,
+  encodeSlip,
+  entryOf,
+  holder,
+  type LeaseRecord,
+  leasePrefix,
+  messageKey,
+  placeOf,
+  putDue,
+  putSlip,
+  readDue,
+  readToken,
+  type Slip,
+  slipKey,
+  slipSize,
+  slipsKey,
+  type Token,
+  textOf,
+} from './records.ts';
+
+/** The slips that wait anew after a settlement. */
+export interface Settled {
+  readonly slips: readonly Slip[];
+  readonly count: number;
+}
+
+const longestReason = 500;
+
+interface Sorted {
+  readonly remaining: QueuedRecipient[];
+  readonly waiting: QueuedRecipient[];
+}
+
+/** Every recipient of the slip by what the outcome says about it. */
+function sortOut(slip: Slip, outcome: Outcome, count: number, now: number): Sorted {
+  const filed = new Map(outcome.filed?.map((filing) => [filing.from, filing.to]));
+  const done = new Set(outcome.done);
+  const deferred = new Map(outcome.deferred?.map((deferral) => [deferral.number, deferral]));
+  if (filed.size > 0 && slip.queue !== 'INPUT') throw new Fault('wrong-moment', 'only recipients of the input queue can be filed');
+  const remaining: QueuedRecipient[] = [];
+  const waiting: QueuedRecipient[] = [];
+  for (const recipient of slip.recipients) {
+    const to = filed.get(recipient.number);
+    const deferral = deferred.get(recipient.number);
+    if (to && to.length > 0) {
+      const dsn = recipient.dsn ? { dsn: recipient.dsn } : {};
+      to.forEach((route, n) => {
+        // Numbers of further routes: no other recipient of the message can have them.
+        const number = recipient.number + n * count;
+        waiting.push({
+          number,
+          address: route.address,
+          ...dsn,
+          queue: route.queue,
+          identifier: route.identifier,
+          attempts: 0,
+          nextAttempt: now,
+        });
+      });
+    } else if (deferral) {
+      const nextAttempt = Math.max(0, Math.floor(deferral.nextAttempt));
+      const told = deferral.delayNotified || recipient.delayNotified ? { delayNotified: true } : {};
+      const reason = deferral.reason.slice(0, longestReason);
+      waiting.push({ ...recipient, attempts: recipient.attempts + 1, nextAttempt, reason, ...told });
+    } else if (!done.has(recipient.number)) {
+      remaining.push(recipient);
+    }
+  }
+  return { remaining, waiting };
+}
+
+/** Recipients that may wait together, at most `slipSize` of them. */
+export function groups(recipients: readonly QueuedRecipient[]): (readonly QueuedRecipient[])[] {
+  const open = new Map<string, QueuedRecipient[]>();
+  const all: QueuedRecipient[][] = [];
+  for (const recipient of recipients) {
+    const { queue, nextAttempt } = recipient;
+    const key = `${queue} ${nextAttempt} ${destinationOf(queue, [recipient]) ?? ''}`;
+    let group = open.get(key);
+    if (!group || group.length >= slipSize) {
+      group = [];
+      open.set(key, group);
+      all.push(group);
+    }
+    group.push(recipient);
+  }
+  return all;
+}
+
+async function slipOf(read: PartReader, lease: Lease, token: Token, record: LeaseRecord): Promise<Slip> {
+  const { count, version } = readDue(record.entry);
+  if (record.shrunk || lease.recipients.length !== count) {
+    const key = slipKey(lease.message.id, token.slip);
+    const value = await read.get(key);
+    if (!value) throw new CheckFailed(key);
+    return decodeSlip(token.slip, value);
+  }
+  const { due } = placeOf(record.due);
+  return { name: token.slip, version, queue: lease.queue, due, only: token.only, recipients: lease.recipients };
+}
+
+interface Written {
+  puts: [Key, Uint8Array][];
+  deletes: Key[];
+}
+
+async function count(read: PartReader, lease: Lease, slip: Slip, more: number, written: Written): Promise<void> {
+  const { id, blob } = lease.message;
+  const counter = slipsKey(id);
+  const before = slip.only ? 1 : Number(textOf((await read.get(counter)) ?? bytes('1')));
+  const after = before + more;
+  if (after > 0) {
+    if (more !== 0) written.puts.push([counter, bytes(`${after}`)]);
+    return;
+  }
+  const freed = await dereference(blob.id, holder(id))(read);
+  written.puts.push(...((freed.puts as [Key, Uint8Array][] | undefined) ?? []));
+  written.deletes.push(messageKey(id), ...(freed.deletes ?? []));
+  if (!slip.only) written.deletes.push(counter);
+}
+
+async function held(read: PartReader, token: Token): Promise<LeaseRecord> {
+  const key = `${leasePrefix}${token.lease}`;
+  const value = await read.get(key);
+  if (!value) throw new CheckFailed(key);
+  return decodeLease(value);
+}
+
+/** Slips for the recipients that wait anew; `reuse` is the name of a slip that is free again. */
+function slipsFor(waiting: readonly QueuedRecipient[], stem: string, reuse: Slip | undefined, only: boolean): Slip[] {
+  const parts = groups(waiting);
+  return parts.map((recipients, n): Slip => {
+    const first = recipients[0] as QueuedRecipient;
+    const named = n === 0 && reuse ? { name: reuse.name, version: reuse.version + 1 } : { name: `${stem}.${n}`, version: 0 };
+    return { ...named, queue: first.queue, due: first.nextAttempt, only: only && parts.length === 1, recipients };
+  });
+}
+
+/** `stem` makes the names of new slips: unique for this call, made before the part runs. */
+export async function settle(
+  read: PartReader,
+  lease: Lease,
+  outcome: Outcome,
+  stem: string,
+  now: number,
+): Promise<Changes<Settled> & Written> {
+  const token = readToken(lease.token);
+  const { id } = lease.message;
+  const record = await held(read, token);
+  const slip = await slipOf(read, lease, token, record);
+  const { remaining, waiting } = sortOut(slip, outcome, token.count, now);
+  const written: Written = { puts: [], deletes: [] };
+  if (remaining.length === slip.recipients.length) return { ...written, result: { slips: [], count: token.count } };
+  const ends = remaining.length === 0;
+  const slips = slipsFor(waiting, stem, ends ? slip : undefined, slip.only && ends);
+  for (const made of slips) written.puts.push(...putSlip(id, made));
+  if (ends) {
+    written.deletes.push(`${leasePrefix}${token.lease}`);
+    if (slips.length === 0) written.deletes.push(slipKey(id, slip.name));
+  } else {
+    const rest: Slip = { ...slip, version: slip.version + 1, only: slip.only && slips.length === 0, recipients: remaining };
+    written.puts.push([slipKey(id, slip.name), encodeSlip(rest)]);
+    // The destination of the entry stays what it was: its keys in both indexes depend on it.
+    const entry = dueText({ ...entryOf(rest), identifier: readDue(record.entry).identifier });
+    written.puts.push([`${leasePrefix}${token.lease}`, encodeLease({ due: record.due, entry, shrunk: true })]);
+  }
+  await count(read, lease, slip, slips.length - (ends ? 1 : 0), written);
+  return { ...written, result: { slips, count: token.count } };
+}
+
+/** Gives a lease back: its slip is due as it was before. Resolves to the due key and its entry. */
+export async function giveBack(read: PartReader, lease: Lease): Promise<Changes<{ due: Key; queue: QueueName }> & Written> {
+  const token = readToken(lease.token);
+  const record = await held(read, token);
+  return {
+    puts: putDue(record.due, record.entry),
+    deletes: [`${leasePrefix}${token.lease}`],
+    result: { due: record.due, queue: lease.queue },
+  };
+}
