@@ -1,0 +1,267 @@
+/**
+ * A listening port that follows its setting: every door that speaks over TCP (or a Unix socket) uses this one.
+ *
+ * Promise: a move opens the new port before it closes the old one and drops nobody; with `tls` the handshake is done, with the
+ * certificate of that moment, before a connection is handed on; limits hold in total and per address; no socket error goes
+ * unheard; `stop` ends within its grace whatever the peers do. While there is no certificate an implicit-TLS port is closed.
+ * What is said over a connection, idle times and a word of farewell are the door's business.
+ * Spec: RFC 8314 §3 (implicit TLS)
+ */
+
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type SecureContextOptions, type TLSSocket, type Server as TlsServer } from 'node:tls';
+import { type Clock, systemClock } from './clock.ts';
+import { Fault } from './fault.ts';
+import { bind, type Place, placeName, samePlace } from './listener-bind.ts';
+import type { Live } from './live.ts';
+import type { Log } from './log.ts';
+
+export interface ListenerOptions {
+  /** For log lines: `POP3D`, `POP3D (TLS)` … */
+  readonly name: string;
+  /** Port 0 is a free one; see `address`. */
+  readonly where: Live<Place>;
+  /** Given: implicit TLS. */
+  readonly tls?: Live<SecureContextOptions | undefined>;
+  readonly maxConnections: () => number;
+  readonly maxPerAddress?: () => number;
+  /** False closes the connection without a word. */
+  readonly admits?: (address: string) => boolean;
+  readonly onConnection: (socket: Socket | TLSSocket) => void;
+  /** Says why a connection over a limit is turned away; the listener ends it afterwards. Not called on implicit-TLS ports. */
+  readonly onSurplus?: (socket: Socket) => void;
+  /** The peer may close its half and still be answered; the door must then end its own half. Off by default. */
+  readonly halfOpen?: boolean;
+  readonly log: Log;
+  readonly clock?: Clock;
+}
+
+export interface Listener {
+  /** Resolves when it listens (or is `off`); Fault `unavailable` when the port cannot be had. */
+  start(): Promise<void>;
+  /** Stops listening at once; connections get `graceMs` milliseconds to end and are then cut. */
+  stop(graceMs: number): Promise<void>;
+  /** Where it listens now; a string is a Unix socket's path. */
+  address(): AddressInfo | string | undefined;
+  /** Open connections, handshakes included. */
+  readonly connections: number;
+}
+
+const handshakeMs = 30_000;
+const surplusMs = 2_000;
+/** Connections being told at one time that there are too many; more are closed without a word. */
+const surplusAtOnce = 64;
+
+/** The peer's address without the prefix of IPv4-mapped IPv6; empty for a Unix socket. */
+export function peerAddress(socket: Socket): string {
+  const address = socket.remoteAddress ?? '';
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address;
+}
+
+export function createListener(options: ListenerOptions): Listener {
+  const { name, log } = options;
+  const clock = options.clock ?? systemClock;
+  const gate = createGate(options, clock);
+  let server: Server | undefined;
+  let current: Place = 'off';
+  let cancels: (() => void)[] = [];
+  let work: Promise<void> = Promise.resolve();
+  let running = false;
+
+  const wanted = (): Place => (options.tls && !options.tls.value ? 'off' : options.where.value);
+  const close = (): void => {
+    server?.close();
+    server = undefined;
+    current = 'off';
+  };
+  const open = async (place: Exclude<Place, 'off'>): Promise<Server> => {
+    const made = createServer({ noDelay: true, keepAlive: true, allowHalfOpen: options.halfOpen ?? false });
+    made.on('connection', gate.take);
+    await bind(made, place);
+    made.on('error', (error) => log.error(`${name}: ${placeName(place)}`, error));
+    return made;
+  };
+  /** Brings the open port in line with the setting. Keeps the old port where the new one cannot be had. */
+  const follow = async (): Promise<void> => {
+    const place = wanted();
+    if (samePlace(place, current)) return;
+    if (place === 'off') return close();
+    const [before, old] = [current, server];
+    let made: Server;
+    try {
+      made = await open(place);
+    } catch (thrown) {
+      // The same port on another address overlaps with the one held: only closing the old one first can work.
+      if (!old || before === 'off' || !overlaps(place, before)) throw thrown;
+      close();
+      try {
+        made = await open(place);
+      } catch (again) {
+        server = await open(before);
+        current = before;
+        throw again;
+      }
+    }
+    if (server === old) old?.close();
+    server = made;
+    current = place;
+    log.info(`listening on ${placeName(place)}`);
+  };
+  const changed = (): void => {
+    work = work
+      .then(() => (running ? follow() : undefined))
+      .catch((thrown) => log.error(`${name}: the changed address is not used, ${placeName(current)} is kept`, thrown));
+  };
+
+  return {
+    async start() {
+      if (running) return;
+      running = true;
+      gate.open();
+      if (options.tls && !options.tls.value && options.where.value !== 'off') log.warning(`${name}: no certificate, the port stays closed`);
+      try {
+        await follow();
+      } catch (thrown) {
+        running = false;
+        throw thrown;
+      }
+      cancels = [options.where.onChange(changed), ...(options.tls ? [options.tls.onChange(changed)] : [])];
+    },
+    async stop(graceMs) {
+      running = false;
+      for (const cancel of cancels) cancel();
+      cancels = [];
+      await work;
+      close();
+      await gate.empty(graceMs);
+    },
+    address: () => server?.address() ?? undefined,
+    get connections() {
+      return gate.size();
+    },
+  };
+}
+
+function overlaps(a: Exclude<Place, 'off'>, b: Exclude<Place, 'off'>): boolean {
+  return 'port' in a && 'port' in b && a.port === b.port;
+}
+
+interface Gate {
+  open(): void;
+  take(socket: Socket): void;
+  empty(graceMs: number): Promise<void>;
+  size(): number;
+}
+
+/** Counts, limits and hands on what was accepted. */
+function createGate(options: ListenerOptions, clock: Clock): Gate {
+  const { name, log } = options;
+  const open = new Set<Socket>();
+  const perAddress = new Map<string, number>();
+  let surplus = 0;
+  let onEmpty: (() => void) | undefined;
+  let tlsServer: TlsServer | undefined;
+
+  const hand = (socket: Socket | TLSSocket): void => {
+    try {
+      options.onConnection(socket);
+    } catch (thrown) {
+      log.error(`${name}: connection from ${peerAddress(socket)}`, thrown);
+      socket.destroy();
+    }
+  };
+  const turnAway = (socket: Socket): void => {
+    if (!options.onSurplus || options.tls || surplus >= surplusAtOnce) {
+      socket.destroy();
+      return;
+    }
+    surplus += 1;
+    socket.once('close', () => {
+      surplus -= 1;
+    });
+    const cancel = clock.after(surplusMs, () => socket.destroy());
+    socket.once('close', cancel);
+    options.onSurplus(socket);
+    socket.end();
+    socket.resume();
+  };
+
+  return {
+    open() {
+      if (options.tls) tlsServer ??= createHandshaker(options.tls, options, hand);
+    },
+    take(socket) {
+      socket.on('error', (error) => log.diagnostic(`${name}: ${peerAddress(socket)}: ${error.message}`));
+      const address = peerAddress(socket);
+      const here = perAddress.get(address) ?? 0;
+      if (options.admits && !options.admits(address)) {
+        log.info(`${name}: connection from ${address} not admitted`);
+        socket.destroy();
+        return;
+      }
+      const most = options.maxPerAddress?.() ?? Number.POSITIVE_INFINITY;
+      if (open.size >= options.maxConnections() || (address !== '' && here >= most)) {
+        log.info(`${name}: too many connections${open.size >= options.maxConnections() ? '' : ` from ${address}`}`);
+        turnAway(socket);
+        return;
+      }
+      open.add(socket);
+      perAddress.set(address, here + 1);
+      socket.once('close', () => {
+        open.delete(socket);
+        const left = (perAddress.get(address) ?? 1) - 1;
+        if (left > 0) perAddress.set(address, left);
+        else perAddress.delete(address);
+        if (open.size === 0) onEmpty?.();
+      });
+      if (tlsServer) tlsServer.emit('connection', socket);
+      else hand(socket);
+    },
+    async empty(graceMs) {
+      if (open.size === 0) return;
+      await new Promise<void>((resolve) => {
+        const cancel = clock.after(graceMs, () => {
+          for (const socket of open) socket.destroy();
+        });
+        onEmpty = () => {
+          cancel();
+          resolve();
+        };
+      });
+      onEmpty = undefined;
+    },
+    size: () => open.size,
+  };
+}
+
+/** A TLS server without a port of its own: it only does handshakes, always with the newest certificate that works. */
+function createHandshaker(
+  tls: Live<SecureContextOptions | undefined>,
+  options: ListenerOptions,
+  hand: (socket: TLSSocket) => void,
+): TlsServer {
+  const { name, log } = options;
+  let made: TlsServer;
+  try {
+    made = createTlsServer({ ...tls.value, handshakeTimeout: handshakeMs });
+  } catch (thrown) {
+    throw new Fault('unavailable', `${name}: the certificate or its key cannot be used`, { cause: thrown });
+  }
+  made.on('secureConnection', (socket) => {
+    socket.on('error', (error) => log.diagnostic(`${name}: ${peerAddress(socket)}: ${error.message}`));
+    hand(socket);
+  });
+  made.on('tlsClientError', (error, socket) => {
+    log.info(`${name}: TLS handshake with ${peerAddress(socket)} failed: ${error.message}`);
+    socket.destroy();
+  });
+  tls.onChange((value) => {
+    if (!value) return;
+    try {
+      made.setSecureContext(value);
+    } catch (thrown) {
+      log.error(`${name}: the new certificate cannot be used, the old one is kept`, thrown);
+    }
+  });
+  return made;
+}
