@@ -49,6 +49,7 @@ const lookWithExceptions = 128;
 const destinationsTried = 64;
 
 const end = '\u{10ffff}';
+const later = (a: Key, b: Key): Key => [a, b].sort()[1] as Key;
 
 /** Takes those candidates whose entry stands unchanged; says of the others whether it is gone or another one now. */
 function leasePart(candidates: readonly Candidate[], names: readonly string[]): Part<(Lease | 'gone' | 'changed')[]> {
@@ -183,7 +184,7 @@ async function leaseIndex(with_: Leasing, feed: Feed, queue: QueueName, limit: n
   const prefix = duePrefix(queue);
   const since = feed.look();
   const leases: Lease[] = [];
-  let from = feed.cursor < prefix ? prefix : feed.cursor;
+  let from = later(feed.cursor, prefix);
   let read = 0;
   let passed = false;
   while (leases.length < limit && read < (except.size > 0 ? lookWithExceptions : lookAtMost)) {
