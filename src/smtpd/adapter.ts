@@ -126,8 +126,7 @@ class Reader extends SMTPStream {
     }
     const { content, rest } = this.#data.feed(chunk);
     const finish = (): void => {
-      if (this.isClosed) return done();
-      if (!rest && !receiver.hopeless) {
+      if (this.isClosed || (!rest && !receiver.hopeless)) {
         done();
         return;
       }
