@@ -1,0 +1,249 @@
+/**
+ * What can be done later: clearing away deleted mailboxes and accounts, dropping structures nobody refers to, forgetting old
+ * delivery ids.
+ *
+ * Promise: every piece of work is noted in the same commit that causes it, is done in small transactions that may be repeated, and goes
+ * on at the next start. Several processes may do it at once.
+ */
+
+import type { Cancel, Clock, Live, Log } from '../base/index.ts';
+import type { Key, KeyValue, PartReader } from '../storage/index.ts';
+import { batchSize, draftPart } from './context.ts';
+import type { Draft } from './draft.ts';
+import {
+  accountKey,
+  chunkRange,
+  deliveredRange,
+  holders,
+  lastNumber,
+  mailboxRange,
+  messageRange,
+  nameKey,
+  nameRange,
+  orphanOf,
+  orphanRange,
+  purgeKey,
+  purgeOf,
+  purgeRange,
+  purgeRangeOf,
+  removalTopic,
+  structureKey,
+  subscriptionRange,
+  usageKey,
+  validityFloorKey,
+} from './keys.ts';
+import { dropContents } from './mailbox-names.ts';
+import type { AccountId, MailboxId } from './port.ts';
+import { type AccountRecord, decodeMessage, type NameRecord } from './records.ts';
+import { references } from './references.ts';
+import type { StoreSettings } from './settings.ts';
+import { fromJson, jsonBytes } from './wire.ts';
+
+const nothing = new Uint8Array(0);
+/** Milliseconds that work may gather before it is begun. */
+const gathering = 2000;
+/** Milliseconds until work that failed is tried again. */
+const retry = 60_000;
+/** Milliseconds between two walks over the remembered deliveries. */
+const sweepEvery = 6 * 3_600_000;
+const day = 86_400_000;
+const orphansAtOnce = 50;
+const keysAtOnce = 500;
+
+export interface HousekeepingOptions {
+  readonly keyValue: KeyValue;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly settings: Live<StoreSettings>;
+}
+
+export class Housekeeping {
+  readonly #keyValue: KeyValue;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #settings: Live<StoreSettings>;
+  /** All work is done in one line, one piece after the other. */
+  #line: Promise<void> = Promise.resolve();
+  #timer: Cancel | undefined;
+  #sweepTimer: Cancel | undefined;
+  #closed = false;
+
+  constructor(options: HousekeepingOptions) {
+    this.#keyValue = options.keyValue;
+    this.#clock = options.clock;
+    this.#log = options.log;
+    this.#settings = options.settings;
+    this.#armSweep();
+  }
+
+  #armSweep(): void {
+    this.#sweepTimer = this.#clock.after(sweepEvery, () => {
+      this.#quietly(() => this.forgetDeliveries());
+      this.#armSweep();
+    });
+  }
+
+  /** There is, or may be, work; it is begun soon. */
+  wake(after = gathering): void {
+    if (this.#timer || this.#closed) return;
+    this.#timer = this.#clock.after(after, () => {
+      this.#timer = undefined;
+      this.#quietly(() => this.#pass());
+    });
+  }
+
+  /** Does all noted work now. */
+  drained(): Promise<void> {
+    return this.#next(() => this.#pass());
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#timer?.();
+    this.#sweepTimer?.();
+    await this.#line;
+  }
+
+  #next(work: () => Promise<void>): Promise<void> {
+    const done = this.#line.then(work);
+    this.#line = done.catch(() => {});
+    return done;
+  }
+
+  #quietly(work: () => Promise<void>): void {
+    this.#next(work).catch((thrown: unknown) => {
+      if (this.#closed || !this.#keyValue.healthy) return;
+      this.#log.warning('clearing up in the message store failed, it will be tried again', thrown);
+      this.wake(retry);
+    });
+  }
+
+  async #keys(range: { from: Key; to: Key }, limit: number): Promise<Key[]> {
+    const keys: Key[] = [];
+    for await (const [key] of this.#keyValue.scan(range, { keysOnly: true, limit })) keys.push(key);
+    return keys;
+  }
+
+  async #pass(): Promise<void> {
+    for (;;) {
+      const jobs = await this.#keys(purgeRange, 100);
+      for (const { account, mailbox } of jobs.map(purgeOf)) {
+        if (this.#closed) return;
+        if (mailbox === 0) await this.#purgeAccount(account);
+        else await this.#purgeMailbox(account, mailbox);
+      }
+      const orphans = await this.#keys(orphanRange, orphansAtOnce);
+      if (this.#closed || (jobs.length === 0 && orphans.length === 0)) return;
+      if (orphans.length > 0) await this.#keyValue.transact((read) => dropStructures(read, orphans), 'soon');
+    }
+  }
+
+  /** Marks the account as being removed (durable) and clears it away. An account that is not there is fine. */
+  async removeAccount(account: AccountId): Promise<void> {
+    const there = await this.#keyValue.transact(
+      draftPart(account, async (draft) => {
+        const record = await draft.accountRecord();
+        if (!record) return false;
+        draft.putAccount({ ...record, removing: true });
+        draft.put(purgeKey(account, 0), nothing);
+        draft.wake(removalTopic);
+        // Without INBOX's counters nothing can be delivered any more.
+        const inbox = await draft.named('INBOX');
+        if (inbox) await dropName(draft, inbox);
+        return true;
+      }),
+      'durable',
+    );
+    if (there) await this.#next(() => this.#purgeAccount(account));
+  }
+
+  async #purgeAccount(account: AccountId): Promise<void> {
+    for (let left = true; left && !this.#closed; ) {
+      left = await this.#keyValue.transact(
+        draftPart(account, async (draft) => {
+          const names = await draft.read.scan(nameRange(account), batchSize);
+          for (const [, bytes] of names) await dropName(draft, fromJson<NameRecord>(bytes));
+          return names.length > 0;
+        }),
+        'soon',
+      );
+    }
+    for (const key of await this.#keys(purgeRangeOf(account), Number.MAX_SAFE_INTEGER)) {
+      const { mailbox } = purgeOf(key);
+      if (mailbox !== 0) await this.#purgeMailbox(account, mailbox);
+    }
+    await this.#deleteAll(subscriptionRange(account));
+    if (this.#closed) return;
+    await this.#keyValue.transact(
+      draftPart(account, async (draft) => {
+        const record = await draft.accountRecord();
+        if (record) await raiseFloor(draft, record);
+        for (const key of [accountKey(account), usageKey(account), purgeKey(account, 0)]) draft.delete(key);
+      }),
+      'durable',
+    );
+  }
+
+  async #purgeMailbox(account: AccountId, mailbox: MailboxId): Promise<void> {
+    while (!this.#closed) {
+      const messages: (readonly [uid: number, blob: string])[] = [];
+      for await (const [key, bytes] of this.#keyValue.scan(messageRange(account, mailbox), { limit: batchSize })) {
+        messages.push([lastNumber(key), decodeMessage(bytes).blob.id]);
+      }
+      if (messages.length === 0) break;
+      await this.#keyValue.transact(
+        draftPart(account, async (draft) => {
+          for (const [uid, blob] of messages) await draft.dropMessage(mailbox, uid, blob);
+        }),
+        'soon',
+      );
+    }
+    await this.#deleteAll(chunkRange(account, mailbox));
+    await this.#deleteAll(mailboxRange(account, mailbox));
+    if (!this.#closed) await this.#keyValue.transact(async () => ({ deletes: [purgeKey(account, mailbox)], result: undefined }), 'soon');
+  }
+
+  async #deleteAll(range: { from: Key; to: Key }): Promise<void> {
+    while (!this.#closed) {
+      const keys = await this.#keys(range, keysAtOnce);
+      if (keys.length === 0) return;
+      await this.#keyValue.transact(async () => ({ deletes: keys, result: undefined }), 'soon');
+    }
+  }
+
+  /** Drops the memory of deliveries that are older than the setting says. */
+  async forgetDeliveries(): Promise<void> {
+    const before = this.#clock.now() - this.#settings.value.deliveryMemoryDays * day;
+    let old: Key[] = [];
+    const drop = async (): Promise<void> => {
+      const keys = old;
+      old = [];
+      await this.#keyValue.transact(async () => ({ deletes: keys, result: undefined }), 'soon');
+    };
+    for await (const [key, bytes] of this.#keyValue.scan(deliveredRange)) {
+      if (this.#closed) return;
+      if (fromJson<number>(bytes) < before) old.push(key);
+      if (old.length >= keysAtOnce) await drop();
+    }
+    if (old.length > 0) await drop();
+  }
+}
+
+async function dropName(draft: Draft, there: NameRecord): Promise<void> {
+  if (there.selectable) await dropContents(draft, there);
+  draft.delete(nameKey(draft.account, there.name));
+}
+
+/** Accounts made from now on use greater UIDVALIDITY values than this one ever had. */
+async function raiseFloor(draft: Draft, record: AccountRecord): Promise<void> {
+  const bytes = await draft.read.get(validityFloorKey);
+  const floor = bytes ? fromJson<number>(bytes) : 0;
+  draft.put(validityFloorKey, jsonBytes(Math.max(floor, record.lastUidValidity)));
+}
+
+/** Drops the structures of those blobs that no message refers to any more. */
+async function dropStructures(read: PartReader, orphans: readonly Key[]) {
+  const held = await Promise.all(orphans.map((key) => read.scan(references(orphanOf(key), holders), 1)));
+  const free = orphans.filter((_, n) => held[n]?.length === 0);
+  return { deletes: [...orphans, ...free.map((key) => structureKey(orphanOf(key)))], result: undefined };
+}
