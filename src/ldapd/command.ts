@@ -1,0 +1,96 @@
+/**
+ * What an LDAP operation is to this door: a value with its name, its place in the standard, and a function from the request to
+ * an answer. A command never touches the socket, writes a log line or counts; the session does.
+ */
+
+import type { Actor, Directory, Entry } from '../directory/index.ts';
+import { DirectoryFault } from '../directory/index.ts';
+import type { Control, Dn, LdapResult, Request, RequestName } from '../ldap-wire/index.ts';
+import type { Cursors } from './cursors.ts';
+import type { LdapdSettings } from './settings.ts';
+
+/** Entries that are computed, not stored: the root DSE, the subschema, `cn=monitor`. */
+export interface Virtual {
+  /** The entry of this name as the actor may see it, or undefined where the name is not virtual. */
+  read(dn: Dn, actor: Actor): Entry | undefined | Promise<Entry | undefined>;
+  /** Whether an attribute of such an entry is returned for `+` or by name only. None is, where this is left out. */
+  operational?(attribute: string): boolean;
+}
+
+/** An operation in work; abandoned or cancelled through its controller. */
+export interface Operation {
+  readonly id: number;
+  readonly op: RequestName;
+  readonly abort: AbortController | undefined;
+  /** Set by who ended it: abandoned ones are never answered (RFC 4511 §4.11), cancelled ones are (RFC 3909). */
+  ended: 'abandoned' | 'cancelled' | undefined;
+}
+
+export interface Context {
+  readonly directory: Directory;
+  readonly virtual: Virtual | undefined;
+  readonly settings: LdapdSettings;
+  readonly actor: Actor;
+  readonly address: string;
+  /** Encrypted, or the Unix socket. */
+  readonly confidential: boolean;
+  /** The connection is TLS. */
+  readonly tls: boolean;
+  /** A certificate is there, so that StartTLS can be had. */
+  readonly tlsPossible: boolean;
+  /** Who SASL EXTERNAL makes of this connection, where it makes anybody. */
+  readonly external: Actor | undefined;
+  readonly operation: Operation;
+  /** The operation with this message id, where it is still in work. */
+  outstanding(id: number): Operation | undefined;
+  readonly outstandingCount: number;
+  readonly cursors: Cursors;
+  /** Sends an encoded operation under this request's id, ahead of the answer. */
+  send(operation: Buffer): void;
+  /** True when the sender should `await rest()` before it goes on. */
+  tired(): boolean;
+  rest(): Promise<void>;
+}
+
+export interface Answer {
+  readonly result: LdapResult;
+  /** The session's next identity (bind). */
+  readonly actor?: Actor;
+  readonly credentials?: Uint8Array;
+  readonly oid?: string;
+  readonly value?: Uint8Array;
+  readonly controls?: readonly Control[];
+  /** The connection becomes a TLS one behind this answer. */
+  readonly startTls?: true;
+}
+
+export type RequestOf<Op extends RequestName> = Extract<Request, { op: Op }>;
+
+export interface Command<Op extends RequestName> {
+  readonly op: Op;
+  readonly spec: string;
+  /** Controls it knows, by OID. */
+  readonly controls?: readonly string[];
+  /** Waits until nothing else is in work on the connection, and lets nothing begin beside it. */
+  readonly alone?: true;
+  /** Can be abandoned and cancelled. */
+  readonly abortable?: true;
+  run(request: RequestOf<Op>, context: Context, controls: readonly Control[]): Promise<Answer>;
+}
+
+/** A command whose request type is known to fit: the table pairs them. */
+export type AnyCommand = Omit<Command<RequestName>, 'run'> & {
+  run(request: never, context: Context, controls: readonly Control[]): Promise<Answer>;
+};
+
+/** ManageDsaIT (RFC 3296): there are no referral objects, so it is always obeyed. */
+export const manageDsaIt = '2.16.840.1.113730.3.4.2';
+
+/** Refuses a critical control that the operation does not know (RFC 4511 §4.1.11). */
+export function checkControls(known: readonly string[], controls: readonly Control[]): void {
+  for (const control of controls) {
+    if (control.critical && control.oid !== manageDsaIt && !known.includes(control.oid)) {
+      throw new DirectoryFault('unavailableCriticalExtension', `the control ${control.oid.slice(0, 64)} is not supported here`);
+    }
+  }
+}

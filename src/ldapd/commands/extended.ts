@@ -1,0 +1,125 @@
+/**
+ * Extended operations: StartTLS, Who am I?, Password Modify, Cancel.
+ *
+ * Spec: RFC 4511 §4.12, §4.14; RFC 4532; RFC 3062; RFC 3909
+ */
+
+import { randomInt } from 'node:crypto';
+import { type Actor, DirectoryFault } from '../../directory/index.ts';
+import { BerReader, BerWriter, ber, type Dn, success } from '../../ldap-wire/index.ts';
+import type { Answer, Command, Context } from '../command.ts';
+import { nameOf } from '../results.ts';
+
+export const startTlsOid = '1.3.6.1.4.1.1466.20037';
+const whoAmIOid = '1.3.6.1.4.1.4203.1.11.3';
+const passwordModifyOid = '1.3.6.1.4.1.4203.1.11.1';
+const cancelOid = '1.3.6.1.1.8';
+
+interface Extended {
+  readonly oid: string;
+  readonly spec: string;
+  run(value: Uint8Array | undefined, context: Context): Answer | Promise<Answer>;
+}
+
+const startTls: Extended = {
+  oid: startTlsOid,
+  spec: 'RFC 4511 §4.14',
+  run(value, context) {
+    if (value) throw new DirectoryFault('protocolError', 'StartTLS has no value');
+    if (context.tls) throw new DirectoryFault('operationsError', 'TLS is in use already');
+    if (context.outstandingCount > 1) throw new DirectoryFault('operationsError', 'other operations are in work');
+    // RFC 4511 §4.14.2: protocolError where TLS is not offered at all, unavailable where it cannot be had at the moment.
+    if (!context.tlsPossible) throw new DirectoryFault('unavailable', 'there is no certificate');
+    return { result: success, oid: startTlsOid, startTls: true };
+  },
+};
+
+const whoAmI: Extended = {
+  oid: whoAmIOid,
+  spec: 'RFC 4532',
+  run(value, context) {
+    if (value) throw new DirectoryFault('protocolError', 'Who am I? has no value');
+    return { result: success, value: Buffer.from(identity(context.actor), 'utf8') };
+  },
+};
+
+/** The authorisation identity (RFC 4513 §5.2.1.8); anonymous is the empty one. */
+function identity(actor: Actor): string {
+  if (actor.dn) return `dn:${actor.dn.toString()}`;
+  return actor.as === 'system' ? 'u:system' : '';
+}
+
+const cancel: Extended = {
+  oid: cancelOid,
+  spec: 'RFC 3909',
+  run(value, context) {
+    const reader = new BerReader(value ?? new Uint8Array(0));
+    reader.enter(ber.sequence);
+    const target = context.outstanding(reader.integer(0, 0x7fffffff));
+    if (!target || target === context.operation) throw new DirectoryFault('noSuchOperation', 'no such operation is in work');
+    if (target.ended) throw new DirectoryFault('tooLate', 'the operation was ended already');
+    if (!target.abort) throw new DirectoryFault('cannotCancel', 'this operation cannot be cancelled');
+    target.ended = 'cancelled';
+    target.abort.abort();
+    return { result: success };
+  },
+};
+
+const passwordModify: Extended = {
+  oid: passwordModifyOid,
+  spec: 'RFC 3062',
+  async run(value, context) {
+    const request = readPasswordModify(value);
+    if (!context.actor.dn && context.actor.as !== 'system') throw new DirectoryFault('strongerAuthRequired', 'log in first');
+    if (context.settings.passwordNeedsTls && !context.confidential) {
+      throw new DirectoryFault('confidentialityRequired', 'a password is accepted over TLS only');
+    }
+    const dn = request.user === undefined ? context.actor.dn : userOf(request.user);
+    if (!dn) throw new DirectoryFault('unwillingToPerform', 'whose password is not said');
+    if (request.old !== undefined) await context.directory.authenticate(dn, request.old, { door: 'ldap', address: context.address });
+    const password = request.new ?? generatePassword();
+    await context.directory.modify(context.actor, dn, [{ operation: 'replace', attribute: { name: 'userPassword', values: [password] } }]);
+    if (request.new !== undefined) return { result: success };
+    const writer = new BerWriter(64);
+    const begun = writer.begin();
+    return { result: success, value: writer.text(password, 0x80).end(begun).done() };
+  },
+};
+
+/** A user identity: a DN, with or without `dn:` in front as in an authorisation identity. */
+function userOf(text: string): Dn {
+  return nameOf(text.startsWith('dn:') ? text.slice(3) : text);
+}
+
+function readPasswordModify(value: Uint8Array | undefined): { user?: string; old?: string; new?: string } {
+  if (!value) return {};
+  const reader = new BerReader(value);
+  reader.enter(ber.sequence);
+  const out: { user?: string; old?: string; new?: string } = {};
+  if (reader.is(0x80)) out.user = reader.text(0x80);
+  if (reader.is(0x81)) out.old = reader.text(0x81);
+  if (reader.is(0x82)) out.new = reader.text(0x82);
+  return out;
+}
+
+const passwordLetters = 'abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789';
+
+/** 16 letters and digits that cannot be confused: some 92 bits. */
+function generatePassword(): string {
+  return Array.from({ length: 16 }, () => passwordLetters[randomInt(passwordLetters.length)]).join('');
+}
+
+const operations = new Map([startTls, whoAmI, passwordModify, cancel].map((one) => [one.oid, one]));
+
+/** OIDs for `supportedExtension` of the root DSE. */
+export const supportedExtensions: readonly string[] = [...operations.keys()];
+
+export const extended: Command<'extended'> = {
+  op: 'extended',
+  spec: 'RFC 4511 §4.12',
+  async run(request, context) {
+    const operation = operations.get(request.oid);
+    if (!operation) throw new DirectoryFault('protocolError', 'the extended operation is not known');
+    return operation.run(request.value, context);
+  },
+};

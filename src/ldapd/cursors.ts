@@ -1,0 +1,60 @@
+/**
+ * Searches that stand between two pages.
+ *
+ * Promise: a connection holds few of them; the oldest gives way. A cookie is good once, for the same search and the same
+ * identity, on the connection that got it.
+ * Spec: RFC 2696
+ */
+
+import type { Entry } from '../directory/index.ts';
+
+export interface Cursor {
+  readonly entries: AsyncIterator<Entry>;
+  /** The entry that was read to know whether there is another page. */
+  next: Entry | undefined;
+  readonly abort: AbortController;
+  /** What was searched for: the same search must go on. */
+  readonly search: string;
+}
+
+const most = 4;
+
+export class Cursors {
+  readonly #open = new Map<string, Cursor>();
+  #count = 0;
+
+  /** Keeps a cursor; returns its cookie. */
+  keep(cursor: Cursor): Uint8Array {
+    const oldest = this.#open.keys().next();
+    if (this.#open.size >= most && !oldest.done) this.drop(oldest.value);
+    const cookie = `page-${++this.#count}`;
+    this.#open.set(cookie, cursor);
+    return Buffer.from(cookie, 'latin1');
+  }
+
+  /** Takes a cursor out by its cookie. */
+  take(cookie: Uint8Array): Cursor | undefined {
+    const name = Buffer.from(cookie).toString('latin1');
+    const cursor = this.#open.get(name);
+    this.#open.delete(name);
+    return cursor;
+  }
+
+  drop(name: string): void {
+    const cursor = this.#open.get(name);
+    this.#open.delete(name);
+    if (cursor) endCursor(cursor);
+  }
+
+  /** At every bind and at the end of the connection. */
+  clear(): void {
+    for (const name of [...this.#open.keys()]) this.drop(name);
+  }
+}
+
+/** Ends a search that nobody will read on. */
+export function endCursor(cursor: Cursor): void {
+  cursor.abort.abort();
+  // What a search says when it is ended early interests nobody any more.
+  cursor.entries.return?.().catch(() => {});
+}

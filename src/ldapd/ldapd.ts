@@ -1,0 +1,129 @@
+/**
+ * The LDAP door as a component: its listeners (LDAP, LDAPS, Unix socket) and the connections they bring.
+ *
+ * Promise: a surplus connection is told so (Notice of Disconnection, busy); stopping tells everybody and ends in time.
+ * It speaks for any implementation of the Directory port; entries, schema and rights are that one's business.
+ * Spec: RFC 4511 §4.4.1, §5
+ */
+
+import type { AddressInfo } from 'node:net';
+import type { SecureContextOptions } from 'node:tls';
+import {
+  type Clock,
+  type Component,
+  constant,
+  createListener,
+  type Listener,
+  type Live,
+  type Log,
+  type Place,
+  systemClock,
+} from '../base/index.ts';
+import type { Actor, Directory } from '../directory/index.ts';
+import type { Virtual } from './command.ts';
+import { noticeMessage } from './results.ts';
+import { Session } from './session.ts';
+import type { LdapdSettings } from './settings.ts';
+
+export type TlsMaterial = SecureContextOptions | undefined;
+
+export interface LdapdOptions {
+  readonly directory: Directory;
+  /** Root DSE, subschema and other computed entries. */
+  readonly virtual?: Virtual;
+  readonly settings: Live<LdapdSettings>;
+  /** Where to listen; what is left out is off. `ldapi` is a Unix socket. */
+  readonly listen: { readonly ldap?: Live<Place>; readonly ldaps?: Live<Place>; readonly ldapi?: Live<Place> };
+  /** Certificate and key, for LDAPS and StartTLS. */
+  readonly tls?: Live<TlsMaterial>;
+  /** Who SASL EXTERNAL on the Unix socket is: only the server's own user can open it. */
+  readonly external?: Actor;
+  readonly log: Log;
+  readonly clock?: Clock;
+}
+
+export interface Ldapd extends Component {
+  /** Where it listens now. */
+  addresses(): Readonly<Record<'ldap' | 'ldaps' | 'ldapi', AddressInfo | string | undefined>>;
+  /** Open connections. */
+  readonly connections: number;
+}
+
+const off = constant<Place>('off');
+const noTls = constant<TlsMaterial>(undefined);
+/** Operations in work get so long at a stop, and connections a little longer, in milliseconds. */
+const finishMs = 5_000;
+const stopMs = 7_000;
+
+export function createLdapd(options: LdapdOptions): Ldapd {
+  const { settings, log } = options;
+  const clock = options.clock ?? systemClock;
+  const tls = options.tls ?? noTls;
+  const sessions = new Set<Session>();
+
+  const connectBy = (over: 'tcp' | 'tls' | 'unix') => (socket: ConstructorParameters<typeof Session>[0]) => {
+    const session: Session = new Session(socket, {
+      directory: options.directory,
+      virtual: options.virtual,
+      settings,
+      tls,
+      log,
+      clock,
+      over,
+      external: options.external,
+      onClose: () => sessions.delete(session),
+    });
+    sessions.add(session);
+  };
+  const others = (own: Listener): number => [ldap, ldaps].reduce((sum, one) => sum + (one === own ? 0 : one.connections), 0);
+  const common = { log, clock, halfOpen: true, maxPerAddress: () => settings.value.maxConnectionsPerAddress || Number.POSITIVE_INFINITY };
+  const onSurplus = (socket: { write(octets: Buffer): unknown }): void => {
+    socket.write(noticeMessage('busy', 'too many connections'));
+  };
+  const ldap: Listener = createListener({
+    ...common,
+    name: 'DIRECTORY',
+    where: options.listen.ldap ?? off,
+    maxConnections: () => settings.value.maxConnections - others(ldap),
+    onConnection: connectBy('tcp'),
+    onSurplus,
+  });
+  const ldaps: Listener = createListener({
+    ...common,
+    name: 'DIRECTORY (TLS)',
+    where: options.listen.ldaps ?? off,
+    tls,
+    maxConnections: () => settings.value.maxConnections - others(ldaps),
+    onConnection: connectBy('tls'),
+  });
+  const ldapi: Listener = createListener({
+    ...common,
+    name: 'DIRECTORY (socket)',
+    where: options.listen.ldapi ?? off,
+    maxConnections: () => settings.value.maxConnections,
+    onConnection: connectBy('unix'),
+    onSurplus,
+  });
+  const all = [ldap, ldaps, ldapi];
+
+  return {
+    name: 'DIRECTORY',
+    async start() {
+      try {
+        for (const listener of all) await listener.start();
+      } catch (thrown) {
+        await Promise.all(all.map((listener) => listener.stop(0)));
+        throw thrown;
+      }
+    },
+    async stop() {
+      const stopped = all.map((listener) => listener.stop(stopMs));
+      for (const session of [...sessions]) session.shutdown(finishMs);
+      await Promise.all(stopped);
+    },
+    addresses: () => ({ ldap: ldap.address(), ldaps: ldaps.address(), ldapi: ldapi.address() }),
+    get connections() {
+      return all.reduce((sum, listener) => sum + listener.connections, 0);
+    },
+  };
+}

@@ -1,0 +1,411 @@
+/**
+ * One LDAP connection: reads messages, carries them out side by side, answers, enforces the limits.
+ *
+ * Promise: whatever arrives, the worst that happens is that this connection ends. A stream that is no LDAP gets a Notice of
+ * Disconnection; a request that makes no sense gets its own answer; nothing is read while the peer does not take its answers, or
+ * while as many operations are in work as are allowed. A bind waits for what is in work, and what follows waits for it.
+ * What an operation does is in commands/.
+ * Spec: RFC 4511 §4.1.1, §4.2.1, §4.4.1, §4.11, §4.14, §5
+ */
+
+import type { Socket } from 'node:net';
+import { asFault, type Clock, type Live, type Log, peerAddress, startTls } from '../base/index.ts';
+import { type Actor, anonymous, type Directory, DirectoryFault } from '../directory/index.ts';
+import {
+  BadRequest,
+  BrokenBer,
+  decodeRequest,
+  encodeResponse,
+  Framer,
+  type Message,
+  type Request,
+  wrapOperation,
+} from '../ldap-wire/index.ts';
+import { type Answer, type AnyCommand, type Context, checkControls, type Operation, type Virtual } from './command.ts';
+import { startTlsOid } from './commands/extended.ts';
+import { commands } from './commands/index.ts';
+import { Cursors } from './cursors.ts';
+import type { TlsMaterial } from './ldapd.ts';
+import { Outbox } from './outbox.ts';
+import { noticeMessage, resultOf, successOperation } from './results.ts';
+import type { LdapdSettings } from './settings.ts';
+
+export interface SessionOptions {
+  readonly directory: Directory;
+  readonly virtual: Virtual | undefined;
+  readonly settings: Live<LdapdSettings>;
+  readonly tls: Live<TlsMaterial>;
+  readonly log: Log;
+  readonly clock: Clock;
+  /** How the connection came: encrypted from the start, by the Unix socket. */
+  readonly over: 'tcp' | 'tls' | 'unix';
+  readonly external: Actor | undefined;
+  readonly onClose: () => void;
+}
+
+/** After a farewell the peer has so long to take it, in milliseconds. */
+const farewellMs = 1_000;
+/** One search or chain of answers holds the loop so long at most, in milliseconds. */
+const turnMs = 4;
+/** Messages between two looks at the clock. */
+const lookEvery = 32;
+
+const needsQuiet = (request: Request): boolean => request.op === 'bind' || (request.op === 'extended' && request.oid === startTlsOid);
+
+export class Session {
+  readonly #options: SessionOptions;
+  readonly #address: string;
+  readonly #framer = new Framer();
+  readonly #outbox: Outbox;
+  readonly #operations = new Map<number, Operation>();
+  readonly #cursors = new Cursors();
+  #socket: Socket;
+  #actor: Actor;
+  #tls: boolean;
+  /** open: at work · ending: the peer has closed its half, or we stop · closed: nothing is read or answered any more. */
+  #state: 'open' | 'ending' | 'closed' = 'open';
+  /** A request that waits for quiet, or is alone in work. */
+  #alone: Message<Request> | 'working' | undefined;
+  #sent = 0;
+  #turnBegan = 0;
+  #lastRequest: number;
+  #partialSince: number | undefined;
+  #stalledSince: number | undefined;
+  #cancelWatch: () => void = () => {};
+
+  constructor(socket: Socket, options: SessionOptions) {
+    this.#options = options;
+    this.#socket = socket;
+    this.#tls = options.over === 'tls';
+    this.#address = peerAddress(socket);
+    this.#actor = anonymous('ldap', this.#address || undefined);
+    this.#lastRequest = options.clock.now();
+    this.#outbox = new Outbox(socket, () => this.#pump());
+    this.#attach(socket);
+    this.#watch();
+  }
+
+  /** Refuses new requests, lets those in work finish for `graceMs` milliseconds, and says farewell. */
+  shutdown(graceMs: number): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'ending';
+    for (const operation of this.#operations.values()) if (operation.abort) this.#end(operation, 'cancelled');
+    if (this.#operations.size === 0) this.#disconnect('unavailable', 'the server is shutting down');
+    else this.#options.clock.after(graceMs, () => this.#disconnect('unavailable', 'the server is shutting down'));
+  }
+
+  // ---- the socket
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.#framer.push(chunk);
+    this.#pump();
+  };
+  readonly #onEnd = (): void => {
+    // The peer has said all it wants to say; it may still read.
+    if (this.#state === 'open') this.#state = 'ending';
+    this.#finishIfDone();
+  };
+  readonly #onClose = (): void => this.#close();
+
+  #attach(socket: Socket): void {
+    socket.on('data', this.#onData);
+    socket.on('end', this.#onEnd);
+    socket.on('close', this.#onClose);
+  }
+
+  #detach(socket: Socket): void {
+    socket.off('data', this.#onData);
+    socket.off('end', this.#onEnd);
+    socket.off('close', this.#onClose);
+  }
+
+  /** Ends everything at once. */
+  #close(): void {
+    if (this.#state === 'closed' && this.#gone) return;
+    this.#state = 'closed';
+    this.#gone = true;
+    this.#cancelWatch();
+    this.#outbox.close();
+    this.#cursors.clear();
+    for (const operation of this.#operations.values()) this.#end(operation, 'abandoned');
+    this.#options.onClose();
+    this.#socket.destroy();
+  }
+  #gone = false;
+
+  /** Says why, and ends the connection. */
+  #disconnect(result: 'protocolError' | 'unavailable' | 'busy', why: string): void {
+    if (this.#state === 'closed') return;
+    this.#outbox.push(noticeMessage(result, why));
+    this.#hangUp();
+  }
+
+  /** Ends the connection behind what is to be sent; what the peer still sends is thrown away. */
+  #hangUp(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    for (const operation of this.#operations.values()) this.#end(operation, 'abandoned');
+    this.#cursors.clear();
+    this.#cancelWatch();
+    this.#outbox.flush();
+    const socket = this.#socket;
+    socket.off('data', this.#onData);
+    socket.resume();
+    socket.end();
+    this.#cancelWatch = this.#options.clock.after(farewellMs, () => socket.destroy());
+  }
+
+  #finishIfDone(): void {
+    if (this.#state !== 'ending' || this.#operations.size > 0 || this.#alone !== undefined) return;
+    this.#hangUp();
+  }
+
+  // ---- reading
+
+  #pump(): void {
+    try {
+      while (this.#mayRead()) {
+        const { maxMessage, maxMessageAnonymous } = this.#options.settings.value;
+        const frame = this.#framer.next(this.#actor.dn || this.#actor.as === 'system' ? maxMessage : maxMessageAnonymous);
+        if (!frame) break;
+        this.#partialSince = undefined;
+        this.#take(frame);
+      }
+    } catch (thrown) {
+      const fault = asFault(thrown);
+      if (fault.kind === 'bug') this.#options.log.error(`connection from ${this.#address}`, thrown);
+      else this.#options.log.info(`connection from ${this.#address} ended: ${fault.say}`);
+      this.#disconnect(fault.kind === 'bug' ? 'unavailable' : 'protocolError', fault.say);
+      return;
+    }
+    this.#steer();
+  }
+
+  #mayRead(): boolean {
+    return (
+      this.#state !== 'closed' &&
+      this.#alone === undefined &&
+      this.#operations.size < this.#options.settings.value.maxOperations &&
+      !this.#outbox.full
+    );
+  }
+
+  /** Lets the socket flow or not, and notes since when something has been waiting. */
+  #steer(): void {
+    if (this.#state === 'closed') return;
+    const now = this.#options.clock.now();
+    if (this.#mayRead()) {
+      this.#socket.resume();
+      if (this.#framer.waiting > 0) this.#partialSince ??= now;
+    } else this.#socket.pause();
+    this.#stalledSince = this.#outbox.full ? (this.#stalledSince ?? now) : undefined;
+    this.#finishIfDone();
+  }
+
+  #take(frame: Buffer): void {
+    this.#lastRequest = this.#options.clock.now();
+    let message: Message<Request>;
+    try {
+      message = decodeRequest(frame);
+    } catch (thrown) {
+      if (!(thrown instanceof BadRequest)) throw thrown;
+      this.#answerBad(thrown);
+      return;
+    }
+    const { id, body } = message;
+    if (body.op === 'unbind') this.#hangUp();
+    else if (body.op === 'abandon') this.#abandon(body.target);
+    // RFC 4511 §4.1.1.1: an id in use may not be used again; nobody could tell the answers apart.
+    else if (this.#operations.has(id)) throw new BrokenBer(`message id ${id} is in use`);
+    else if (needsQuiet(body)) {
+      this.#alone = message;
+      this.#beginAlone();
+    } else this.#begin(message);
+  }
+
+  #answerBad(bad: BadRequest): void {
+    // Unbind and abandon have no answer.
+    if (bad.operation === 'unbind') this.#hangUp();
+    else if (bad.operation !== 'abandon') {
+      this.#outbox.push(encodeResponse(bad.id, { op: bad.operation, result: resultOf(new DirectoryFault('protocolError', bad.say)) }));
+    }
+  }
+
+  #abandon(id: number): void {
+    const target = this.#operations.get(id);
+    // RFC 4511 §4.11: what cannot be abandoned, or is not there, is passed over in silence.
+    if (target?.abort && !target.ended) this.#end(target, 'abandoned');
+  }
+
+  #end(operation: Operation, how: 'abandoned' | 'cancelled'): void {
+    operation.ended = operation.ended ?? how;
+    operation.abort?.abort();
+  }
+
+  // ---- working
+
+  #beginAlone(): void {
+    const message = this.#alone;
+    if (!message || message === 'working') return;
+    // StartTLS does not wait: RFC 4511 §4.14.1 wants it refused while others are in work.
+    if (message.body.op === 'bind' && this.#operations.size > 0) return;
+    this.#alone = 'working';
+    this.#begin(message);
+  }
+
+  #begin(message: Message<Request>): void {
+    const command = commands[message.body.op as keyof typeof commands] as AnyCommand;
+    const operation: Operation = {
+      id: message.id,
+      op: message.body.op,
+      abort: command.abortable ? new AbortController() : undefined,
+      ended: undefined,
+    };
+    this.#operations.set(message.id, operation);
+    this.#run(command, message, operation).catch((thrown) => {
+      this.#options.log.error('an operation could not be finished', thrown);
+      this.#close();
+    });
+  }
+
+  async #run(command: AnyCommand, message: Message<Request>, operation: Operation): Promise<void> {
+    let answer: Answer;
+    try {
+      checkControls(command.controls ?? [], message.controls);
+      answer = await command.run(message.body as never, this.#context(operation), message.controls);
+    } catch (thrown) {
+      answer = { result: resultOf(thrown) };
+      this.#note(message, operation, thrown);
+    }
+    this.#operations.delete(operation.id);
+    if (this.#state === 'closed') return;
+    if (operation.ended === 'cancelled') answer = { result: resultOf(new DirectoryFault('canceled', 'cancelled')) };
+    if (operation.op === 'bind') this.#becomes(answer.actor);
+    if (operation.ended !== 'abandoned') this.#answer(message, answer);
+    if (needsQuiet(message.body)) {
+      if (answer.startTls) await this.#startTls();
+      this.#alone = undefined;
+    }
+    this.#beginAlone();
+    this.#pump();
+  }
+
+  #context(operation: Operation): Context {
+    const { directory, virtual, settings, tls, over, external } = this.#options;
+    const outbox = this.#outbox;
+    return {
+      directory,
+      virtual,
+      settings: settings.value,
+      actor: this.#actor,
+      address: this.#address,
+      confidential: this.#tls || over === 'unix',
+      tls: this.#tls,
+      tlsPossible: tls.value !== undefined && over === 'tcp',
+      external: over === 'unix' ? external : undefined,
+      operation,
+      outstanding: (id) => this.#operations.get(id),
+      outstandingCount: this.#operations.size,
+      cursors: this.#cursors,
+      send: (octets) => outbox.push(wrapOperation(operation.id, octets)),
+      tired: () => outbox.full || this.#turnIsOver(),
+      rest: async () => {
+        this.#steer();
+        await outbox.drained();
+        await new Promise((resolve) => setImmediate(resolve));
+        this.#turnBegan = performance.now();
+      },
+    };
+  }
+
+  /** Whether the loop has been held long enough for others to have a turn. */
+  #turnIsOver(): boolean {
+    if (++this.#sent % lookEvery !== 0) return false;
+    const now = performance.now();
+    // The first look after a pause begins a turn: what was before it belonged to somebody else.
+    if (now - this.#turnBegan > 50) this.#turnBegan = now;
+    return now - this.#turnBegan > turnMs;
+  }
+
+  #becomes(actor: Actor | undefined): void {
+    this.#actor = actor ?? anonymous('ldap', this.#address || undefined);
+    this.#cursors.clear();
+  }
+
+  #answer({ id, body }: Message<Request>, answer: Answer): void {
+    const op = body.op as Exclude<Request['op'], 'unbind' | 'abandon'>;
+    const { result, credentials, oid, value, controls } = answer;
+    if (result.code === 0 && result.diagnostic === '' && !credentials && oid === undefined && !value) {
+      this.#outbox.push(wrapOperation(id, successOperation(op), controls));
+      return;
+    }
+    const extra = { ...(credentials ? { credentials } : {}), ...(oid === undefined ? {} : { oid }), ...(value ? { value } : {}) };
+    this.#outbox.push(encodeResponse(id, { op, result, ...extra }, controls));
+  }
+
+  #note(message: Message<Request>, operation: Operation, thrown: unknown): void {
+    if (operation.ended) return;
+    const { log } = this.#options;
+    const fault = asFault(thrown);
+    if (fault.kind === 'bug') log.error(`${operation.op} failed`, thrown);
+    else if (message.body.op === 'bind')
+      log.info(`bind as "${message.body.name.slice(0, 256)}" from ${this.#address} refused: ${fault.say}`);
+    else log.diagnostic(`${operation.op} from ${this.#address} refused: ${fault.say}`);
+  }
+
+  // ---- TLS
+
+  async #startTls(): Promise<void> {
+    const material = this.#options.tls.value;
+    // RFC 4511 §4.14.1: the client sends nothing before it has the answer. What did come in plaintext is not to be trusted.
+    if (this.#framer.waiting > 0 || this.#socket.readableLength > 0 || !material) {
+      this.#disconnect('protocolError', 'plaintext behind StartTLS');
+      return;
+    }
+    this.#outbox.flush();
+    const plain = this.#socket;
+    this.#detach(plain);
+    plain.pause();
+    const gone = (): void => this.#close();
+    plain.on('close', gone);
+    try {
+      const secure = await startTls(plain, material, undefined, this.#options.clock);
+      plain.off('close', gone);
+      if (this.#state === 'closed') {
+        secure.destroy();
+        return;
+      }
+      this.#socket = secure;
+      this.#tls = true;
+      this.#outbox.moveTo(secure);
+      this.#attach(secure);
+      // RFC 4513 §3.1.1: what was negotiated before in the clear does not count any more.
+      this.#becomes(undefined);
+    } catch (thrown) {
+      this.#options.log.info(`StartTLS with ${this.#address} failed: ${asFault(thrown).say}`);
+      this.#close();
+    }
+  }
+
+  // ---- time
+
+  #watch(): void {
+    const { idleTime, messageTime } = this.#options.settings.value;
+    const step = Math.max(1_000, Math.min(30_000, (Math.min(idleTime, messageTime) * 1_000) / 4));
+    this.#cancelWatch = this.#options.clock.after(step, () => {
+      this.#checkTime();
+      if (this.#state !== 'closed') this.#watch();
+    });
+  }
+
+  #checkTime(): void {
+    const { idleTime, messageTime } = this.#options.settings.value;
+    const now = this.#options.clock.now();
+    const older = (since: number | undefined, seconds: number): boolean => since !== undefined && now - since >= seconds * 1_000;
+    if (this.#outbox.full && older(this.#stalledSince, messageTime)) {
+      this.#options.log.info(`connection from ${this.#address} ended: it does not take its answers`);
+      this.#close();
+    } else if (older(this.#partialSince, messageTime)) this.#disconnect('protocolError', 'the message was not completed in time');
+    else if (this.#operations.size === 0 && older(this.#lastRequest, idleTime)) this.#disconnect('unavailable', 'idle for too long');
+  }
+}
