@@ -113,6 +113,7 @@ export interface Blobs {
   verify(id: BlobId): Promise<boolean>;
   /** Gives back the space of these; only for whoever has made sure that nothing refers to them. */
   remove(ids: readonly BlobId[]): Promise<void>;
-  list(): AsyncIterable<BlobId>;
+  /** In no particular order; with `writtenBefore` (milliseconds since 1970) only those written before it. */
+  list(options?: { readonly writtenBefore?: number }): AsyncIterable<BlobId>;
   close(): Promise<void>;
 }

@@ -1,0 +1,157 @@
+/**
+ * The data directory: one process at a time, one format, nobody else's eyes.
+ *
+ * The lock is LevelDB's own (a record lock of the operating system on a small database kept for nothing else): the system
+ * gives it back when the process ends in any way, so it cannot be stale and needs no guess about process ids. Beside it a
+ * file says which process holds it; found at a start with the lock free, it tells that the run before ended without closing.
+ */
+
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ClassicLevel } from 'classic-level';
+import { Fault } from '../base/index.ts';
+import { errorCode, realDisk } from './disk.ts';
+
+/** The format this program writes. */
+export const dataFormat = 1;
+
+/** What makes a directory of format n one of format n + 1; runs under the lock and may be run again after a crash. */
+export type Migrations = ReadonlyMap<number, (path: string) => Promise<void>>;
+
+const migrations: Migrations = new Map();
+
+export interface DataDirectory {
+  readonly path: string;
+  /** What was found and put right; for the log. */
+  readonly recovered: readonly string[];
+  close(): Promise<void>;
+}
+
+interface Holder {
+  /** 0 when it cannot be told. */
+  readonly pid: number;
+}
+
+const lockCode = (thrown: unknown): string | undefined => (thrown instanceof Error ? errorCode(thrown.cause) : undefined);
+
+async function readHolder(path: string): Promise<Holder | undefined> {
+  try {
+    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
+    const pid = typeof value === 'object' && value !== null && 'pid' in value ? value.pid : 0;
+    return { pid: typeof pid === 'number' ? pid : 0 };
+  } catch (thrown) {
+    if (errorCode(thrown) === 'ENOENT') return undefined;
+    // Torn by a crash: somebody was there, nobody knows who.
+    if (thrown instanceof SyntaxError) return { pid: 0 };
+    throw thrown;
+  }
+}
+
+/** Takes the lock, or throws Fault `busy` naming the process that has it. */
+async function lock(folder: string, holderFile: string): Promise<ClassicLevel> {
+  for (let attempt = 0; ; attempt++) {
+    const db = new ClassicLevel(folder, { writeBufferSize: 64 * 1024, cacheSize: 0 });
+    try {
+      await db.open();
+      return db;
+    } catch (thrown) {
+      if (lockCode(thrown) === 'LEVEL_LOCKED') {
+        const holder = await readHolder(holderFile).catch(() => undefined);
+        const who = holder && holder.pid > 0 ? `process ${holder.pid}` : 'another process';
+        throw new Fault('busy', `the data directory is in use by ${who}; stop it first`, { cause: thrown });
+      }
+      if (attempt > 0) throw new Fault('unavailable', 'the data directory cannot be locked', { cause: thrown });
+      // It holds nothing: what a crash damaged is thrown away. The file that is locked stays.
+      for (const name of await readdir(folder)) if (name !== 'LOCK') await rm(join(folder, name), { force: true });
+    }
+  }
+}
+
+/** Writes a small file so that after a crash it is there with the old or the new text, never torn. */
+async function writeWhole(folder: string, name: string, text: string): Promise<void> {
+  const temporary = join(folder, `${name}.${randomBytes(6).toString('hex')}.tmp`);
+  const fd = await realDisk.open(temporary, 'wx+');
+  try {
+    await realDisk.write(fd, [Buffer.from(text)], 0);
+    await realDisk.sync(fd);
+  } finally {
+    await realDisk.close(fd);
+  }
+  await realDisk.rename(temporary, join(folder, name));
+  await realDisk.syncDirectory(folder);
+}
+
+const formatLine = /^mailtree data, format (\d{1,9})\n$/;
+
+async function readFormat(path: string): Promise<number | undefined> {
+  let text: string;
+  try {
+    text = await readFile(join(path, 'format'), 'utf8');
+  } catch (thrown) {
+    if (errorCode(thrown) === 'ENOENT') return undefined;
+    throw thrown;
+  }
+  const match = formatLine.exec(text);
+  if (!match) throw new Fault('unsupported', `${join(path, 'format')} does not say which format the data directory has`);
+  return Number(match[1]);
+}
+
+async function bringToFormat(path: string, format: number, steps: Migrations): Promise<string[]> {
+  const found = await readFormat(path);
+  if (found === undefined) {
+    await writeWhole(path, 'format', `mailtree data, format ${format}\n`);
+    return [];
+  }
+  if (found > format) {
+    throw new Fault('unsupported', `the data directory has format ${found}, this program knows ${format} at most: use the newer program`);
+  }
+  const done: string[] = [];
+  for (let from = found; from < format; from++) {
+    const step = steps.get(from);
+    if (!step) throw new Fault('unsupported', `the data directory has format ${found}, which this program can no longer read`);
+    await step(path);
+    await writeWhole(path, 'format', `mailtree data, format ${from + 1}\n`);
+    done.push(`data directory brought from format ${from} to ${from + 1}`);
+  }
+  return done;
+}
+
+/**
+ * Makes the directory if it is missing, locks it, checks its format. Faults: `busy` (a process has it; its id is in the
+ * text), `unsupported` (format), `unavailable`. `format` and `steps` are for tests of migration.
+ */
+export async function openDataDirectory(path: string, format = dataFormat, steps: Migrations = migrations): Promise<DataDirectory> {
+  const recovered: string[] = [];
+  const run = join(path, 'lock');
+  const holderFile = join(path, 'holder');
+  await mkdir(run, { recursive: true, mode: 0o700 });
+  const db = await lock(run, holderFile);
+  try {
+    const mode = (await stat(path)).mode & 0o777;
+    if ((mode & 0o077) !== 0) {
+      await chmod(path, 0o700);
+      recovered.push(`data directory could be read by others (mode ${mode.toString(8)}); now 700`);
+    }
+    const before = await readHolder(holderFile);
+    if (before) recovered.push(`previous run (pid ${before.pid > 0 ? before.pid : 'unknown'}) ended without closing`);
+    recovered.push(...(await bringToFormat(path, format, steps)));
+    await writeFile(holderFile, JSON.stringify({ pid: process.pid } satisfies Holder), { mode: 0o600 });
+  } catch (thrown) {
+    await db.close();
+    throw thrown;
+  }
+  let closing: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    await rm(holderFile, { force: true });
+    await db.close();
+  };
+  return {
+    path,
+    recovered,
+    close() {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
