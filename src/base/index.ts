@@ -1,10 +1,12 @@
 export { type InputChannel, inputChannels, type OutputChannel, outputChannels } from './channels.ts';
 export { type Cancel, type Clock, ManualClock, type Random, systemClock } from './clock.ts';
 export type { Component } from './component.ts';
+export type { DnsServer } from './dns-exchange.ts';
 export { asFault, Fault, type FaultKind, type Reply, replies, replyOf } from './fault.ts';
 export { createListener, type Listener, type ListenerOptions, peerAddress } from './listener.ts';
 export { type Place, placeName } from './listener-bind.ts';
 export { constant, type Live, LiveValue } from './live.ts';
 export { createLog, type Log, type LogLevel, type LogSink, logLevels, logStamp, oneLine, silentLog } from './log.ts';
 export { Lru } from './lru.ts';
+export { createResolver, type DnsAnswer, type MxRecord, type Resolver, type ResolverOptions } from './resolver.ts';
 export { startTls } from './start-tls.ts';

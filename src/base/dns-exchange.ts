@@ -1,0 +1,114 @@
+/**
+ * One DNS question to one server: over UDP, and over TCP where the answer did not fit.
+ *
+ * Promise: only an answer from the server asked, with our number and our question, is taken; anything else is passed over and the
+ * time runs on. Every question has a random number and a port of its own.
+ * Spec: RFC 1035 §4, RFC 5452 §9, RFC 7766, RFC 6891 §6.2
+ */
+
+import { randomInt } from 'node:crypto';
+import { createSocket } from 'node:dgram';
+import { connect, isIPv6 } from 'node:net';
+import dnsPacket, { type DecodedPacket } from 'dns-packet';
+import type { Clock } from './clock.ts';
+
+export interface DnsServer {
+  /** An IP address. */
+  readonly host: string;
+  readonly port: number;
+}
+
+export type QuestionType = 'MX' | 'A' | 'AAAA' | 'PTR' | 'TXT' | 'CNAME';
+
+/** What fits through nearly every network unfragmented (DNS flag day 2020). */
+const udpSize = 1_232;
+
+interface Question {
+  readonly name: string;
+  readonly type: QuestionType;
+}
+
+/** The server's answer, or undefined where none came in time or the server could not be reached. */
+export async function exchange(server: DnsServer, question: Question, timeoutMs: number, clock: Clock): Promise<DecodedPacket | undefined> {
+  const id = randomInt(65_536);
+  const query = {
+    type: 'query' as const,
+    id,
+    flags: dnsPacket.RECURSION_DESIRED,
+    questions: [{ name: question.name, type: question.type }],
+    additionals: [
+      { type: 'OPT' as const, name: '.', udpPayloadSize: udpSize, flags: 0, options: [], extendedRcode: 0, ednsVersion: 0, flag_do: false },
+    ],
+  };
+  const fits = (packet: DecodedPacket | undefined): boolean => packet !== undefined && packet.id === id && answers(packet, question);
+  const short = await overUdp(server, dnsPacket.encode(query), fits, timeoutMs, clock);
+  if (!short?.flag_tc) return short;
+  return overTcp(server, dnsPacket.streamEncode(query), fits, timeoutMs, clock);
+}
+
+function answers(packet: DecodedPacket, question: Question): boolean {
+  const asked = packet.questions?.[0];
+  if (packet.type !== 'response' || packet.questions?.length !== 1 || !asked) return false;
+  return asked.type === question.type && asked.name.toLowerCase() === question.name.toLowerCase();
+}
+
+function decoded(bytes: Buffer): DecodedPacket | undefined {
+  try {
+    return dnsPacket.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+type Fits = (packet: DecodedPacket | undefined) => boolean;
+
+function overUdp(server: DnsServer, query: Buffer, fits: Fits, timeoutMs: number, clock: Clock): Promise<DecodedPacket | undefined> {
+  return new Promise((resolve) => {
+    const socket = createSocket(isIPv6(server.host) ? 'udp6' : 'udp4');
+    let over = false;
+    const finish = (packet: DecodedPacket | undefined): void => {
+      if (over) return;
+      over = true;
+      cancel();
+      socket.close();
+      resolve(packet);
+    };
+    const cancel = clock.after(timeoutMs, () => finish(undefined));
+    socket.on('error', () => finish(undefined));
+    socket.on('message', (bytes) => {
+      const packet = decoded(bytes);
+      if (fits(packet)) finish(packet);
+    });
+    // Connected: the system drops datagrams from anybody else and reports a closed port.
+    socket.connect(server.port, server.host, () => {
+      if (!over) socket.send(query);
+    });
+  });
+}
+
+function overTcp(server: DnsServer, query: Buffer, fits: Fits, timeoutMs: number, clock: Clock): Promise<DecodedPacket | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: server.host, port: server.port, noDelay: true });
+    const chunks: Buffer[] = [];
+    let octets = 0;
+    const finish = (packet: DecodedPacket | undefined): void => {
+      cancel();
+      socket.destroy();
+      resolve(packet);
+    };
+    const cancel = clock.after(timeoutMs, () => finish(undefined));
+    socket.on('error', () => finish(undefined));
+    socket.on('close', () => finish(undefined));
+    socket.on('connect', () => socket.write(query));
+    socket.on('data', (chunk) => {
+      chunks.push(chunk);
+      octets += chunk.length;
+      if (octets < 2) return;
+      const all = Buffer.concat(chunks);
+      const length = all.readUInt16BE(0);
+      if (octets < length + 2) return;
+      const packet = decoded(all.subarray(2, length + 2));
+      finish(fits(packet) ? packet : undefined);
+    });
+  });
+}

@@ -1,0 +1,200 @@
+/**
+ * Names and addresses from the DNS, as values.
+ *
+ * Promise: every question ends, with an answer or with `temporary`; "there is none" and "I could not find out" are never mixed up;
+ * answers are remembered as long as their TTL allows and within a bound; the same question asked by many at one time is asked
+ * once. Aliases (CNAME) are followed. Whoever needs other numbers of tries than the settings' makes another resolver.
+ * Spec: RFC 1035, RFC 2308 (negative answers), RFC 2181 §5.2
+ */
+
+import { getServers } from 'node:dns';
+import { isIPv4, isIPv6 } from 'node:net';
+import type { DecodedPacket, Answer as PacketAnswer, TxtData } from 'dns-packet';
+import { type Clock, systemClock } from './clock.ts';
+import { type DnsServer, exchange, type QuestionType } from './dns-exchange.ts';
+import type { Live } from './live.ts';
+import { Lru } from './lru.ts';
+
+/** `none`: the name exists and has no such record. `ttl` in seconds. */
+export type DnsAnswer<T> =
+  | { readonly outcome: 'found'; readonly records: readonly T[]; readonly ttl: number }
+  | { readonly outcome: 'none' | 'no-such-domain'; readonly ttl: number }
+  | { readonly outcome: 'temporary'; readonly reason: string };
+
+export interface MxRecord {
+  readonly preference: number;
+  /** Lower case, no final dot; empty is the null MX (RFC 7505). */
+  readonly exchange: string;
+}
+
+export interface Resolver {
+  mx(name: string): Promise<DnsAnswer<MxRecord>>;
+  /** IPv4 addresses first. Found when either family was. */
+  addresses(name: string): Promise<DnsAnswer<string>>;
+  /** Names of an IP address. */
+  ptr(address: string): Promise<DnsAnswer<string>>;
+  /** Each record's strings joined. */
+  txt(name: string): Promise<DnsAnswer<string>>;
+}
+
+export interface ResolverOptions {
+  /** Empty: the servers the system is set up with. */
+  readonly servers: Live<readonly DnsServer[]>;
+  /** Further tries after the first, one server after the other. */
+  readonly retries?: () => number;
+  readonly timeoutMs?: () => number;
+  /** Answers remembered; 0 for none. */
+  readonly cacheSize?: number;
+  readonly clock?: Clock;
+}
+
+const longestTtl = 86_400;
+const longestNegativeTtl = 3_600;
+const negativeTtl = 60;
+const mostAliases = 8;
+/** Questions at one time; more are answered `temporary` at once. */
+const mostQuestions = 500;
+const mostRecords = 100;
+
+type Raw = DnsAnswer<PacketAnswer>;
+
+export function createResolver(options: ResolverOptions): Resolver {
+  const clock = options.clock ?? systemClock;
+  const retries = options.retries ?? (() => 4);
+  const timeoutMs = options.timeoutMs ?? (() => 5_000);
+  const size = options.cacheSize ?? 50_000;
+  const cache = new Lru<string, { until: number; answer: Raw }>(Math.max(1, size));
+  const asking = new Map<string, Promise<Raw>>();
+  options.servers.onChange(() => cache.clear());
+
+  const ask = async (name: string, type: QuestionType): Promise<Raw> => {
+    const servers = options.servers.value.length > 0 ? options.servers.value : systemServers();
+    if (servers.length === 0) return { outcome: 'temporary', reason: 'no name server is known' };
+    let reason = `no name server answered for ${name}`;
+    for (let n = 0; n <= retries(); n += 1) {
+      const packet = await exchange(servers[n % servers.length] as DnsServer, { name, type }, timeoutMs(), clock);
+      const rcode = (packet as (DecodedPacket & { rcode?: string }) | undefined)?.rcode;
+      if (packet && (rcode === 'NOERROR' || rcode === 'NXDOMAIN')) return judged(packet, rcode, name, type);
+      if (packet) reason = `the name server answered ${rcode} for ${name}`;
+    }
+    return { outcome: 'temporary', reason };
+  };
+
+  const query = (asked: string, type: QuestionType): Promise<Raw> => {
+    const name = asked.toLowerCase().replace(/\.$/, '');
+    if (!isName(name)) return Promise.resolve({ outcome: 'no-such-domain', ttl: longestNegativeTtl });
+    const key = `${type} ${name}`;
+    const kept = cache.get(key);
+    if (kept && kept.until > clock.now()) return Promise.resolve(kept.answer);
+    const running = asking.get(key);
+    if (running) return running;
+    if (asking.size >= mostQuestions) return Promise.resolve({ outcome: 'temporary', reason: 'too many questions to the DNS at one time' });
+    const made = ask(name, type).then((answer) => {
+      asking.delete(key);
+      if (size > 0 && answer.outcome !== 'temporary') cache.set(key, { until: clock.now() + answer.ttl * 1_000, answer });
+      return answer;
+    });
+    asking.set(key, made);
+    return made;
+  };
+
+  return {
+    mx: async (name) =>
+      map(await query(name, 'MX'), (record) => {
+        const data = record.type === 'MX' ? record.data : undefined;
+        return data && { preference: data.preference ?? 0, exchange: host(data.exchange) };
+      }),
+    async addresses(name) {
+      const [four, six] = await Promise.all([query(name, 'A'), query(name, 'AAAA')]);
+      return joined(map(four, addressOf), map(six, addressOf));
+    },
+    async ptr(address) {
+      const name = reverseName(address);
+      if (name === undefined) return { outcome: 'no-such-domain', ttl: longestNegativeTtl };
+      return map(await query(name, 'PTR'), (record) => (record.type === 'PTR' ? host(record.data) : undefined));
+    },
+    txt: async (name) => map(await query(name, 'TXT'), (record) => (record.type === 'TXT' ? joinedText(record.data) : undefined)),
+  };
+}
+
+const addressOf = (record: PacketAnswer): string | undefined => (record.type === 'A' || record.type === 'AAAA' ? record.data : undefined);
+
+const host = (name: string): string => name.toLowerCase().replace(/\.$/, '');
+
+/** Labels of at most 63 octets, 253 in all; what they consist of is the DNS's business, but for blanks and controls. */
+function isName(name: string): boolean {
+  if (name.length === 0 || name.length > 253 || !/^[!-~]+$/.test(name)) return false;
+  return name.split('.').every((label) => label.length > 0 && label.length <= 63);
+}
+
+function map<T>(raw: Raw, read: (record: PacketAnswer) => T | undefined): DnsAnswer<T> {
+  if (raw.outcome !== 'found') return raw;
+  const records = raw.records.map(read).filter((one) => one !== undefined);
+  return records.length > 0 ? { outcome: 'found', records, ttl: raw.ttl } : { outcome: 'none', ttl: raw.ttl };
+}
+
+function joined(four: DnsAnswer<string>, six: DnsAnswer<string>): DnsAnswer<string> {
+  const records = [four, six].flatMap((one) => (one.outcome === 'found' ? one.records : []));
+  if (records.length > 0) {
+    const ttls = [four, six].flatMap((one) => (one.outcome === 'found' ? [one.ttl] : []));
+    return { outcome: 'found', records, ttl: Math.min(...ttls) };
+  }
+  if (four.outcome === 'temporary') return four;
+  return six.outcome === 'temporary' ? six : four;
+}
+
+/** Follows the aliases of one response to the records that were asked for. */
+function judged(packet: DecodedPacket, rcode: 'NOERROR' | 'NXDOMAIN', asked: string, type: QuestionType): Raw {
+  const records = (packet.answers ?? []).slice(0, 1_000);
+  let name = asked;
+  let ttl = longestTtl;
+  for (let n = 0; n <= mostAliases; n += 1) {
+    const here = records.filter((one) => host(one.name) === name);
+    const found = here.filter((one) => one.type === type).slice(0, mostRecords);
+    if (found.length > 0) return { outcome: 'found', records: found, ttl: Math.min(ttl, ...found.map(ttlOf)) };
+    const alias = here.find((one) => one.type === 'CNAME');
+    if (alias?.type !== 'CNAME')
+      return { outcome: rcode === 'NXDOMAIN' ? 'no-such-domain' : 'none', ttl: Math.min(ttl, negativeTtlOf(packet)) };
+    ttl = Math.min(ttl, ttlOf(alias));
+    name = host(alias.data);
+  }
+  return { outcome: 'temporary', reason: `${asked} has too many aliases` };
+}
+
+const ttlOf = (record: PacketAnswer): number => {
+  const ttl = 'ttl' in record ? record.ttl : undefined;
+  // RFC 2181 §8: a TTL with the top bit set is 0.
+  return ttl === undefined || ttl < 0 || ttl > 0x7fffffff ? 0 : Math.min(ttl, longestTtl);
+};
+
+/** RFC 2308 §5: the lesser of the SOA record's own TTL and its minimum. */
+function negativeTtlOf(packet: DecodedPacket): number {
+  const soa = (packet.authorities ?? []).find((one) => one.type === 'SOA');
+  if (soa?.type !== 'SOA') return negativeTtl;
+  return Math.min(ttlOf(soa), soa.data.minimum ?? negativeTtl, longestNegativeTtl);
+}
+
+function joinedText(data: TxtData): string {
+  const parts = Array.isArray(data) ? data : [data];
+  return parts.map((one) => (typeof one === 'string' ? one : Buffer.from(one).toString('utf8'))).join('');
+}
+
+/** RFC 1035 §3.5, RFC 3596 §2.5 */
+function reverseName(address: string): string | undefined {
+  if (isIPv4(address)) return `${address.split('.').reverse().join('.')}.in-addr.arpa`;
+  if (!isIPv6(address) || address.includes('%') || address.includes('.')) return undefined;
+  const [head = '', tail] = address.split('::');
+  const left = head === '' ? [] : head.split(':');
+  const right = tail === undefined || tail === '' ? [] : tail.split(':');
+  const groups = [...left, ...Array.from({ length: tail === undefined ? 0 : 8 - left.length - right.length }, () => '0'), ...right];
+  return `${[...groups.map((group) => group.padStart(4, '0')).join('')].reverse().join('.')}.ip6.arpa`;
+}
+
+function systemServers(): DnsServer[] {
+  return getServers().map((text) => {
+    const bracket = /^\[(.+)\]:(\d+)$/.exec(text);
+    if (bracket) return { host: bracket[1] as string, port: Number(bracket[2]) };
+    const withPort = /^([\d.]+):(\d+)$/.exec(text);
+    return withPort ? { host: withPort[1] as string, port: Number(withPort[2]) } : { host: text, port: 53 };
+  });
+}

@@ -1,0 +1,116 @@
+import { afterEach, expect, test } from '@jest/globals';
+import { constant, createResolver, ManualClock, type Resolver } from '../../src/base/index.ts';
+import { type FakeDns, type FakeName, startFakeDns } from '../support/fake-dns.ts';
+
+let dns: FakeDns;
+let clock: ManualClock;
+async function resolver(zone: Record<string, FakeName>, retries = 0): Promise<Resolver> {
+  dns = await startFakeDns(zone);
+  clock = new ManualClock();
+  return createResolver({ servers: constant([{ host: '127.0.0.1', port: dns.port }]), retries: () => retries, clock });
+}
+afterEach(() => dns.stop());
+
+test('forged answers are passed over, the right one behind them is taken', async () => {
+  const r = await resolver({ 'a.example': { a: ['192.0.2.1'] } });
+  dns.tamper = (packet) => [
+    { ...packet, id: ((packet.id ?? 0) + 1) % 65_536, answers: [{ type: 'A', name: 'a.example', data: '203.0.113.9' }] },
+    { ...packet, questions: [{ type: 'A', name: 'b.example' }], answers: [{ type: 'A', name: 'a.example', data: '203.0.113.9' }] },
+    { ...packet, type: 'query' },
+    packet,
+  ];
+  expect(await r.addresses('a.example')).toMatchObject({ outcome: 'found', records: ['192.0.2.1'] });
+});
+
+test('records of other names in the answer are not used', async () => {
+  const r = await resolver({ 'a.example': {} });
+  dns.tamper = (packet) => [{ ...packet, answers: [{ type: 'A', name: 'other.example', data: '203.0.113.9' }] }];
+  expect(await r.addresses('a.example')).toMatchObject({ outcome: 'none' });
+});
+
+test('aliases are followed, and a ring of them ends', async () => {
+  const r = await resolver({
+    'www.a.example': { cname: 'host.a.example' },
+    'host.a.example': { a: ['192.0.2.1'], aaaa: ['2001:db8::1'] },
+    'ring.example': {},
+  });
+  expect(await r.addresses('WWW.a.example.')).toMatchObject({ outcome: 'found', records: ['192.0.2.1', '2001:db8::1'] });
+  dns.tamper = (packet) => [{ ...packet, answers: [{ type: 'CNAME', name: 'ring.example', data: 'ring.example' }] }];
+  expect(await r.mx('ring.example')).toMatchObject({ outcome: 'temporary' });
+});
+
+test('no record, no name and no answer are three different things', async () => {
+  const r = await resolver({ 'empty.example': { txt: ['v=spf1 -all'] }, 'sick.example': { failing: true } });
+  expect(await r.mx('empty.example')).toMatchObject({ outcome: 'none' });
+  expect(await r.mx('gone.example')).toMatchObject({ outcome: 'no-such-domain' });
+  expect(await r.mx('sick.example')).toMatchObject({ outcome: 'temporary', reason: 'the name server answered SERVFAIL for sick.example' });
+  expect(await r.txt('empty.example')).toMatchObject({ records: ['v=spf1 -all'] });
+});
+
+test('a null MX and the order of preferences come through', async () => {
+  const r = await resolver({
+    'null.example': { mx: [[0, '.']] },
+    'm.example': {
+      mx: [
+        [20, 'B.m.example'],
+        [10, 'a.m.example'],
+      ],
+    },
+  });
+  expect(await r.mx('null.example')).toMatchObject({ records: [{ preference: 0, exchange: '' }] });
+  expect(await r.mx('m.example')).toMatchObject({
+    records: [
+      { preference: 20, exchange: 'b.m.example' },
+      { preference: 10, exchange: 'a.m.example' },
+    ],
+  });
+});
+
+test('an answer cut short is asked for over TCP', async () => {
+  const many = Array.from({ length: 200 }, (_, n) => `192.0.2.${n}`);
+  const r = await resolver({ 'big.example': { a: many, big: true } });
+  const answer = await r.addresses('big.example');
+  expect(answer).toMatchObject({ outcome: 'found' });
+  expect(dns.asked.filter((one) => one === 'A big.example').length).toBe(2);
+});
+
+test('a server that says nothing is asked again and then given up', async () => {
+  const r = await resolver({ 'mute.example': { silent: true } }, 2);
+  const answer = r.mx('mute.example');
+  for (let n = 0; n < 3; n += 1) {
+    while (dns.asked.length <= n) await new Promise((resolve) => setImmediate(resolve));
+    clock.advance(5_000);
+  }
+  expect(await answer).toMatchObject({ outcome: 'temporary' });
+  expect(dns.asked.length).toBe(3);
+});
+
+test('answers are remembered as long as they live, and the same question is asked once', async () => {
+  const r = await resolver({ 'a.example': { mx: [[1, 'x.example']], ttl: 10 } });
+  await Promise.all([r.mx('a.example'), r.mx('A.example')]);
+  await r.mx('a.example');
+  await r.mx('none.example');
+  await r.mx('none.example');
+  expect(dns.asked).toEqual(['MX a.example', 'MX none.example']);
+  clock.advance(10_001);
+  await r.mx('a.example');
+  expect(dns.asked.length).toBe(3);
+});
+
+test('addresses are turned around for PTR', async () => {
+  const r = await resolver({
+    '1.2.0.192.in-addr.arpa': { ptr: ['Mail.example.'] },
+    '1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa': { ptr: ['six.example'] },
+  });
+  expect(await r.ptr('192.0.2.1')).toMatchObject({ records: ['mail.example'] });
+  expect(await r.ptr('2001:db8::1')).toMatchObject({ records: ['six.example'] });
+  expect(await r.ptr('rubbish')).toMatchObject({ outcome: 'no-such-domain' });
+});
+
+test('names that cannot be names are not asked for', async () => {
+  const r = await resolver({});
+  for (const name of ['', '.', 'a..b', `${'x'.repeat(64)}.example`, 'a b.example', 'bücher.example', 'x.'.repeat(200)]) {
+    expect(await r.mx(name)).toMatchObject({ outcome: 'no-such-domain' });
+  }
+  expect(dns.asked).toEqual([]);
+});
