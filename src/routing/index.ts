@@ -1,0 +1,3 @@
+export { splitAddress } from './address.ts';
+export type * from './port.ts';
+export { createRouter, type RoutingDit } from './route.ts';
