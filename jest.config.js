@@ -17,6 +17,8 @@ const shared = {
 
 export default {
   maxWorkers: 2,
+  // A busy machine is slow, not wrong: nothing in the tests depends on time.
+  testTimeout: 60_000,
   projects: [
     {
       ...shared,

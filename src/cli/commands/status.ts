@@ -1,0 +1,71 @@
+/** `mailtree status`, `mailtree component start|stop|restart NAME`: the running server's components and queues. */
+
+import type { Command } from 'commander';
+import type { ComponentStatus, ServerStatus } from '../../main/index.ts';
+import { askControl } from '../control-client.ts';
+import { type Run, table } from '../program.ts';
+
+export function addStatusCommands(program: Command, run: Run): void {
+  program
+    .command('status')
+    .description('components, queues and memory of the running server')
+    .option('--json', 'as JSON')
+    .action(
+      run(async (config, options: { json?: boolean }) => {
+        const status = await askControl<ServerStatus>(config, { path: '/status' });
+        if (options.json) console.log(JSON.stringify(status, null, 2));
+        else print(status);
+      }),
+    );
+  const component = program.command('component').description('start and stop components alone');
+  for (const order of ['start', 'stop', 'restart'] as const) {
+    component
+      .command(`${order} <name>`)
+      .description(`${order} one component: SMTPD, IMAPD …`)
+      .action(
+        run(async (config, name: string) => {
+          printComponents(
+            await askControl<ComponentStatus[]>(config, { method: 'POST', path: `/components/${encodeURIComponent(name)}/${order}` }),
+          );
+        }),
+      );
+  }
+}
+
+function print(status: ServerStatus): void {
+  console.log(
+    `Mailtree ${status.version} on ${status.host}, pid ${status.pid}, up ${duration(Date.now() - status.startedAt)}, ${Math.round(status.memory / 1_048_576)} MB${status.writable ? '' : ', DATABASE NOT WRITABLE'}`,
+  );
+  console.log('');
+  printComponents(status.components);
+  console.log('');
+  table(
+    ['queue', 'pending', 'deferred'],
+    status.queues.map((queue) => [queue.queue, String(queue.pending), String(queue.deferred)]),
+  );
+}
+
+function printComponents(components: readonly ComponentStatus[]): void {
+  table(
+    ['component', 'state', 'up', 'last error'],
+    components.map((c) => [c.name, c.state, c.since === undefined ? '' : duration(Date.now() - c.since), c.lastError ?? '']),
+  );
+}
+
+/** `3d 4h`, `12m 5s`: the two largest units. */
+function duration(ms: number): string {
+  const units = [
+    ['d', 86_400],
+    ['h', 3_600],
+    ['m', 60],
+    ['s', 1],
+  ] as const;
+  let left = Math.max(0, Math.floor(ms / 1000));
+  const parts: string[] = [];
+  for (const [unit, seconds] of units) {
+    const n = Math.floor(left / seconds);
+    left -= n * seconds;
+    if (n > 0 || (unit === 's' && parts.length === 0)) parts.push(`${n}${unit}`);
+  }
+  return parts.slice(0, 2).join(' ');
+}

@@ -1,0 +1,73 @@
+/** Finding and naming entries of the domain tree for the commands. */
+
+import { randomBytes } from 'node:crypto';
+import { Fault } from '../base/index.ts';
+import type { Entry } from '../directory/index.ts';
+import type { LdapClient } from '../directory-remote/index.ts';
+import { type Dn, type Filter, makeDn, parseDn } from '../ldap-wire/index.ts';
+import { type Address, parseAddress } from '../mail/index.ts';
+import type { Config } from '../main/index.ts';
+
+export function equal(attribute: string, value: string): Filter {
+  return { type: 'equal', attribute, value: Buffer.from(value, 'utf8') };
+}
+
+/** `*` stands for anything; without one the value must be equal. */
+export function like(attribute: string, pattern: string): Filter {
+  const pieces = pattern.split('*').map((piece) => Buffer.from(piece, 'utf8'));
+  if (pieces.length === 1) return equal(attribute, pattern);
+  if (pieces.every((piece) => piece.length === 0)) return { type: 'present', attribute };
+  const [first, last] = [pieces[0], pieces[pieces.length - 1]];
+  return {
+    type: 'substring',
+    attribute,
+    initial: first?.length ? first : undefined,
+    any: pieces.slice(1, -1).filter((piece) => piece.length > 0),
+    final: last?.length ? last : undefined,
+  };
+}
+
+/** An address given on the command line; Fault `malformed` names it. */
+export function addressGiven(text: string): Address & { readonly text: string } {
+  const parsed = parseAddress(text);
+  if (!parsed) throw new Fault('malformed', `${text} is not an address`);
+  return { ...parsed, text: `${parsed.local}@${parsed.domain}` };
+}
+
+export function domainDn(config: Config, domain: string): Dn {
+  const base = config.domainBase === '' ? [] : parseDn(config.domainBase).rdns;
+  return makeDn([
+    ...domain
+      .toLowerCase()
+      .split('.')
+      .map((label) => [{ type: 'dc', value: label }]),
+    ...base,
+  ]);
+}
+
+export function treeBase(config: Config): Dn {
+  return parseDn(config.domainBase);
+}
+
+/** The one entry that has this address, as its own or as an alias; Fault `not-found` otherwise. */
+export async function entryOf(client: LdapClient, config: Config, address: string): Promise<Entry> {
+  const names = ['mail', 'mailLocalAddress', 'mtMailAddress'];
+  const found = await client.search({
+    base: treeBase(config),
+    scope: 'sub',
+    filter: { type: 'or', filters: names.map((name) => equal(name, address)) },
+  });
+  if (!found[0]) throw new Fault('not-found', `nobody has the address ${address}`);
+  return found[0];
+}
+
+/** A password of 20 letters and digits: about 119 bits. */
+export function makePassword(): string {
+  const letters = 'abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789';
+  let password = '';
+  while (password.length < 20) {
+    for (const octet of randomBytes(32))
+      if (octet < letters.length * 4 && password.length < 20) password += letters[octet % letters.length];
+  }
+  return password;
+}

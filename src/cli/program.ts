@@ -1,0 +1,42 @@
+/** What every command shares: finding the configuration, saying what went wrong, printing tables. */
+
+import type { Command } from 'commander';
+import { asFault, Fault } from '../base/index.ts';
+import type { Config } from '../main/index.ts';
+import { loadConfig } from './config-file.ts';
+
+/** Wraps a command's work into a commander action: the configuration first, then the command's own arguments. */
+export type Run = <A extends unknown[]>(
+  work: (config: Config, ...args: A) => Promise<void>,
+) => (...args: [...A, ...unknown[]]) => Promise<void>;
+
+export function runner(program: Command): Run {
+  return (work) =>
+    async (...args) => {
+      try {
+        await work(loadConfig(program.opts<{ config?: string }>().config), ...(args as never));
+      } catch (thrown) {
+        complain(thrown);
+      }
+    };
+}
+
+/** One line on standard error, and a non-zero exit code. */
+export function complain(thrown: unknown): void {
+  const fault = asFault(thrown);
+  const bug = fault.kind === 'bug' && !(thrown instanceof Fault);
+  console.error(`mailtree: ${bug ? (thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)) : fault.say}`);
+  process.exitCode = 1;
+}
+
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): void {
+  const all = [head, ...rows];
+  const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
+  for (const row of all)
+    console.log(
+      row
+        .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
+        .join('  ')
+        .trimEnd(),
+    );
+}

@@ -1,0 +1,89 @@
+#!/usr/bin/env node
+/**
+ * `sendmail`: hands in a message as the BSD program does, for cron, mutt and everything else that calls it.
+ *
+ * Promise: exit 0 means that the message is in the queue for good; otherwise a code of sysexits says why not.
+ * Source: manual chapter 6, "SENDMAIL"; checklist CLI-01; sysexits.h
+ */
+
+import { hostname, userInfo } from 'node:os';
+import { Readable } from 'node:stream';
+import { asFault, Fault, type FaultKind } from '../base/index.ts';
+import { headerAddresses } from '../mail/index.ts';
+import type { Config } from '../main/index.ts';
+import { loadConfig } from './config-file.ts';
+import { askControl } from './control-client.ts';
+import { parseArguments, type SendmailArguments } from './sendmail-arguments.ts';
+
+const exitCodes: Partial<Record<FaultKind, number>> = {
+  malformed: 65, // EX_DATAERR
+  'not-found': 67, // EX_NOUSER
+  'bad-credentials': 77, // EX_NOPERM
+  'not-permitted': 77,
+  unsupported: 64, // EX_USAGE
+  'too-large': 65,
+  bug: 70, // EX_SOFTWARE
+  refused: 69, // EX_UNAVAILABLE
+};
+const tempFail = 75; // EX_TEMPFAIL
+const usage = 64; // EX_USAGE
+const configError = 78; // EX_CONFIG
+
+/** What the control socket takes at most; larger messages go by SMTP. */
+const maxMessage = 128 * 1_048_576;
+
+async function main(): Promise<number> {
+  let given: SendmailArguments;
+  try {
+    given = parseArguments(process.argv.slice(2));
+  } catch (thrown) {
+    console.error(`sendmail: ${asFault(thrown).say}`);
+    return usage;
+  }
+  let config: Config;
+  try {
+    config = loadConfig(given.config);
+  } catch (thrown) {
+    console.error(`sendmail: ${asFault(thrown).say}`);
+    return configError;
+  }
+  try {
+    const message = endAtDot(await readAll(), given.dotEnds);
+    const sender = given.sender ?? `${userInfo().username}@${config.domain || hostname()}`;
+    const { recipients, bytes } = withRecipients(given, message);
+    if (recipients.length === 0) throw new Fault('unsupported', 'no recipients');
+    await askControl(config, { method: 'POST', path: '/messages', query: { sender, recipient: recipients }, body: Readable.from([bytes]) });
+    return 0;
+  } catch (thrown) {
+    const fault = asFault(thrown);
+    console.error(`sendmail: ${fault.kind === 'bug' ? String(thrown) : fault.say}`);
+    return exitCodes[fault.kind] ?? tempFail;
+  }
+}
+
+async function readAll(): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of process.stdin) {
+    chunks.push(chunk as Buffer);
+    size += (chunk as Buffer).length;
+    if (size > maxMessage) throw new Fault('too-large', `the message is over ${maxMessage} octets`);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** Without -i a line that holds a dot alone ends the message. */
+function endAtDot(message: Buffer, dotEnds: boolean): Buffer {
+  if (!dotEnds) return message;
+  const at = /(^|\n)\.\r?(\n|$)/.exec(message.toString('latin1'));
+  return at ? message.subarray(0, at.index + (at[1] ?? '').length) : message;
+}
+
+/** With -t the recipients stand in To, Cc and Bcc as well, and Bcc is taken out. */
+function withRecipients(given: SendmailArguments, message: Buffer): { recipients: string[]; bytes: Buffer } {
+  if (!given.fromHeaders) return { recipients: [...given.recipients], bytes: message };
+  const { recipients, withoutBcc } = headerAddresses(message);
+  return { recipients: [...new Set([...recipients, ...given.recipients])], bytes: withoutBcc };
+}
+
+process.exitCode = await main();

@@ -1,0 +1,1 @@
+export { type ClientSearch, LdapClient, type LdapPlace } from './client.ts';

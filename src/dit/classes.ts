@@ -1,0 +1,146 @@
+/** Own object classes of the domain tree and of the system context: data, not settings. */
+
+import { outputChannels } from '../base/index.ts';
+import { declareClass } from '../settings/index.ts';
+
+export const permissions = ['none', 'send', 'receive', 'send-receive'] as const;
+
+export const containerClass = declareClass({
+  name: 'mtContainer',
+  kind: 'structural',
+  must: ['cn'],
+  may: ['description'],
+  title: 'Container',
+  help: 'Holds other entries and says nothing itself.',
+});
+
+export const mailDomainClass = declareClass({
+  name: 'mtMailDomain',
+  kind: 'auxiliary',
+  may: ['mtDomainAlias', 'mtSubdomains', 'description'],
+  title: 'Mail domain',
+  help: 'Makes a domain entry a local mail domain.',
+  attributes: [
+    {
+      attribute: 'mtDomainAlias',
+      syntax: 'ascii',
+      single: true,
+      label: 'Alias of',
+      help: 'This domain is another name for that one: an address here that does not exist is looked up there.',
+      spec: 'checklist MTA-05',
+    },
+    {
+      attribute: 'mtSubdomains',
+      syntax: 'boolean',
+      single: true,
+      label: 'Sub-domains too',
+      help: 'Sub-domains without an entry of their own belong to this domain.',
+      spec: 'checklist MTA-01',
+    },
+  ],
+});
+
+export const mailUserClass = declareClass({
+  name: 'mtMailUser',
+  kind: 'auxiliary',
+  may: [
+    'mail',
+    'mailLocalAddress',
+    'mtMailAddress',
+    'mailRoutingAddress',
+    'mailHost',
+    'mailForwardingAddress',
+    'mailQuotaSize',
+    'mailSizeMax',
+    'accountStatus',
+    'userPassword',
+    'displayName',
+    'uid',
+    'description',
+  ],
+  title: 'Mail user',
+  help: 'Adds mail addresses, routing and a mailbox to any person entry.',
+  attributes: [
+    {
+      attribute: 'mtMailAddress',
+      syntax: 'text',
+      label: 'International address',
+      help: 'An address with characters beyond ASCII (RFC 6531); unique in the tree together with mail and mailLocalAddress.',
+      spec: 'RFC 6531',
+    },
+  ],
+});
+
+export const mailAliasClass = declareClass({
+  name: 'mtMailAlias',
+  kind: 'structural',
+  must: ['mailForwardingAddress'],
+  may: ['cn', 'mail', 'mailLocalAddress', 'mtMailAddress', 'description'],
+  title: 'Alias',
+  help: 'An address without a mailbox whose mail goes to one or many others.',
+});
+
+export const connectorClass = declareClass({
+  name: 'mtConnector',
+  kind: 'structural',
+  must: ['cn', 'mtChannel'],
+  may: ['mtIdentifier', 'mtPermission', 'description'],
+  title: 'Connector',
+  help: 'Below an address: one way its mail goes.',
+  attributes: [
+    {
+      attribute: 'mtChannel',
+      syntax: 'text',
+      single: true,
+      choices: outputChannels,
+      label: 'Channel',
+      help: 'Output channel that takes the mail.',
+      spec: 'manual chapter 5, "Connectors"; checklist DIR-09',
+    },
+    {
+      attribute: 'mtIdentifier',
+      syntax: 'text',
+      single: true,
+      label: 'Identifier',
+      help: 'What the channel calls the recipient: an account for LOCAL, an address for the others.',
+      spec: 'manual chapter 5, "Connectors"; checklist DIR-09',
+    },
+    {
+      attribute: 'mtPermission',
+      syntax: 'text',
+      single: true,
+      choices: permissions,
+      label: 'Permission',
+      help: 'What may be done by this connector: none, send, receive or send-receive. LOCAL knows none and receive; DL, SMTPC and BSMTPOUT ignore it.',
+      spec: 'manual chapter 5, "Connectors"; checklist DIR-09',
+    },
+  ],
+});
+
+export const forwardingClass = declareClass({
+  name: 'mtForwarding',
+  kind: 'structural',
+  must: ['cn', 'mtChannel'],
+  may: ['mtIdentifier', 'description'],
+  title: 'Domain forwarding',
+  help: 'All mail for the domain named by cn goes to a channel.',
+});
+
+export const administratorClass = declareClass({
+  name: 'mtAdministrator',
+  kind: 'structural',
+  must: ['cn', 'userPassword'],
+  may: ['description', 'mail'],
+  title: 'Administrator',
+  help: 'Somebody who may administer: everything below cn=admins, one domain directly below its entry.',
+});
+
+export const ditClasses = [
+  containerClass,
+  mailDomainClass,
+  mailUserClass,
+  mailAliasClass,
+  connectorClass,
+  forwardingClass,
+  administratorClass,
+];

@@ -1,0 +1,174 @@
+/**
+ * The view itself: a system context held whole, addresses and domains looked up and kept, one change feed for both.
+ */
+
+import { Fault, type Live, LiveValue, type Log } from '../base/index.ts';
+import { type Change, type Directory, DirectoryFault, type Watch } from '../directory/index.ts';
+import { type Dn, parseDn } from '../ldap-wire/index.ts';
+import { readSettings, type SettingsDeclaration, type SettingsOf, type SettingsShape } from '../settings/index.ts';
+import { AddressView } from './address-view.ts';
+import type { Dit, Domain, Forwarding, MtaPolicy, Recipient } from './port.ts';
+import { connectorFrom } from './recipient.ts';
+import { mtaSettings, serverSettings } from './settings.ts';
+import { SystemView } from './system-view.ts';
+
+export interface DitOptions {
+  readonly directory: Directory;
+  /** Base of the system context (`cn=mailtree`). */
+  readonly systemBase: Dn;
+  /** Base of the domain tree: the root, or where an external directory keeps it. */
+  readonly domainBase: Dn;
+  /** This host's name: fills `{host}` in entries that exist once a host. */
+  readonly host: string;
+  readonly log: Log;
+}
+
+export interface OpenDit extends Dit {
+  /** Position up to which the view is current. */
+  readonly position: number;
+  close(): void;
+}
+
+export async function openDit(options: DitOptions): Promise<OpenDit> {
+  const view = new DitView(options);
+  await view.open();
+  return view;
+}
+
+class DitView implements OpenDit {
+  readonly #options: DitOptions;
+  readonly #system: SystemView;
+  readonly #addresses: AddressView;
+  readonly mta: Live<MtaPolicy>;
+  #watch: Watch | undefined;
+  #closed = false;
+  /** While the system context is being read, changes wait here. */
+  #waiting: Change[] | undefined = [];
+
+  constructor(options: DitOptions) {
+    this.#options = options;
+    this.#system = new SystemView(options.directory, options.systemBase);
+    this.#addresses = new AddressView(options.directory, options.domainBase, parseDn, options.log);
+    this.mta = this.#mtaPolicy();
+  }
+
+  async open(from?: number): Promise<void> {
+    const { directory, log } = this.#options;
+    this.#waiting = [];
+    this.#watch = await directory.watch(
+      from,
+      (change) => this.#changed(change),
+      () => {
+        log.warning('the change feed was interrupted: the view of the directory is read afresh');
+        this.#watch?.stop();
+        this.#reopen();
+      },
+    );
+    await this.#system.load();
+    this.#addresses.clear();
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    for (const change of waiting) this.#system.apply(change);
+  }
+
+  /** The last view is served until the new one is there. */
+  #reopen(): void {
+    if (this.#closed) return;
+    this.open().catch((thrown: unknown) => {
+      this.#options.log.error('the directory cannot be read', thrown);
+      setTimeout(() => this.#reopen(), 1000).unref();
+    });
+  }
+
+  #changed(change: Change): void {
+    this.#addresses.apply(change);
+    if (this.#waiting) this.#waiting.push(change);
+    else this.#system.apply(change);
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#watch?.stop();
+  }
+
+  get position(): number {
+    return this.#watch?.position ?? 0;
+  }
+
+  async recipient(address: string): Promise<Recipient | undefined> {
+    return this.#addresses.recipient(address);
+  }
+
+  async recipientByUuid(uuid: string): Promise<Recipient | undefined> {
+    return this.#addresses.recipientByUuid(uuid);
+  }
+
+  async domain(name: string): Promise<Domain | undefined> {
+    return this.#addresses.domain(name);
+  }
+
+  async forwarding(domain: string): Promise<Forwarding | undefined> {
+    const wanted = domain.toLowerCase();
+    const base = this.#entryName('cn=forwarding,cn=mta');
+    for (const entry of this.#system.children(base)) {
+      if (!entry.isA('mtForwarding') || !entry.texts('cn').some((name) => name.toLowerCase() === wanted)) continue;
+      const connector = connectorFrom(entry);
+      if (connector) return { dn: connector.dn, domain: wanted, channel: connector.channel, identifier: connector.identifier };
+    }
+    return undefined;
+  }
+
+  async login(name: string, password: string, from: { readonly door: string; readonly address: string }): Promise<Recipient> {
+    const refused = new Fault('bad-credentials', 'invalid name or password');
+    const address = name.includes('@') ? name : `${name}@${this.mta.value.domain}`;
+    const recipient = await this.recipient(address);
+    try {
+      // An unknown name costs the same work as a wrong password, so that a stranger cannot tell them apart by time.
+      const dn = recipient?.login ? parseDn(recipient.dn) : this.#entryName('cn=nobody');
+      await this.#options.directory.authenticate(dn, password, from);
+    } catch (thrown) {
+      if (thrown instanceof DirectoryFault && (thrown.result === 'invalidCredentials' || thrown.result === 'unwillingToPerform'))
+        throw refused;
+      throw thrown;
+    }
+    if (recipient?.status !== 'active') throw refused;
+    return recipient;
+  }
+
+  settings<S extends SettingsShape>(declaration: SettingsDeclaration<S>): Live<SettingsOf<S>> {
+    const dn = this.#entryName(declaration.entry.replaceAll('{host}', this.#options.host));
+    const read = (): SettingsOf<S> => {
+      const entry = this.#system.entry(dn);
+      const { value, problems } = readSettings(declaration, (attribute) => entry?.texts(attribute) ?? []);
+      for (const problem of problems) this.#options.log.warning(`${dn.toString()}: ${problem}; the default is used`);
+      return value;
+    };
+    const live = new LiveValue(read(), (thrown) => this.#options.log.error(`${declaration.entry}: a change could not be applied`, thrown));
+    this.#system.onEntry(dn, () => {
+      const value = read();
+      if (JSON.stringify(value) !== JSON.stringify(live.value)) live.set(value);
+    });
+    return live;
+  }
+
+  #mtaPolicy(): Live<MtaPolicy> {
+    const server = this.settings(serverSettings);
+    const mta = this.settings(mtaSettings);
+    const read = (): MtaPolicy => ({
+      host: server.value.host,
+      domain: server.value.domain,
+      defaultLocalChannel: mta.value.defaultLocalChannel,
+      unknownLocalChannel: mta.value.unknownLocalChannel,
+      internetChannel: mta.value.internetChannel,
+      postmaster: mta.value.postmaster || `postmaster@${server.value.domain}`,
+    });
+    const live = new LiveValue(read());
+    server.onChange(() => live.set(read()));
+    mta.onChange(() => live.set(read()));
+    return live;
+  }
+
+  #entryName(relative: string): Dn {
+    return parseDn(`${relative},${this.#options.systemBase.toString()}`);
+  }
+}

@@ -1,0 +1,72 @@
+/**
+ * From directory entries to a Recipient.
+ *
+ * Promise: never throws; what an entry has that makes no sense (an external directory may hold anything) is left out.
+ */
+
+import { type OutputChannel, outputChannels } from '../base/index.ts';
+import type { Entry } from '../directory/index.ts';
+import { permissions } from './classes.ts';
+import type { Connector, Permission, Recipient } from './port.ts';
+
+/** Everything under which an entry can be written to. */
+export function addressesOf(entry: Entry): string[] {
+  return [...entry.texts('mail'), ...entry.texts('mailLocalAddress'), ...entry.texts('mtMailAddress')];
+}
+
+const isAlias = (entry: Entry): boolean => entry.isA('mtMailAlias') || entry.isA('nisMailAlias');
+
+export function recipientFrom(entry: Entry, children: readonly Entry[]): Recipient | undefined {
+  const uuid = entry.text('entryUUID');
+  const [mail, ...aliases] = addressesOf(entry);
+  if (uuid === undefined || mail === undefined) return undefined;
+  return {
+    dn: entry.dn.toString(),
+    uuid,
+    mail,
+    kind: isAlias(entry) ? 'alias' : 'user',
+    aliases,
+    connectors: children.filter((child) => child.isA('mtConnector')).flatMap((child) => connectorFrom(child) ?? []),
+    forwardTo: [...entry.texts('mailForwardingAddress'), ...entry.texts('rfc822MailMember')],
+    routingAddress: entry.text('mailRoutingAddress'),
+    status: statusFrom(entry.text('accountStatus')),
+    displayName: entry.text('displayName') ?? entry.text('cn'),
+    quota: quotaFrom(entry.text('mailQuotaSize')),
+    login: !isAlias(entry),
+  };
+}
+
+/** Channel, identifier and permission of a connector or forwarding entry; undefined where the channel is none. */
+export function connectorFrom(entry: Entry): Connector | undefined {
+  const channel = closest<OutputChannel>(outputChannels, entry.text('mtChannel'));
+  if (!channel) return undefined;
+  return {
+    dn: entry.dn.toString(),
+    channel,
+    identifier: entry.text('mtIdentifier') ?? '',
+    permission: closest<Permission>(permissions, entry.text('mtPermission')) ?? 'send-receive',
+  };
+}
+
+function closest<T extends string>(choices: readonly T[], value: string | undefined): T | undefined {
+  return choices.find((choice) => choice.toLowerCase() === value?.trim().toLowerCase());
+}
+
+/** qmail-ldap's words: active, noaccess (may not log in), disabled, deleted. */
+function statusFrom(value: string | undefined): Recipient['status'] {
+  switch (value?.trim().toLowerCase()) {
+    case 'noaccess':
+    case 'nologin':
+      return 'nologin';
+    case 'disabled':
+    case 'deleted':
+      return 'disabled';
+    default:
+      return 'active';
+  }
+}
+
+function quotaFrom(value: string | undefined): number | undefined {
+  if (value === undefined || !/^\d{1,15}$/.test(value)) return undefined;
+  return Number(value) || undefined;
+}

@@ -1,0 +1,76 @@
+/**
+ * `ldif/base.ldif`: the system context as it is before anybody changes it. Generated; imported at the first start.
+ *
+ * `{host}`, `{domain}`, `{domainDn}` and `{system}` are filled in as text, `{password}` as a value, both at import.
+ */
+
+import { defaultAccessEntries } from '../directory/index.ts';
+import { defaultEntries } from '../settings/index.ts';
+import { declared } from './declarations.ts';
+
+interface TemplateEntry {
+  readonly dn: string;
+  readonly attributes: readonly (readonly [string, string])[];
+}
+
+export function baseLdif(): string {
+  const parts = [
+    'version: 1',
+    [
+      '# The system context as it is before anybody changes it: every setting with its default, access rights, the first administrator and the',
+      '# first mail domain. Generated from the declarations in src/ by `npm run generate`; imported at the first start.',
+    ].join('\n'),
+    ...templateEntries().map((entry) => [`dn: ${entry.dn}`, ...entry.attributes.map(([name, value]) => `${name}: ${value}`)].join('\n')),
+  ];
+  return `${parts.join('\n\n')}\n`;
+}
+
+function templateEntries(): TemplateEntry[] {
+  const container = (name: string, description: string): TemplateEntry => ({
+    dn: `cn=${name},{system}`,
+    attributes: [
+      ['objectClass', 'mtContainer'],
+      ['cn', name],
+      ['description', description],
+    ],
+  });
+  return [
+    {
+      dn: '{system}',
+      attributes: [
+        ['objectClass', 'mtContainer'],
+        ['cn', 'mailtree'],
+        ['description', 'Mailtree: settings and site policy'],
+      ],
+    },
+    ...defaultEntries(declared.settings).map(({ entry, attributes }) => ({ dn: `${entry},{system}`, attributes })),
+    {
+      dn: 'cn=forwarding,cn=mta,{system}',
+      attributes: [
+        ['objectClass', 'mtContainer'],
+        ['cn', 'forwarding'],
+        ['description', 'Domain forwarding: one entry a domain'],
+      ],
+    },
+    container('access', 'Access rights, in the order of mtAccessOrder'),
+    ...defaultAccessEntries().map(({ name, attributes }) => ({ dn: `cn=${name},cn=access,{system}`, attributes })),
+    container('admins', 'Super administrators'),
+    {
+      dn: 'cn=admin,cn=admins,{system}',
+      attributes: [
+        ['objectClass', 'mtAdministrator'],
+        ['cn', 'admin'],
+        ['userPassword', '{password}'],
+      ],
+    },
+    {
+      dn: '{domainDn}',
+      attributes: [
+        ['objectClass', 'domain'],
+        ['objectClass', 'mtMailDomain'],
+        ['dc', '{dc}'],
+        ['description', 'The first mail domain'],
+      ],
+    },
+  ];
+}

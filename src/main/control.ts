@@ -1,0 +1,108 @@
+/**
+ * The control socket `data/run/control`: HTTP on a Unix socket that only the server's own user can open. It carries the
+ * command line: status, start and stop of components, explain, queue, sendmail.
+ *
+ * Promise: answers are JSON (or one JSON object a line); a refusal has the fault's HTTP status and its text.
+ */
+
+import { rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:http';
+import { getRequestListener } from '@hono/node-server';
+import { Hono } from 'hono';
+import { asFault, Fault, type Log, replyOf } from '../base/index.ts';
+import type { Queue, QueueName } from '../queue/index.ts';
+import type { ComponentStatus, Responder } from '../responder/index.ts';
+import type { HandIn } from './hand-in.ts';
+
+export interface ServerStatus {
+  readonly version: string;
+  readonly pid: number;
+  readonly host: string;
+  /** Milliseconds since 1970. */
+  readonly startedAt: number;
+  readonly components: readonly ComponentStatus[];
+  readonly queues: Awaited<ReturnType<Queue['summary']>>;
+  /** Octets. */
+  readonly memory: number;
+  /** Whether the database still takes writes. */
+  readonly writable: boolean;
+}
+
+export interface ControlOptions {
+  readonly responder: Responder;
+  readonly queue: Queue;
+  readonly explain: (address: string, sender: string | undefined) => Promise<unknown>;
+  readonly status: () => Promise<ServerStatus>;
+  readonly handIn: HandIn;
+  readonly log: Log;
+}
+
+export interface Control {
+  close(): Promise<void>;
+}
+
+/** Listens at `path`; Fault `unavailable` where it cannot. */
+export async function openControl(path: string, options: ControlOptions): Promise<Control> {
+  rmSync(path, { force: true });
+  const server = createServer(getRequestListener(controlApp(options).fetch));
+  // Nobody else may open the socket, not even for the moment before chmod: the directory above is 0700 and so is the mask.
+  const mask = process.umask(0o177);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', (cause) =>
+        reject(new Fault('unavailable', `the control socket ${path} cannot be opened: ${cause.message}`, { cause })),
+      );
+      server.listen(path, resolve);
+    });
+  } finally {
+    process.umask(mask);
+  }
+  return { close: () => close(server) };
+}
+
+function close(server: Server): Promise<void> {
+  server.closeAllConnections();
+  return new Promise((resolve) => server.close(() => resolve()));
+}
+
+function controlApp(options: ControlOptions): Hono {
+  const { queue, responder } = options;
+  const app = new Hono();
+  app.onError((thrown, c) => {
+    const fault = asFault(thrown);
+    if (fault.kind === 'bug') options.log.error('control socket', thrown);
+    return c.json({ error: fault.say }, replyOf(fault).http as 400);
+  });
+  app.notFound((c) => c.json({ error: 'there is no such command' }, 404));
+  app.get('/status', async (c) => c.json(await options.status()));
+  app.post('/components/:name/:order{start|stop|restart}', async (c) => {
+    await responder[c.req.param('order') as 'start' | 'stop' | 'restart'](c.req.param('name'));
+    return c.json(responder.status());
+  });
+  app.get('/explain', async (c) => {
+    const address = c.req.query('address');
+    if (!address) throw new Fault('malformed', 'address is missing');
+    return c.json((await options.explain(address, c.req.query('sender'))) as object);
+  });
+  app.get('/queue', async (c) => {
+    const name = c.req.query('queue') as QueueName | undefined;
+    const limit = Math.min(Number(c.req.query('limit') ?? 1000) || 1000, 100_000);
+    const listings = [];
+    for await (const listing of queue.list({ limit, ...(name ? { queue: name } : {}) })) listings.push(listing);
+    return c.json(listings);
+  });
+  app.post('/queue/:name/retry', async (c) =>
+    c.json({ recipients: await queue.retryNow(c.req.param('name') as QueueName, c.req.query('identifier')) }),
+  );
+  app.post('/messages', async (c) => {
+    const body = c.req.raw.body;
+    if (!body) throw new Fault('malformed', 'the message is missing');
+    const id = await options.handIn({
+      sender: c.req.query('sender') ?? '',
+      recipients: c.req.queries('recipient') ?? [],
+      message: body as unknown as AsyncIterable<Uint8Array>,
+    });
+    return c.json({ id });
+  });
+  return app;
+}

@@ -1,0 +1,31 @@
+/** Everything the rooms declare, in one place: what schema, default LDIF and reference page are made from. */
+
+import { directoryClasses, directorySettings } from '../directory/index.ts';
+import { ditClasses, mtaSettings, serverSettings } from '../dit/index.ts';
+import { imapdSettings } from '../imapd/index.ts';
+import { ldapdSettings } from '../ldapd/index.ts';
+import { lmdaSettings } from '../lmda/index.ts';
+import { pop3dSettings } from '../pop3d/index.ts';
+import { moduleDeclarations, preprocessorSettings } from '../preprocessor/index.ts';
+import { components } from '../responder/index.ts';
+import type { Declared, SettingsDeclaration } from '../settings/index.ts';
+import { smtpcSettings } from '../smtpc/index.ts';
+import { smtpdSettings } from '../smtpd/index.ts';
+
+export const declared: Declared = {
+  classes: [...ditClasses, ...directoryClasses],
+  settings: [
+    serverSettings,
+    directorySettings,
+    ldapdSettings,
+    mtaSettings,
+    preprocessorSettings,
+    ...moduleDeclarations,
+    smtpdSettings,
+    smtpcSettings,
+    lmdaSettings,
+    imapdSettings,
+    pop3dSettings,
+    ...Object.values(components),
+  ] as readonly SettingsDeclaration[],
+};

@@ -1,0 +1,156 @@
+/**
+ * The first start: what the directory holds before anybody changes it.
+ *
+ * Promise: done as a whole or not at all as far as the next start can see: the entry that marks it is written last, and
+ * a start that finds the system context but not the mark goes on from there.
+ */
+
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { type Attribute, type Directory, DirectoryFault, system } from '../directory/index.ts';
+import { type Dn, formatRdn, type LdifRecord, parseDn, readLdif } from '../ldap-wire/index.ts';
+import { type Config, doorNames, formatWhere } from './config.ts';
+
+/** What the newcomer is told, once. */
+export interface FirstStart {
+  readonly adminDn: string;
+  /** Only when it was generated. */
+  readonly adminPassword: string | undefined;
+  readonly accounts: readonly string[];
+  readonly examplePassword: string | undefined;
+  readonly howTo: readonly string[];
+}
+
+const ldif = new URL('../../ldif/', import.meta.url);
+const actor = system('first start');
+
+/** Fills an empty directory; undefined where it was filled before. */
+export async function fillDirectory(directory: Directory, config: Config): Promise<FirstStart | undefined> {
+  const base = parseDn(config.systemBase);
+  const mark = parseDn(`cn=admin,cn=admins,${config.systemBase}`);
+  if (await directory.read(actor, mark)) return undefined;
+  const adminPassword = config.adminPassword ?? generatePassword();
+  const examplePassword = config.examplePassword ?? generatePassword();
+  const domainDn = dnOfDomain(config, config.domain);
+  const texts = {
+    host: config.host,
+    domain: config.domain,
+    domainDn: domainDn.toString(),
+    dc: config.domain.split('.')[0] ?? '',
+    system: config.systemBase,
+  };
+
+  const records = load('base.ldif', texts, adminPassword).map((record) => seeded(record, base, config));
+  const isMark = (record: { dn: Dn }): boolean => record.dn.key === mark.key;
+  for (const record of records.filter((r) => !isMark(r))) await addIfMissing(directory, record);
+  const examples = config.example ? load('example.ldif', texts, examplePassword) : [];
+  for (const record of examples) await addIfMissing(directory, record);
+  for (const record of records.filter(isMark)) await addIfMissing(directory, record);
+
+  const accounts = examples.filter((r) => r.attributes.some((a) => a.name === 'userPassword')).map((r) => textOf(r.attributes, 'mail'));
+  return {
+    adminDn: mark.toString(),
+    adminPassword: config.adminPassword === undefined ? adminPassword : undefined,
+    accounts,
+    examplePassword: config.example && config.examplePassword === undefined ? examplePassword : undefined,
+    howTo: howTo(config, accounts),
+  };
+}
+
+interface NewEntry {
+  readonly dn: Dn;
+  readonly attributes: readonly Attribute[];
+}
+
+/** `{name}` in the file is filled in as text before it is parsed (checked names only), `{password}` in the values after. */
+function load(name: string, texts: Readonly<Record<string, string>>, password: string): NewEntry[] {
+  const template = readFileSync(new URL(name, ldif), 'utf8').replace(/\{(\w+)\}/g, (whole, key: string) => texts[key] ?? whole);
+  return [...readLdif(template)].map((record: LdifRecord) => {
+    if (record.kind !== 'content') throw new Error(`${name}:${record.line}: not an entry`);
+    return {
+      dn: record.dn,
+      attributes: record.attributes.map((attribute) => ({
+        name: attribute.name,
+        values: attribute.values.map((value) => (value === '{password}' ? password : value)),
+      })),
+    };
+  });
+}
+
+/** The configuration file's values in place of the defaults: names, DNS servers, where this host's doors listen. */
+function seeded(record: NewEntry, base: Dn, config: Config): NewEntry {
+  const values = new Map<string, readonly string[]>();
+  const relative = record.dn.isWithin(base)
+    ? record.dn.rdns
+        .slice(0, record.dn.rdns.length - base.rdns.length)
+        .map(formatRdn)
+        .join(',')
+        .toLowerCase()
+    : '';
+  if (relative === 'cn=server') {
+    values.set('mtHostName', [config.host]).set('mtLocalDomain', [config.domain]);
+    if (config.dns.length > 0) values.set('mtDnsServer', config.dns);
+  }
+  if (relative.endsWith(`,cn=${config.host},cn=responder`)) {
+    for (const door of doorNames) {
+      const attribute = listenAttribute(door);
+      if (record.attributes.some((a) => a.name === attribute)) values.set(attribute, [formatWhere(config.listen[door])]);
+    }
+  }
+  if (values.size === 0) return record;
+  return {
+    dn: record.dn,
+    attributes: [...record.attributes.filter((a) => !values.has(a.name)), ...[...values].map(([name, list]) => ({ name, values: list }))],
+  };
+}
+
+/** `mtSmtpListen` for the door `smtp`. */
+export function listenAttribute(door: (typeof doorNames)[number]): string {
+  return `mt${door[0]?.toUpperCase()}${door.slice(1)}Listen`;
+}
+
+export function dnOfDomain(config: Config, domain: string): Dn {
+  return parseDn([...domain.split('.').map((label) => `dc=${label}`), ...(config.domainBase ? [config.domainBase] : [])].join(','));
+}
+
+async function addIfMissing(directory: Directory, entry: NewEntry): Promise<void> {
+  try {
+    await directory.add(actor, entry.dn, entry.attributes);
+  } catch (thrown) {
+    if (!(thrown instanceof DirectoryFault && thrown.result === 'entryAlreadyExists')) throw thrown;
+  }
+}
+
+function textOf(attributes: readonly Attribute[], name: string): string {
+  const value = attributes.find((attribute) => attribute.name === name)?.values[0];
+  return typeof value === 'string' ? value : '';
+}
+
+/** 24 letters and digits: about 142 bits. */
+function generatePassword(): string {
+  return randomBytes(48)
+    .toString('base64')
+    .replace(/[^A-Za-z0-9]/g, '')
+    .slice(0, 24);
+}
+
+function howTo(config: Config, accounts: readonly string[]): string[] {
+  const { listen } = config;
+  const at = (door: 'submission' | 'imap' | 'pop3' | 'ldap'): string => formatWhere(listen[door]);
+  const [one, two] = accounts;
+  return [
+    `  mail clients   user name: the address; IMAP ${at('imap')}, POP3 ${at('pop3')}, submission ${at('submission')}, all with STARTTLS`,
+    `  LDAP tools     ldap://${at('ldap')}, base dc=… (domains) and ${config.systemBase} (settings)`,
+    ...(one && two && listen.submission !== 'off' && listen.imap !== 'off'
+      ? [
+          '',
+          '  Send a first message:',
+          `    printf 'From: ${one}\\nTo: ${two}\\nSubject: first\\n\\nHello.\\n' | npx sendmail -f ${one} ${two}`,
+          '  Read it (asks for the password):',
+          `    curl --ssl-reqd -k --user ${two} 'imap://${at('imap')}/INBOX;UID=1'`,
+          '  Where would a message go?',
+          `    npx mailtree explain sales@${config.domain}`,
+        ]
+      : []),
+  ];
+}

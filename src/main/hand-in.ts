@@ -1,0 +1,94 @@
+/**
+ * Handing in a message on this host: what `sendmail` does by way of the control socket.
+ *
+ * Promise: the id comes back only when the message is durable in the queue. Lines are made to end in CRLF; a missing
+ * Message-ID, Date or From is added, as for any submission.
+ * Spec: RFC 6409 §8; manual chapter 6, "SENDMAIL"
+ */
+
+import { type Clock, Fault, type Live } from '../base/index.ts';
+import type { MtaPolicy } from '../dit/index.ts';
+import { formatDate, LineEndNormalizer, missingFields, parseAddress, receivedLine } from '../mail/index.ts';
+import type { Queue, QueueId } from '../queue/index.ts';
+import type { Blobs } from '../storage/index.ts';
+
+export interface HandedIn {
+  /** Empty is the null sender. A name without a domain belongs to the local domain. */
+  readonly sender: string;
+  readonly recipients: readonly string[];
+  readonly message: AsyncIterable<Uint8Array>;
+}
+
+/** Fault malformed names the wrong address; too-large, unavailable as storage says. */
+export type HandIn = (given: HandedIn) => Promise<QueueId>;
+
+export interface HandInOptions {
+  readonly queue: Queue;
+  readonly blobs: Blobs;
+  readonly mta: Live<MtaPolicy>;
+  /** Octets. 0 is no limit. */
+  readonly maxSize: () => number;
+  readonly clock: Clock;
+}
+
+const maxRecipients = 1_000;
+
+export function createHandIn(options: HandInOptions): HandIn {
+  return async ({ sender, recipients, message }) => {
+    const { queue, blobs, clock } = options;
+    const complete = (text: string): string => completed(text, options.mta.value.domain);
+    if (recipients.length === 0) throw new Fault('malformed', 'no recipients');
+    if (recipients.length > maxRecipients) throw new Fault('too-many', `at most ${maxRecipients} recipients`);
+    const from = sender === '' ? '' : complete(sender);
+    const to = recipients.map(complete);
+    const id = queue.newId();
+    const arrivedAt = clock.now();
+    const writer = blobs.create();
+    try {
+      const lines = new LineEndNormalizer();
+      const head: Uint8Array[] = [];
+      let eightBit = false;
+      const take = async (chunk: Uint8Array): Promise<void> => {
+        if (writer.size < 65_536) head.push(Uint8Array.from(chunk));
+        eightBit ||= chunk.some((octet) => octet > 127);
+        await writer.write(chunk);
+        const most = options.maxSize();
+        if (most > 0 && writer.size > most) throw new Fault('too-large', `a message may have at most ${most} octets`);
+      };
+      for await (const chunk of message) await take(lines.push(Buffer.from(chunk)));
+      await take(lines.end());
+      const missing = missingFields(Buffer.concat(head), ['message-id', 'date', 'from']);
+      const host = options.mta.value.host;
+      const added: Readonly<Record<string, string>> = {
+        'message-id': `Message-ID: <${id}@${host}>\r\n`,
+        date: `Date: ${formatDate(arrivedAt)}\r\n`,
+        from: from === '' ? '' : `From: ${from}\r\n`,
+      };
+      const trace = receivedLine({ from: undefined, by: host, with: 'local', id, date: arrivedAt });
+      const smtputf8 = [from, ...to].some((address) => /[^\x20-\x7e]/.test(address));
+      const blob = await writer.commit({ sender: from, recipients: to.slice(0, 100) });
+      await queue.submit({
+        id,
+        sender: from,
+        recipients: to.map((address) => ({ address })),
+        blob,
+        prefix: trace + missing.map((name) => added[name] ?? '').join(''),
+        inputChannel: 'SMTPD',
+        origin: { protocol: 'local' },
+        smtputf8,
+        eightBit,
+        arrivedAt,
+      });
+      return id;
+    } catch (thrown) {
+      await writer.abort();
+      throw thrown;
+    }
+  };
+}
+
+function completed(text: string, domain: string): string {
+  const address = parseAddress(text.includes('@') ? text : `${text}@${domain}`);
+  if (!address) throw new Fault('malformed', `${text} is not an address`);
+  return `${address.local}@${address.domain}`;
+}

@@ -1,0 +1,212 @@
+/**
+ * Builds a server from the rooms and runs it.
+ *
+ * Promise: what cannot start ends the start with one Fault and everything opened before is closed again; `stop` ends doors first,
+ * then what they fill, then the databases.
+ */
+
+import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createLog, Fault, type Live, LiveValue, type Log, type LogLevel, type Place, systemClock } from '../base/index.ts';
+import { type BundledDirectory, directorySettings, loadSchema, openDirectory } from '../directory/index.ts';
+import { type OpenDit, openDit, serverSettings } from '../dit/index.ts';
+import { parseDn } from '../ldap-wire/index.ts';
+import { openQueue, type Queue } from '../queue/index.ts';
+import { Responder } from '../responder/index.ts';
+import { createRouter, type Router } from '../routing/index.ts';
+import { type Blobs, type KeyValue, openBlobs, openDataDirectory, openKeyValue, Reclaimer } from '../storage/index.ts';
+import { openStore, type Store } from '../store/index.ts';
+import { type Certificate, openCertificate } from './certificate.ts';
+import { addComponents } from './components.ts';
+import { type Config, formatWhere, parseWhere } from './config.ts';
+import { openControl, type ServerStatus } from './control.ts';
+import { type FirstStart, fillDirectory } from './first-start.ts';
+import { createHandIn } from './hand-in.ts';
+import { openLogFile } from './log-file.ts';
+import { version } from './version.ts';
+
+export interface Server {
+  readonly log: Log;
+  status(): Promise<ServerStatus>;
+  stop(): Promise<void>;
+}
+
+export interface StartOptions {
+  /** Called once, on the first start, before anything listens. */
+  readonly firstStart: (first: FirstStart) => void;
+  /** One line about what the start found: recovery, differences. */
+  readonly print: (line: string) => void;
+}
+
+/** What the rooms share; made by `open`, in order, and closed in reverse. */
+export interface Parts {
+  readonly config: Config;
+  readonly logs: (component: string) => Log;
+  readonly directory: BundledDirectory;
+  readonly dit: OpenDit;
+  readonly keyValue: KeyValue;
+  readonly blobs: Blobs;
+  readonly queue: Queue;
+  readonly store: Store;
+  readonly router: Router;
+  readonly certificate: Certificate;
+  readonly freeSpace: () => Promise<number>;
+}
+
+export function controlPath(config: Config): string {
+  return join(config.data, 'run', 'control');
+}
+
+export async function startServer(config: Config, options: StartOptions): Promise<Server> {
+  const closers: (() => Promise<void> | void)[] = [];
+  const closeAll = async (): Promise<void> => {
+    for (const close of closers.splice(0).reverse()) await close();
+  };
+  try {
+    return await build(config, options, (close) => closers.push(close), closeAll);
+  } catch (thrown) {
+    await closeAll();
+    throw thrown;
+  }
+}
+
+async function build(
+  config: Config,
+  options: StartOptions,
+  onClose: (close: () => Promise<void> | void) => void,
+  closeAll: () => Promise<void>,
+): Promise<Server> {
+  const startedAt = systemClock.now();
+  const data = await openDataDirectory(config.data);
+  onClose(() => data.close());
+  mkdirSync(join(config.data, 'run'), { recursive: true, mode: 0o700 });
+  const level = new LiveValue<LogLevel>('message');
+  const logSize = new LiveValue(0);
+  const logs = openLogs(config, level, logSize, onClose);
+  const log = logs('Server');
+  for (const line of data.recovered) {
+    options.print(line);
+    log.warning(line);
+  }
+  const parts = await openParts(config, options, logs, onClose);
+  const server = parts.dit.settings(serverSettings);
+  level.set(server.value.logLevel);
+  logSize.set(server.value.logFileSize);
+  server.onChange((now) => {
+    level.set(now.logLevel);
+    logSize.set(now.logFileSize);
+  });
+
+  const responder = new Responder({ log: logs('Responder'), clock: systemClock });
+  onClose(() => responder.stopAll({ all: true }));
+  addComponents(responder, parts);
+  const status = async (): Promise<ServerStatus> => ({
+    version,
+    pid: process.pid,
+    host: parts.dit.mta.value.host,
+    startedAt,
+    components: responder.status(),
+    queues: await parts.queue.summary(),
+    memory: process.memoryUsage.rss(),
+    writable: parts.keyValue.healthy,
+  });
+  const control = await openControl(controlPath(config), {
+    responder,
+    queue: parts.queue,
+    explain: (address, sender) => parts.router.route(address, { inputChannel: 'SMTPD', ...(sender === undefined ? {} : { sender }) }),
+    status,
+    handIn: createHandIn({ ...parts, mta: parts.dit.mta, maxSize: () => 0, clock: systemClock }),
+    log: logs('Control'),
+  });
+  onClose(() => control.close());
+  await responder.startAll();
+  log.info(`Mailtree ${version} is ready`);
+  return { log, status, stop: closeAll };
+}
+
+function openLogs(
+  config: Config,
+  level: Live<LogLevel>,
+  size: Live<number>,
+  onClose: (close: () => void) => void,
+): (component: string) => Log {
+  const file = openLogFile(join(config.data, 'log'), size, (text) => console.error(`mailtree: ${text}`));
+  onClose(() => file.flush());
+  const sink = (line: string): void => {
+    file.write(line);
+    // Trouble is for whoever looks at the terminal or the journal too.
+    if (/: \[(Error|Warning)\] /.test(line)) console.error(line);
+  };
+  return (component) => createLog(component, level, sink);
+}
+
+async function openParts(
+  config: Config,
+  options: StartOptions,
+  logs: (component: string) => Log,
+  onClose: (close: () => Promise<void> | void) => void,
+): Promise<Parts> {
+  const clock = systemClock;
+  const directoryStore = await openKeyValue({ path: join(config.data, 'directory'), clock, log: logs('Directory Services') });
+  onClose(() => directoryStore.close());
+  const schema = await loadSchema();
+  const directory = await openDirectory({
+    keyValue: directoryStore,
+    schema,
+    clock,
+    log: logs('Directory Services'),
+    systemBase: parseDn(config.systemBase),
+    domainBase: parseDn(config.domainBase),
+  });
+  onClose(() => directory.close());
+  const first = await fillDirectory(directory, config);
+  if (first) options.firstStart(first);
+  const dit = await openDit({
+    directory,
+    systemBase: parseDn(config.systemBase),
+    domainBase: parseDn(config.domainBase),
+    host: config.host,
+    log: logs('Directory Services'),
+  });
+  onClose(() => dit.close());
+  directory.useSettings(dit.settings(directorySettings));
+
+  const certificate = await openCertificate({ data: config.data, host: config.host, clock, log: logs('Server') });
+  onClose(() => certificate.close());
+  const keyValue = await openKeyValue({ path: join(config.data, 'mail'), clock, log: logs('Storage') });
+  onClose(() => keyValue.close());
+  const blobs = await openBlobs({ path: join(config.data, 'blobs'), clock, log: logs('Storage') });
+  onClose(() => blobs.close());
+  const queue = await openQueue({ keyValue, clock, log: logs('MQ Router'), random: Math.random, epoch: randomBytes(8).toString('hex') });
+  const store = await openStore({ keyValue, blobs, clock, log: logs('Message Store') });
+  const reclaimer = new Reclaimer({ keyValue, blobs, clock, log: logs('Storage') });
+  onClose(() => reclaimer.close());
+  const freeSpace = async (): Promise<number> => {
+    const space = await statfs(config.data);
+    return space.bavail * space.bsize;
+  };
+  return { config, logs, directory, dit, keyValue, blobs, queue, store, router: createRouter({ dit }), certificate, freeSpace };
+}
+
+/** A listener's place as its setting says; the pattern of the setting keeps out what cannot be read. */
+export function placeOf(live: Live<unknown>, read: () => string): Live<Place> {
+  const place = (): Place => {
+    const where = parseWhere(read());
+    if (where === undefined) throw new Fault('malformed', `${read()} is not a place to listen`);
+    return where;
+  };
+  const value = new LiveValue<Place>(place());
+  live.onChange(() => value.set(place()));
+  return value;
+}
+
+/** Whether the directory says something else than the file about where a door listens: a line for the log. */
+export function differs(door: string, inFile: string, inDirectory: string): string | undefined {
+  return inFile === inDirectory
+    ? undefined
+    : `${door}: the configuration file says ${inFile}, the directory says ${inDirectory}; the directory counts`;
+}
+
+export { formatWhere };

@@ -1,0 +1,2 @@
+export type { Service } from './app.ts';
+export { createWeb, type WebComponentOptions } from './web.ts';

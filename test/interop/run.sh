@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# The interoperability suite: real clients and servers from Debian's packages, third-party messages from ../shared/data.
+# Installs the packages it needs when it may (root); says what is missing and fails when it cannot.
+set -uo pipefail
+cd "$(dirname "$0")/../.."
+
+export MAILTREE_TEST_DATA=${MAILTREE_TEST_DATA:-../shared/data}
+packages=(ldap-utils swaks isync fetchmail curl strace python3 slapd postfix dovecot-core dovecot-lmtpd dovecot-imapd)
+programs=(ldapsearch ldapmodify ldapadd swaks mbsync fetchmail curl strace python3)
+
+missing() { for program in "${programs[@]}"; do command -v "$program" >/dev/null || echo "$program"; done; }
+
+if [ -n "$(missing)" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq >/dev/null 2>&1
+  # No service of these packages shall start: the tests run their own, on loopback, in private directories.
+  RUNLEVEL=1 apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null 2>&1
+fi
+lacking=$(missing)
+if [ -n "$lacking" ]; then
+  echo "interoperability suite: these programs are missing:" $lacking >&2
+  echo "on Debian: apt-get install ${packages[*]}" >&2
+  exit 1
+fi
+if [ ! -d "$MAILTREE_TEST_DATA" ]; then
+  echo "interoperability suite: no test data at $MAILTREE_TEST_DATA (set MAILTREE_TEST_DATA)" >&2
+  exit 1
+fi
+
+NODE_OPTIONS='--experimental-vm-modules --no-warnings' exec npx jest --selectProjects interop --runInBand "$@"
