@@ -6,8 +6,7 @@
  */
 
 import { type Clock, Fault, type Log, type Random } from '../base/index.ts';
-import { below, type Changes, type Key, type KeyValue, type Part } from '../storage/index.ts';
-import { reference } from './blob-reference.ts';
+import { below, type Changes, type Key, type KeyValue, type Part, reference } from '../storage/index.ts';
 import { type Candidate, Feed } from './feed.ts';
 import { idMaker, isQueueId } from './ids.ts';
 import { deferredPage, destinations, getListing, list, queueNames, summarizer } from './inspect.ts';
@@ -237,11 +236,9 @@ class LevelledQueue implements OpenQueue {
     const puts: [Key, Uint8Array][] = [[key, encodeMessage(rest, recipients.length)]];
     if (slips.length > 1) puts.push([slipsKey(message.id), bytes(`${slips.length}`)]);
     for (const slip of slips) puts.push(...putSlip(message.id, slip));
-    const blob = reference(message.blob.id, holder(message.id));
-    return async (read) => {
-      const held = await blob(read);
-      return { ...held, checks: [{ absent: key }, ...(held.checks ?? [])], puts: [...puts, ...(held.puts ?? [])], result: slips };
-    };
+    const held = reference(message.blob.id, holder(message.id));
+    const changes = { checks: [{ absent: key }, ...held.checks], puts: [...puts, ...held.puts], result: slips };
+    return async () => changes;
   }
 
   /** Changes of a part that somebody else commits: its wake-ups, and a note for the feeds. */

@@ -7,8 +7,7 @@
  */
 
 import { Fault } from '../base/index.ts';
-import { type Changes, CheckFailed, type Key, type PartReader } from '../storage/index.ts';
-import { dereference } from './blob-reference.ts';
+import { type Changes, CheckFailed, dereference, type Key, type PartReader } from '../storage/index.ts';
 import type { Lease, Outcome, QueuedRecipient, QueueName } from './port.ts';
 import {
   bytes,
@@ -118,7 +117,7 @@ async function slipOf(read: PartReader, lease: Lease, token: Token, record: Leas
 }
 
 interface Written {
-  puts: [Key, Uint8Array][];
+  puts: (readonly [Key, Uint8Array])[];
   deletes: Key[];
 }
 
@@ -131,9 +130,9 @@ async function count(read: PartReader, lease: Lease, slip: Slip, more: number, w
     if (more !== 0) written.puts.push([counter, bytes(`${after}`)]);
     return;
   }
-  const freed = await dereference(blob.id, holder(id))(read);
-  written.puts.push(...((freed.puts as [Key, Uint8Array][] | undefined) ?? []));
-  written.deletes.push(messageKey(id), ...(freed.deletes ?? []));
+  const freed = dereference(blob.id, holder(id));
+  written.puts.push(...freed.puts);
+  written.deletes.push(messageKey(id), ...freed.deletes);
   if (!slip.only) written.deletes.push(counter);
 }
 

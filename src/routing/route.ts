@@ -28,10 +28,10 @@ export function createRouter(needs: { readonly dit: RoutingDit }): Router {
     await new Decision(dit, walk).decide(address, []);
     const { routes, steps, local } = walk;
     // A circle that still delivers somewhere is no failure: two people who forward to each other and keep a copy.
-    const refusals = routes.length > 0 ? walk.refusals.filter(({ status }) => status !== '5.4.6') : walk.refusals;
-    if (routes.length === 0 && refusals.length === 0) {
-      return { routes, refusals: [{ address, status: '5.4.6', text: 'forwarding leads nowhere' }], steps, local };
-    }
+    const circle = routes.length === 0 && walk.refusals.length === 0;
+    const refusals = circle
+      ? [{ address, status: '5.4.6', text: 'routing loop detected: forwarding leads back to itself' }]
+      : walk.refusals;
     return { routes, refusals, steps, local };
   };
   const acceptable = async (address: string): Promise<Verdict> => {
@@ -64,7 +64,7 @@ class Decision {
     const split = splitAddress(given, ownDomain);
     if (!split) return this.#refuse(given, '5.1.3', 'bad destination mailbox address syntax');
     const key = sameness(split.address);
-    if (way.includes(key)) return this.#refuse(split.address, '5.4.6', 'routing loop detected: forwarding leads back here');
+    if (way.includes(key)) return walk.circle(split.address);
     if (hops > deepest) return this.#refuse(split.address, '5.4.6', 'too many forwardings one behind the other');
     if (walk.tooWide) return this.#refuse(split.address, '5.4.6', 'forwarding leads to too many addresses');
     if (!walk.enter(key)) return walk.step(split.address, 'seen', 'already decided on another way');

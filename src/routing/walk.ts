@@ -42,6 +42,11 @@ export class Walk {
     this.routes.push(route);
   }
 
+  /** Forwarding came back to where it was: no failure as long as something is delivered. */
+  circle(address: string): void {
+    this.step(address, 'circle', 'forwarding leads back here');
+  }
+
   refuse(address: string, status: string, text: string): void {
     if (this.refusals.length < widest) this.refusals.push({ address, status, text });
   }

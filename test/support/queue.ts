@@ -89,7 +89,8 @@ export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   return all;
 }
 
-/** Every key the database holds. */
+/** Every key the database holds, but for notes to the reclaimer of blobs. */
 export async function keysOf(keyValue: LevelKeyValue): Promise<string[]> {
-  return (await collect(keyValue.scan({ from: '', to: '\u{10ffff}' }, { keysOnly: true }))).map(([key]) => key);
+  const keys = (await collect(keyValue.scan({ from: '', to: '\u{10ffff}' }, { keysOnly: true }))).map(([key]) => key);
+  return keys.filter((key) => !key.startsWith('orphan/'));
 }
