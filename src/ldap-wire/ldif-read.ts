@@ -63,7 +63,11 @@ export class LdifReader {
       return undefined;
     }
     this.#unfold();
-    if (text === '') return this.#record();
+    if (text === '') {
+      const record = this.#record();
+      this.#dn = undefined;
+      return record;
+    }
     this.#folded = { number, pieces: [number === 1 ? text.replace(/^\ufeff/, '') : text] };
     return undefined;
   }
@@ -89,7 +93,6 @@ export class LdifReader {
     const lines = this.#lines;
     this.#lines = [];
     this.#size = 0;
-    this.#dn = undefined;
     if (!this.#started && lines[0] && /^version:/i.test(lines[0].text)) {
       const version = lines.shift()!;
       if (!/^version:\s*1\s*$/i.test(version.text)) this.#fail(version.number, 'only LDIF version 1 is known');
