@@ -38,7 +38,6 @@ async function removeAll(ctx: Context, account: AccountId, mailbox: MailboxId, u
   for (const batch of batches(uids, batchSize)) {
     for (const uid of await removeBatch(ctx, account, mailbox, batch, onlyDeleted)) removed.push(uid);
   }
-  if (removed.length > 0) ctx.housekeeping.wake();
   return removed;
 }
 

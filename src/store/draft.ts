@@ -5,7 +5,7 @@
  * wakes its watchers. Lives for one run of one part.
  */
 
-import type { BlobId, Changes, Check, Key, PartReader } from '../storage/index.ts';
+import { type BlobId, type Changes, type Check, dereference, type Key, type PartReader, reference } from '../storage/index.ts';
 import { decodeCounters, decodeUsage, encodeUsage } from './counters.ts';
 import {
   accountKey,
@@ -15,17 +15,20 @@ import {
   mailboxTopic,
   messageKey,
   nameKey,
-  orphanKey,
+  sharesKey,
   structureKey,
   usageKey,
 } from './keys.ts';
 import { MailboxEdit } from './mailbox-edit.ts';
 import type { AccountId, MailboxId, Uid } from './port.ts';
 import { type AccountRecord, encodeMessage, type MessageRecord, type NameRecord } from './records.ts';
-import { dereference, reference } from './references.ts';
 import { fromJson, jsonBytes } from './wire.ts';
 
-const nothing = new Uint8Array(0);
+/** How many messages, of whatever accounts, share a blob's structure: before this part, and now. */
+interface Shares {
+  readonly before: number;
+  now: number;
+}
 
 export class Draft {
   readonly read: PartReader;
@@ -35,8 +38,7 @@ export class Draft {
   readonly #changes = new Map<Key, Uint8Array | null>();
   readonly #checks: Check[] = [];
   readonly #wake = new Set<string>();
-  readonly #held = new Set<BlobId>();
-  readonly #released = new Set<BlobId>();
+  readonly #shares = new Map<BlobId, Shares>();
   #octets = 0;
   #messages = 0;
 
@@ -62,11 +64,10 @@ export class Draft {
   }
 
   /** Adds what another room's part wants. */
-  #include(changes: Changes<unknown>): void {
+  #include(changes: Omit<Changes<unknown>, 'result'>): void {
     this.#checks.push(...(changes.checks ?? []));
     for (const key of changes.deletes ?? []) this.#changes.set(key, null);
     for (const [key, value] of changes.puts ?? []) this.#changes.set(key, value);
-    for (const topic of changes.wake ?? []) this.#wake.add(topic);
   }
 
   /** Adds to (or takes from) what the account uses. */
@@ -100,23 +101,45 @@ export class Draft {
     return record?.selectable ? this.mailbox(record.id) : undefined;
   }
 
-  /** Writes a message's record and holds its blob. */
+  /** Writes a message's record and holds its blob. `structure` is needed unless another message of the account has the blob. */
   async addMessage(mailbox: MailboxId, uid: Uid, record: MessageRecord, structure?: () => Uint8Array): Promise<void> {
-    const { blob } = record;
+    const { id } = record.blob;
     this.put(messageKey(this.account, mailbox, uid), encodeMessage(record));
-    const added = await reference(blob.id, holderOf(this.account, mailbox, uid))(this.read);
-    this.#include(added);
-    if (structure && !this.#held.has(blob.id) && !(await this.read.get(structureKey(blob.id))))
-      this.put(structureKey(blob.id), structure());
-    this.#held.add(blob.id);
+    this.#include(reference(id, holderOf(this.account, mailbox, uid)));
+    let shares = this.#shares.get(id);
+    if (!shares) {
+      shares = await this.#readShares(id, structure !== undefined);
+      this.#shares.set(id, shares);
+    }
+    shares.now++;
+    if (shares.now === 1 && structure) this.put(structureKey(id), structure());
   }
 
   /** Removes a message's record and lets go of its blob. */
   async dropMessage(mailbox: MailboxId, uid: Uid, blob: BlobId): Promise<void> {
     this.delete(messageKey(this.account, mailbox, uid));
-    const removed = await dereference(blob, holderOf(this.account, mailbox, uid))(this.read);
-    this.#include(removed);
-    this.#released.add(blob);
+    this.#include(dereference(blob, holderOf(this.account, mailbox, uid)));
+    let shares = this.#shares.get(blob);
+    if (!shares) {
+      shares = await this.#readShares(blob, false);
+      this.#shares.set(blob, shares);
+    }
+    shares.now--;
+  }
+
+  /** How many messages share a structure; one that is written and has no number has one. `perhapsNew`: it may not be there. */
+  async #readShares(blob: BlobId, perhapsNew: boolean): Promise<Shares> {
+    if (perhapsNew && !(await this.read.get(structureKey(blob)))) return { before: 0, now: 0 };
+    const bytes = await this.read.get(sharesKey(blob));
+    const count = bytes ? fromJson<number>(bytes) : 1;
+    return { before: count, now: count };
+  }
+
+  #writeShares(blob: BlobId, { before, now }: Shares): void {
+    if (now === before) return;
+    if (now <= 0) this.delete(structureKey(blob));
+    if (now > 1) this.put(sharesKey(blob), jsonBytes(now));
+    else if (before > 1) this.delete(sharesKey(blob));
   }
 
   async done<T>(result: T): Promise<Changes<T>> {
@@ -125,7 +148,7 @@ export class Draft {
       await edit.finish();
       this.wake(mailboxTopic(this.account, id));
     }
-    for (const blob of this.#released) if (!this.#held.has(blob)) this.put(orphanKey(blob), nothing);
+    for (const [blob, shares] of this.#shares) this.#writeShares(blob, shares);
     if (this.#octets !== 0 || this.#messages !== 0) {
       const usage = decodeUsage(await this.read.get(usageKey(this.account)));
       this.put(

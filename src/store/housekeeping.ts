@@ -1,33 +1,28 @@
 /**
- * What can be done later: clearing away deleted mailboxes and accounts, dropping structures nobody refers to, forgetting old
- * delivery ids.
+ * What can be done later: clearing away deleted mailboxes and accounts, forgetting old delivery ids.
  *
  * Promise: every piece of work is noted in the same commit that causes it, is done in small transactions that may be repeated, and goes
  * on at the next start. Several processes may do it at once.
  */
 
 import type { Cancel, Clock, Live, Log } from '../base/index.ts';
-import type { Key, KeyValue, PartReader } from '../storage/index.ts';
+import type { Key, KeyValue } from '../storage/index.ts';
 import { batchSize, draftPart } from './context.ts';
 import type { Draft } from './draft.ts';
 import {
   accountKey,
   chunkRange,
   deliveredRange,
-  holders,
   lastNumber,
   mailboxRange,
   messageRange,
   nameKey,
   nameRange,
-  orphanOf,
-  orphanRange,
   purgeKey,
   purgeOf,
   purgeRange,
   purgeRangeOf,
   removalTopic,
-  structureKey,
   subscriptionRange,
   usageKey,
   validityFloorKey,
@@ -35,7 +30,6 @@ import {
 import { dropContents } from './mailbox-names.ts';
 import type { AccountId, MailboxId } from './port.ts';
 import { type AccountRecord, decodeMessage, type NameRecord } from './records.ts';
-import { references } from './references.ts';
 import type { StoreSettings } from './settings.ts';
 import { fromJson, jsonBytes } from './wire.ts';
 
@@ -47,7 +41,6 @@ const retry = 60_000;
 /** Milliseconds between two walks over the remembered deliveries. */
 const sweepEvery = 6 * 3_600_000;
 const day = 86_400_000;
-const orphansAtOnce = 50;
 const keysAtOnce = 500;
 
 export interface HousekeepingOptions {
@@ -132,9 +125,7 @@ export class Housekeeping {
         if (mailbox === 0) await this.#purgeAccount(account);
         else await this.#purgeMailbox(account, mailbox);
       }
-      const orphans = await this.#keys(orphanRange, orphansAtOnce);
-      if (this.#closed || (jobs.length === 0 && orphans.length === 0)) return;
-      if (orphans.length > 0) await this.#keyValue.transact((read) => dropStructures(read, orphans), 'soon');
+      if (this.#closed || jobs.length === 0) return;
     }
   }
 
@@ -239,11 +230,4 @@ async function raiseFloor(draft: Draft, record: AccountRecord): Promise<void> {
   const bytes = await draft.read.get(validityFloorKey);
   const floor = bytes ? fromJson<number>(bytes) : 0;
   draft.put(validityFloorKey, jsonBytes(Math.max(floor, record.lastUidValidity)));
-}
-
-/** Drops the structures of those blobs that no message refers to any more. */
-async function dropStructures(read: PartReader, orphans: readonly Key[]) {
-  const held = await Promise.all(orphans.map((key) => read.scan(references(orphanOf(key), holders), 1)));
-  const free = orphans.filter((_, n) => held[n]?.length === 0);
-  return { deletes: [...orphans, ...free.map((key) => structureKey(orphanOf(key)))], result: undefined };
 }

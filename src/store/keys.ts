@@ -7,14 +7,18 @@
 import { type BlobId, below, fromSegment, fromSortable, type Key, type KeyRange, segment, sortable } from '../storage/index.ts';
 import type { AccountId, MailboxId, Uid } from './port.ts';
 
+/** Accounts are UUIDs nearly always, and those need no escaping. */
+const plain = /^[0-9A-Za-z-]+$/;
+const safe = (account: AccountId): string => (plain.test(account) ? account : segment(account));
+
 /** INBOX always has this id, so that a delivery need not look its name up. */
 export const inboxId: MailboxId = 1;
 
-export const accountKey = (account: AccountId): Key => `store/account/${segment(account)}`;
+export const accountKey = (account: AccountId): Key => `store/account/${safe(account)}`;
 export const accountRange: KeyRange = below('store/account/');
 export const accountOf = (key: Key): AccountId => fromSegment(key.slice('store/account/'.length));
 
-export const usageKey = (account: AccountId): Key => `store/usage/${segment(account)}`;
+export const usageKey = (account: AccountId): Key => `store/usage/${safe(account)}`;
 
 /** No account made from now on uses a UIDVALIDITY below the number in here: those of removed accounts are not used again. */
 export const validityFloorKey: Key = 'store/uidvalidity';
@@ -24,12 +28,10 @@ export const deliveredRange: KeyRange = below('store/delivered/');
 
 export const structureKey = (blob: BlobId): Key => `store/structure/${blob}`;
 
-/** Blobs that lost a reference of ours: whether it was the last is looked into later (housekeeping.ts). */
-export const orphanKey = (blob: BlobId): Key => `store/orphan/${blob}`;
-export const orphanRange: KeyRange = below('store/orphan/');
-export const orphanOf = (key: Key): BlobId => key.slice('store/orphan/'.length);
+/** How many messages share the structure, where there are several. */
+export const sharesKey = (blob: BlobId): Key => `store/shares/${blob}`;
 
-const boxes = (account: AccountId): string => `store/box/${segment(account)}/`;
+const boxes = (account: AccountId): string => `store/box/${safe(account)}/`;
 export const nameKey = (account: AccountId, name: string): Key => `${boxes(account)}name/${segment(name)}`;
 export const nameRange = (account: AccountId): KeyRange => below(`${boxes(account)}name/`);
 /** The names of all mailboxes below this one. */
@@ -58,18 +60,16 @@ export const vanishedRange = (account: AccountId, mailbox: MailboxId, from = 0):
 export const lastNumber = (key: Key): number => fromSortable(key.slice(key.lastIndexOf('/') + 1));
 
 /** Work left behind by a deleted mailbox or account; `mailbox` 0 stands for the whole account. */
-export const purgeKey = (account: AccountId, mailbox: MailboxId): Key => `store/purge/${segment(account)}/${mailbox}`;
+export const purgeKey = (account: AccountId, mailbox: MailboxId): Key => `store/purge/${safe(account)}/${mailbox}`;
 export const purgeRange: KeyRange = below('store/purge/');
-export const purgeRangeOf = (account: AccountId): KeyRange => below(`store/purge/${segment(account)}/`);
+export const purgeRangeOf = (account: AccountId): KeyRange => below(`store/purge/${safe(account)}/`);
 export function purgeOf(key: Key): { account: AccountId; mailbox: MailboxId } {
   const [account = '', mailbox = ''] = key.slice('store/purge/'.length).split('/');
   return { account: fromSegment(account), mailbox: Number(mailbox) };
 }
 
 /** Who holds a blob on behalf of a message: the last part of its reference key. */
-export const holderOf = (account: AccountId, mailbox: MailboxId, uid: Uid): string => `${holders}${segment(account)}/${mailbox}/${uid}`;
-/** What all our holders begin with. */
-export const holders = 'store/';
+export const holderOf = (account: AccountId, mailbox: MailboxId, uid: Uid): string => `store/${account}/${mailbox}/${uid}`;
 
 /** Woken by every commit that changes the mailbox. */
 export const mailboxTopic = (account: AccountId, mailbox: MailboxId): string => `store/${account}/${mailbox}`;

@@ -34,7 +34,7 @@ export interface StoreOptions {
 
 /** A store that somebody opened and will close. */
 export interface OpenStore extends Store {
-  /** Does now what is otherwise done a little later: clearing deleted mailboxes away, dropping structures nobody refers to. */
+  /** Does now what is otherwise done a little later: clearing deleted mailboxes away. */
   drained(): Promise<void>;
   /** Forgets delivery ids older than the setting says; done every six hours anyway. */
   forgetDeliveries(): Promise<void>;
