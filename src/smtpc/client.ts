@@ -1,0 +1,347 @@
+/**
+ * One SMTP session with another server: nodemailer's client, with our time-outs and our envelope.
+ *
+ * Promise: every wait has an end of its own phase, counted from the last command or the last whole reply, so that a peer that
+ * dribbles is not waited for; the result says for every recipient what the peer said; a bare CR or LF never goes out. This file
+ * is the only one that knows the library from the inside; test/smtpc/client.test.ts fails when its inner names change.
+ * Spec: RFC 5321 §3.3, §4.5.3.2; RFC 1870; RFC 2920; RFC 3461 §4; RFC 6152; RFC 6531
+ */
+
+import type { Socket } from 'node:net';
+import { Readable } from 'node:stream';
+import SMTPConnection from 'nodemailer/lib/smtp-connection/index.js';
+import type { Cancel, Clock } from '../base/index.ts';
+import type { DsnRequest } from '../queue/index.ts';
+
+/** Milliseconds for each phase. */
+export interface PhaseTimeouts {
+  readonly initial: number;
+  readonly helo: number;
+  readonly mail: number;
+  readonly rcpt: number;
+  readonly data: number;
+  readonly block: number;
+  readonly end: number;
+  readonly quit: number;
+}
+type Phase = keyof PhaseTimeouts;
+
+export interface SessionOptions {
+  /** Connected already. */
+  readonly socket: Socket;
+  /** The peer's name, for SNI and certificates. */
+  readonly host: string;
+  /** What we call ourselves. */
+  readonly name: string;
+  readonly timeouts: PhaseTimeouts;
+  readonly clock: Clock;
+  readonly esmtp: boolean;
+  readonly tls: 'off' | 'opportunistic' | 'required';
+  readonly tlsVerify: boolean;
+}
+
+export interface PeerRecipient {
+  readonly address: string;
+  readonly dsn?: DsnRequest | undefined;
+}
+
+export interface PeerMessage {
+  readonly sender: string;
+  readonly recipients: readonly PeerRecipient[];
+  /** Octets, before dots are stuffed. */
+  readonly size: number;
+  readonly eightBit: boolean;
+  readonly smtputf8: boolean;
+  readonly ret?: 'full' | 'hdrs' | undefined;
+  readonly envelopeId?: string | undefined;
+  readonly content: () => AsyncIterable<Uint8Array>;
+}
+
+/** What became of one recipient: `said` is the peer's reply on one line, or our words where it gave none. */
+export type PeerAnswer =
+  | { readonly kind: 'taken'; readonly said: string }
+  | {
+      readonly kind: 'permanent' | 'temporary';
+      readonly said: string;
+      readonly code?: number;
+      readonly phase: 'connection' | 'mail' | 'rcpt' | 'data';
+    };
+
+export interface PeerSession {
+  readonly host: string;
+  readonly encrypted: boolean;
+  readonly extensions: ReadonlySet<string>;
+  /** Octets of the largest message, undefined where the peer does not say. */
+  readonly maxSize: number | undefined;
+  /** False once the connection is gone. */
+  readonly open: boolean;
+  send(message: PeerMessage): Promise<ReadonlyMap<string, PeerAnswer>>;
+  /** Says QUIT where that is possible, and closes. */
+  quit(): void;
+  destroy(): void;
+}
+
+export class PeerFailure extends Error {
+  /** The handshake of STARTTLS did not come about: another try without it may. */
+  readonly tls: boolean;
+  /** The reply's code, where the peer gave one. */
+  readonly code: number | undefined;
+
+  constructor(text: string, tls: boolean, code: number | undefined) {
+    super(text);
+    this.name = 'PeerFailure';
+    this.tls = tls;
+    this.code = code;
+  }
+}
+
+/** Far beyond our own: the library's real-time timers are only there so that nothing is forgotten for ever. */
+const never = 3 * 3_600_000;
+const longestReply = 64 * 1_024;
+
+interface SendError extends Error {
+  code?: string | undefined;
+  response?: string | undefined;
+  responseCode?: number | undefined;
+  command?: string | undefined;
+  recipient?: string | undefined;
+  rejectedErrors?: SendError[] | undefined;
+}
+interface SendInfo {
+  readonly accepted: readonly string[];
+  readonly rejectedErrors?: readonly SendError[];
+  readonly response: string;
+}
+type Dsn = { ret?: string | null; envid?: string | null; notify?: string | null; orcpt?: string | null };
+
+/** The inner parts of the library that are used, as they are in nodemailer 10. */
+interface Inner {
+  _sendCommand(text: string, logged?: string): void;
+  _sendRcpt(recipient: string, done: unknown): void;
+  _processResponse(): void;
+  _actionGreeting(text: string): void;
+  _actionHELO(text: string): void;
+  _onError(error: Error, type: string, data: unknown, command: string): void;
+  _responseActions: ((text: string) => void)[];
+  _responseQueue: string[];
+  _responsePartial: boolean;
+  _supportedExtensions: string[];
+  _maxAllowedSize: number;
+  _envelope: { dsn?: Dsn | undefined } | false;
+  _ehloLines?: readonly string[];
+}
+
+const phases: Readonly<Record<string, Phase>> = {
+  EHLO: 'helo',
+  HELO: 'helo',
+  STARTTLS: 'helo',
+  MAIL: 'mail',
+  RCPT: 'rcpt',
+  DATA: 'data',
+  RSET: 'mail',
+  QUIT: 'quit',
+};
+
+/** Greets the peer; PeerFailure where that does not come about. */
+export function openSession(options: SessionOptions): Promise<PeerSession> {
+  return new Promise((resolve, reject) => {
+    const session = new Session(options);
+    session.start(
+      () => resolve(session),
+      (failure) => reject(failure),
+    );
+  });
+}
+
+class Session implements PeerSession {
+  readonly host: string;
+  readonly #connection: SMTPConnection;
+  readonly #inner: Inner;
+  readonly #options: SessionOptions;
+  #phase: Phase = 'initial';
+  #timer: Cancel | undefined;
+  #message: PeerMessage | undefined;
+  #failed: (failure: PeerFailure) => void = () => {};
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.host = options.host;
+    const { socket } = options;
+    this.#connection = new SMTPConnection({
+      connection: socket,
+      host: options.host,
+      port: 25,
+      secure: false,
+      name: options.name,
+      logger: false,
+      ignoreTLS: options.tls === 'off',
+      requireTLS: options.tls === 'required',
+      opportunisticTLS: options.tls === 'opportunistic',
+      tls: { rejectUnauthorized: options.tlsVerify, minVersion: 'TLSv1.2' },
+      connectionTimeout: never,
+      greetingTimeout: never,
+      socketTimeout: never,
+      maxResponseSize: longestReply,
+    });
+    this.#inner = this.#connection as unknown as Inner;
+    this.#arrange();
+  }
+
+  get encrypted(): boolean {
+    return this.#connection.secure;
+  }
+  get open(): boolean {
+    return !this.#connection.destroyed;
+  }
+  get extensions(): ReadonlySet<string> {
+    return new Set(this.#inner._supportedExtensions);
+  }
+  get maxSize(): number | undefined {
+    return this.#inner._maxAllowedSize || undefined;
+  }
+
+  start(done: () => void, failed: (failure: PeerFailure) => void): void {
+    this.#failed = failed;
+    this.#connection.on('error', (error) => {
+      this.#rest();
+      this.#failed(failureOf(error));
+    });
+    this.#connection.on('end', () => {
+      this.#rest();
+      this.#failed(new PeerFailure('the connection was closed', false, undefined));
+    });
+    this.#watch('initial');
+    this.#connection.connect((error) => {
+      if (error) {
+        failed(failureOf(error));
+        return;
+      }
+      this.#failed = () => {};
+      this.#rest();
+      done();
+    });
+  }
+
+  /** Puts our own steps into the library's. */
+  #arrange(): void {
+    const inner = this.#inner;
+    const [sendCommand, sendRcpt, process, greeted] = [inner._sendCommand, inner._sendRcpt, inner._processResponse, inner._actionGreeting];
+    inner._sendCommand = (text, logged) => {
+      const verb = text.split(' ', 1)[0] ?? '';
+      this.#watch(phases[verb] ?? this.#phase);
+      // The library asks for SMTPUTF8 by the addresses alone; the header may need it too.
+      const wanting = verb === 'MAIL' && this.#message?.smtputf8 && this.extensions.has('SMTPUTF8') && !text.endsWith(' SMTPUTF8');
+      sendCommand.call(inner, wanting && !text.includes(' SMTPUTF8 ') ? `${text} SMTPUTF8` : text, logged);
+    };
+    inner._sendRcpt = (recipient, done) => {
+      // NOTIFY and ORCPT are a recipient's own; the library keeps one set for all.
+      const wanted = this.#message?.recipients.find((one) => one.address === recipient)?.dsn;
+      if (inner._envelope)
+        inner._envelope.dsn = wanted
+          ? { notify: wanted.notify?.join(',').toUpperCase() ?? null, orcpt: wanted.originalRecipient ?? null }
+          : undefined;
+      sendRcpt.call(inner, recipient, done);
+    };
+    inner._processResponse = () => {
+      // A whole reply: the peer is alive, and the next one has its time from here.
+      if (inner._responseQueue.length > 0 && !inner._responsePartial) this.#watch(this.#phase);
+      process.call(inner);
+    };
+    inner._actionGreeting = (text) => {
+      if (this.#options.esmtp || !text.startsWith('220')) {
+        greeted.call(inner, text);
+        return;
+      }
+      inner._responseActions.push(inner._actionHELO);
+      inner._sendCommand(`HELO ${this.#connection.name}`);
+    };
+  }
+
+  #watch(phase: Phase): void {
+    this.#phase = phase;
+    this.#timer?.();
+    this.#timer = this.#options.clock.after(this.#options.timeouts[phase], () =>
+      this.#inner._onError(new Error(`${this.host} did not answer in time (${phase})`), 'ETIMEDOUT', false, 'CONN'),
+    );
+  }
+
+  #rest(): void {
+    this.#timer?.();
+    this.#timer = undefined;
+  }
+
+  async send(message: PeerMessage): Promise<ReadonlyMap<string, PeerAnswer>> {
+    this.#message = message;
+    const addresses = message.recipients.map((one) => one.address);
+    const answers = new Map<string, PeerAnswer>();
+    try {
+      const info = await this.#transmit(message, addresses);
+      for (const address of info.accepted) answers.set(address, { kind: 'taken', said: oneReply(info.response) });
+      for (const error of info.rejectedErrors ?? []) if (error.recipient) answers.set(error.recipient, answerOf(error));
+    } catch (thrown) {
+      const error = thrown as SendError;
+      for (const one of error.rejectedErrors ?? []) if (one.recipient) answers.set(one.recipient, answerOf(one));
+      for (const address of addresses) if (!answers.has(address)) answers.set(address, answerOf(error));
+    } finally {
+      this.#message = undefined;
+      this.#rest();
+    }
+    for (const address of addresses)
+      if (!answers.has(address)) answers.set(address, { kind: 'temporary', said: 'no answer', phase: 'connection' });
+    return answers;
+  }
+
+  #transmit(message: PeerMessage, addresses: readonly string[]): Promise<SendInfo> {
+    const dsn = {
+      ...(message.ret ? { ret: message.ret.toUpperCase() } : {}),
+      ...(message.envelopeId === undefined ? {} : { envid: message.envelopeId }),
+    };
+    const envelope = { from: message.sender, to: [...new Set(addresses)], size: message.size, use8BitMime: message.eightBit, dsn };
+    return new Promise((resolve, reject) => {
+      const content = Readable.from(this.#measured(message.content()), { objectMode: false, highWaterMark: 65_536 });
+      this.#connection.send(envelope as never, content, (error, info) => {
+        if (error) reject(error);
+        else resolve(info as unknown as SendInfo);
+      });
+    });
+  }
+
+  /** Every piece the socket takes begins a new wait; after the last one the peer has the time of the end of data. */
+  async *#measured(content: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+    this.#watch('block');
+    for await (const chunk of content) {
+      this.#watch('block');
+      yield chunk;
+    }
+    this.#watch('end');
+  }
+
+  quit(): void {
+    if (!this.open) return;
+    this.#connection.quit();
+  }
+
+  destroy(): void {
+    this.#rest();
+    this.#connection.close();
+    this.#options.socket.destroy();
+  }
+}
+
+const oneReply = (text: string): string => text.replace(/\s*\r?\n\s*/g, ' / ').slice(0, 1_000);
+
+function failureOf(error: SendError): PeerFailure {
+  return new PeerFailure(oneReply(error.response ?? error.message), error.code === 'ETLS', error.responseCode);
+}
+
+function answerOf(error: SendError): PeerAnswer {
+  const { command, response, responseCode: code } = error;
+  const phase = command === 'MAIL FROM' ? 'mail' : command === 'RCPT TO' ? 'rcpt' : command === 'DATA' ? 'data' : 'connection';
+  const said = oneReply(response ?? error.message);
+  if (code === undefined) {
+    // What the library itself refuses to send (an address with brackets in it) it will refuse again.
+    const ours = command === 'API' && error.code === 'EENVELOPE';
+    return { kind: ours ? 'permanent' : 'temporary', said, phase };
+  }
+  return { kind: code >= 500 && code < 600 ? 'permanent' : 'temporary', said, code, phase };
+}

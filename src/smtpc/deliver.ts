@@ -1,0 +1,54 @@
+/**
+ * One message over one session: the recipients of a destination in as few transactions as the limit allows.
+ *
+ * Spec: RFC 5321 §3.3, RFC 3461 §5.2.1
+ */
+
+import type { Lease, QueuedRecipient } from '../queue/index.ts';
+import type { Blobs } from '../storage/index.ts';
+import type { PeerSession } from './client.ts';
+import { all, type Fate, type Fates, fateOf, unsendable } from './fate.ts';
+
+export interface DeliverOptions {
+  readonly blobs: Pick<Blobs, 'stream'>;
+  readonly recipientsPerTransaction: number;
+  readonly temporary554: boolean;
+}
+
+export async function deliver(lease: Lease, session: PeerSession, options: DeliverOptions): Promise<Fates> {
+  const { message, recipients } = lease;
+  const prefix = Buffer.from(message.prefix, 'utf8');
+  const octets = prefix.length + message.blob.size;
+  const refusal = unsendable(message, octets, session);
+  if (refusal) return all(recipients, refusal);
+  const passesDsn = session.extensions.has('DSN');
+  const fates = new Map<QueuedRecipient, Fate>();
+  for (let from = 0; from < recipients.length; from += options.recipientsPerTransaction) {
+    const group = recipients.slice(from, from + options.recipientsPerTransaction);
+    if (!session.open) {
+      for (const one of group)
+        fates.set(one, { kind: 'defer', status: '4.4.2', text: `${session.host} closed the connection`, host: session.host });
+      continue;
+    }
+    const answers = await session.send({
+      sender: message.sender,
+      recipients: group.map(({ address, dsn }) => ({ address, dsn })),
+      size: octets,
+      eightBit: message.eightBit,
+      smtputf8: message.smtputf8,
+      ret: message.ret,
+      envelopeId: message.envelopeId,
+      content: () => contentOf(prefix, options.blobs.stream(message.blob.id)),
+    });
+    for (const one of group) {
+      const answer = answers.get(one.address) ?? { kind: 'temporary' as const, said: 'no answer', phase: 'connection' as const };
+      fates.set(one, fateOf(answer, session.host, passesDsn, options.temporary554));
+    }
+  }
+  return fates;
+}
+
+async function* contentOf(prefix: Buffer, bytes: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  if (prefix.length > 0) yield prefix;
+  yield* bytes;
+}

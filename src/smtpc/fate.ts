@@ -1,0 +1,51 @@
+/**
+ * What becomes of each recipient of a message that was (or could not be) handed to a peer.
+ *
+ * Pure. Spec: RFC 5321 §4.2.1, §4.5.3.1.10 (552 at RCPT means later), RFC 3463; checklist SMTPC-03, SMTPC-08
+ */
+
+import type { QueuedMessage, QueuedRecipient } from '../queue/index.ts';
+import type { PeerAnswer, PeerSession } from './client.ts';
+
+export type Fate =
+  /** `passedOn`: the peer will send the notices that the sender asked for. */
+  | { readonly kind: 'sent'; readonly host: string; readonly said: string; readonly passedOn: boolean }
+  | { readonly kind: 'bounce'; readonly status: string; readonly text: string; readonly host?: string; readonly said?: string }
+  | { readonly kind: 'defer'; readonly status: string; readonly text: string; readonly host?: string; readonly said?: string };
+
+export type Fates = ReadonlyMap<QueuedRecipient, Fate>;
+
+export const all = (recipients: readonly QueuedRecipient[], fate: Fate): Fates => new Map(recipients.map((one) => [one, fate]));
+
+/** The enhanced status of a reply, where it has one that fits its code. */
+export function statusOf(said: string, code: number | undefined): string {
+  const kind = code === undefined ? '4' : code >= 500 ? '5' : '4';
+  const found = /^\d{3}[ -]([45]\.\d{1,3}\.\d{1,3})\b/.exec(said)?.[1];
+  return found?.[0] === kind ? found : `${kind}.0.0`;
+}
+
+export function fateOf(answer: PeerAnswer, host: string, passesDsn: boolean, temporary554: boolean): Fate {
+  if (answer.kind === 'taken') return { kind: 'sent', host, said: answer.said, passedOn: passesDsn };
+  const { said, code, phase } = answer;
+  const later = (code === 554 && phase === 'data' && temporary554) || (code === 552 && phase === 'rcpt');
+  if (answer.kind === 'temporary' || later) {
+    const status = statusOf(said, code);
+    return { kind: 'defer', status: `4${status.slice(1)}`, text: said, host, said };
+  }
+  return { kind: 'bounce', status: code === undefined ? '5.1.3' : statusOf(said, code), text: said, host, said };
+}
+
+/** Why this peer cannot have the message at all, known before it is asked. */
+export function unsendable(message: QueuedMessage, octets: number, session: PeerSession): Fate | undefined {
+  const { host } = session;
+  if (session.maxSize !== undefined && octets > session.maxSize) {
+    return { kind: 'bounce', status: '5.3.4', host, text: `the message has ${octets} octets, ${host} takes at most ${session.maxSize}` };
+  }
+  if (message.smtputf8 && !session.extensions.has('SMTPUTF8')) {
+    return { kind: 'bounce', status: '5.6.7', host, text: `${host} does not take messages with UTF-8 addresses or headers` };
+  }
+  if (message.eightBit && !session.extensions.has('8BITMIME')) {
+    return { kind: 'bounce', status: '5.6.3', host, text: `${host} takes 7-bit messages only, and this one has other characters in it` };
+  }
+  return undefined;
+}
