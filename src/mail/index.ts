@@ -1,1 +1,15 @@
+export {
+  type Address,
+  addressKey,
+  formatAddress,
+  needsUtf8,
+  normalizeAddress,
+  normalizeDomain,
+  parseAddress,
+  parsePath,
+} from './address.ts';
+export { parseAddressList } from './address-list.ts';
+export { formatDate, parseDate } from './date.ts';
+export { fieldValue, headerValue, headerValues, splitHeader, withField, withoutFields } from './header.ts';
+export { indexMessage, MessageIndexer } from './indexer.ts';
 export type * from './structure.ts';
