@@ -92,7 +92,7 @@ export function createListener(options: ListenerOptions): Listener {
       made = await open(place);
     } catch (thrown) {
       // The same port on another address overlaps with the one held: only closing the old one first can work.
-      if (!old || before === 'off' || !overlaps(place, before)) throw thrown;
+      if (!old || before === 'off' || !samePort(place, old)) throw thrown;
       close();
       try {
         made = await open(place);
@@ -142,8 +142,9 @@ export function createListener(options: ListenerOptions): Listener {
   };
 }
 
-function overlaps(a: Exclude<Place, 'off'>, b: Exclude<Place, 'off'>): boolean {
-  return 'port' in a && 'port' in b && a.port === b.port;
+function samePort(place: Exclude<Place, 'off'>, held: Server): boolean {
+  const address = held.address();
+  return 'port' in place && typeof address === 'object' && address?.port === place.port;
 }
 
 interface Gate {
