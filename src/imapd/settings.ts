@@ -1,0 +1,97 @@
+/** Settings of the IMAP server: who may connect, for how long, and how much. */
+
+import { choice, declareSettings, integer, type SettingsOf, text } from '../settings/index.ts';
+
+export const imapdSettings = declareSettings({
+  objectClass: 'mtImapd',
+  entry: 'cn=imapd',
+  title: 'IMAPD',
+  help: 'Gives mail programs access to the message store by IMAP (RFC 3501).',
+  settings: {
+    greeting: text({
+      attribute: 'mtImapGreeting',
+      label: 'Greeting',
+      default: 'IMAP4rev1 service ready',
+      max: 200,
+      pattern: /[\x20-\x7e]+/,
+      patternHelp: 'printable ASCII characters',
+      help: 'What a client is greeted with, behind the host name and the list of capabilities.',
+      spec: 'RFC 3501 §7.1',
+    }),
+    maxSessions: integer({
+      attribute: 'mtImapMaxSessions',
+      label: 'Maximum sessions',
+      default: 10_000,
+      min: 1,
+      max: 1_000_000,
+      unit: 'sessions',
+      help: 'Connections open at the same time, for each listening port. Further ones are told to come back later.',
+    }),
+    maxSessionsPerAddress: integer({
+      attribute: 'mtImapMaxSessionsPerAddress',
+      label: 'Maximum sessions per address',
+      default: 200,
+      min: 1,
+      max: 1_000_000,
+      unit: 'sessions',
+      help: 'Connections open at the same time from one network address. Mail programs use several each, and many may share one address.',
+    }),
+    plaintextLogin: choice({
+      attribute: 'mtImapPlaintextLogin',
+      label: 'Log-in without encryption',
+      choices: ['never', 'loopback', 'always'] as const,
+      default: 'loopback',
+      help: 'Whether a password is taken over a connection without TLS: never, only from this host, or always. Where it is not, LOGINDISABLED is announced.',
+      spec: 'RFC 3501 §6.2.3, §11.2; RFC 8314 §3',
+    }),
+    idleMinutes: integer({
+      attribute: 'mtImapIdleMinutes',
+      label: 'Idle time-out',
+      default: 30,
+      min: 30,
+      max: 10_080,
+      unit: 'minutes',
+      help: 'A logged-in session that sends nothing for this long is ended. RFC 3501 demands at least 30 minutes.',
+      spec: 'RFC 3501 §5.4',
+    }),
+    loginSeconds: integer({
+      attribute: 'mtImapLoginSeconds',
+      label: 'Time to log in',
+      default: 120,
+      min: 10,
+      max: 1_800,
+      unit: 'seconds',
+      help: 'A connection that has not logged in and sends nothing for this long is ended.',
+    }),
+    appendLimit: integer({
+      attribute: 'mtImapAppendLimit',
+      label: 'Largest message',
+      default: 52_428_800,
+      min: 65_536,
+      max: 4_294_967_295,
+      unit: 'octets',
+      help: 'Largest message that a client may put into a mailbox. Announced as APPENDLIMIT.',
+      spec: 'RFC 7889',
+    }),
+    maxLoginAttempts: integer({
+      attribute: 'mtImapMaxLoginAttempts',
+      label: 'Log-in attempts',
+      default: 3,
+      min: 1,
+      max: 100,
+      unit: 'attempts',
+      help: 'After this many wrong passwords the connection is ended.',
+    }),
+    maxBadCommands: integer({
+      attribute: 'mtImapMaxBadCommands',
+      label: 'Bad commands',
+      default: 20,
+      min: 1,
+      max: 10_000,
+      unit: 'commands',
+      help: 'After this many malformed or misplaced commands in a row the connection is ended; before log-in after a quarter of it.',
+    }),
+  },
+});
+
+export type ImapdSettings = SettingsOf<typeof imapdSettings.settings>;
