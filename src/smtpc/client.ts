@@ -75,6 +75,7 @@ export interface PeerSession {
   readonly maxSize: number | undefined;
   /** False once the connection is gone. */
   readonly open: boolean;
+  readonly ended: Promise<void>;
   send(message: PeerMessage): Promise<ReadonlyMap<string, PeerAnswer>>;
   /** Says QUIT where that is possible, and closes. */
   quit(): void;
@@ -155,6 +156,7 @@ export function openSession(options: SessionOptions): Promise<PeerSession> {
 
 class Session implements PeerSession {
   readonly host: string;
+  readonly ended: Promise<void>;
   readonly #connection: SMTPConnection;
   readonly #inner: Inner;
   readonly #options: SessionOptions;
@@ -184,6 +186,9 @@ class Session implements PeerSession {
       maxResponseSize: longestReply,
     });
     this.#inner = this.#connection as unknown as Inner;
+    this.ended = new Promise((resolve) => {
+      this.#connection.once('end', () => resolve());
+    });
     this.#arrange();
   }
 
@@ -280,6 +285,8 @@ class Session implements PeerSession {
       for (const error of info.rejectedErrors ?? []) if (error.recipient) answers.set(error.recipient, answerOf(error));
     } catch (thrown) {
       const error = thrown as SendError;
+      // Without a reply the peer may be in the middle of the data: nothing more can be said over this connection.
+      if (error.responseCode === undefined) this.destroy();
       for (const one of error.rejectedErrors ?? []) if (one.recipient) answers.set(one.recipient, answerOf(one));
       for (const address of addresses) if (!answers.has(address)) answers.set(address, answerOf(error));
     } finally {

@@ -1,1 +1,2 @@
 export { smtpcSettings } from './settings.ts';
+export { createSmtpc, type SmtpcOptions, type SmtpcSettings } from './smtpc.ts';

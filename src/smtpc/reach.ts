@@ -75,13 +75,18 @@ async function tryTarget(target: Target, needs: ReachNeeds): Promise<PeerSession
 }
 
 async function greet(target: Target, tls: ReachNeeds['tls'], needs: ReachNeeds): Promise<PeerSession | PeerFailure> {
+  let socket: Socket | undefined;
+  const stopped = (): void => void socket?.destroy();
+  needs.signal.addEventListener('abort', stopped);
   try {
-    const socket = await dial(target, needs);
+    socket = await dial(target, needs);
     return await openSession({ ...needs, socket, host: target.host, name: needs.host, tls });
   } catch (thrown) {
     return thrown instanceof PeerFailure
       ? thrown
       : new PeerFailure(thrown instanceof Error ? thrown.message : String(thrown), false, undefined);
+  } finally {
+    needs.signal.removeEventListener('abort', stopped);
   }
 }
 

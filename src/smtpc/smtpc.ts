@@ -1,0 +1,311 @@
+/**
+ * SMTPC: takes what waits for other hosts and sends it there.
+ *
+ * Promise: one slow or dead destination holds up its own mail only: it has a bounded number of sessions, the first message to it is a
+ * probe, and while it is down what comes for it is put off without an attempt; a connection is used for several messages; `stop`
+ * lets transactions that run come to their end and hands back the rest within ten seconds.
+ * How a message is sent is in deliver.ts, what happens then in settle.ts.
+ * Source: manual chapter 3 "SMTPC", chapter 6; checklist SMTPC-01 … 14
+ */
+
+import {
+  asFault,
+  type Cancel,
+  type Clock,
+  type Component,
+  type Live,
+  type Log,
+  Lru,
+  type Random,
+  type Resolver,
+  systemClock,
+} from '../base/index.ts';
+import type { MtaPolicy } from '../dit/index.ts';
+import type { Lease, Queue } from '../queue/index.ts';
+import type { SettingsOf } from '../settings/index.ts';
+import type { Blobs, KeyValue } from '../storage/index.ts';
+import type { PeerSession, PhaseTimeouts } from './client.ts';
+import { deliver } from './deliver.ts';
+import { all, type Fate, type Fates } from './fate.ts';
+import { reach } from './reach.ts';
+import type { smtpcSettings } from './settings.ts';
+import { settle } from './settle.ts';
+
+export type SmtpcSettings = SettingsOf<(typeof smtpcSettings)['settings']>;
+
+export interface SmtpcOptions {
+  readonly queue: Queue;
+  readonly keyValue: Pick<KeyValue, 'transact'>;
+  readonly blobs: Blobs;
+  readonly resolver: Resolver;
+  readonly settings: Live<SmtpcSettings>;
+  readonly mta: Live<MtaPolicy>;
+  readonly log: Log;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  /** Whether we ourselves listen there for mail: sending to it would be a loop. */
+  readonly isOwn?: (address: string, port: number) => boolean;
+}
+
+/** Messages of a destination known to be down that are put off at one time. */
+const putOffAtOnce = 50;
+const destinationsRemembered = 10_000;
+/** After a defect of ours the lease waits this long. */
+const afterDefectMs = 60_000;
+const stopMs = 9_000;
+
+interface Down {
+  readonly since: number;
+  readonly until: number;
+  readonly fate: Fate;
+}
+
+export function createSmtpc(options: SmtpcOptions): Component {
+  return new Smtpc(options);
+}
+
+class Smtpc implements Component {
+  readonly name = 'SMTPC';
+  readonly #options: SmtpcOptions;
+  readonly #clock: Clock;
+  readonly #random: Random;
+  /** Sessions, those being opened included, by destination. */
+  readonly #busy = new Map<string, number>();
+  /** Destinations that have greeted us since they last failed: they may have several sessions. */
+  readonly #proved = new Lru<string, true>(destinationsRemembered);
+  readonly #down = new Lru<string, Down>(destinationsRemembered);
+  readonly #sessions = new Set<PeerSession>();
+  #running: Promise<void>[] = [];
+  #filling: Promise<void> | undefined;
+  #again = false;
+  #abort = new AbortController();
+  #stops: Cancel[] = [];
+  #timer: Cancel | undefined;
+
+  constructor(options: SmtpcOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#random = options.random ?? Math.random;
+  }
+
+  async start(): Promise<void> {
+    this.#abort = new AbortController();
+    this.#stops = [this.#options.queue.onWork('SMTPC', () => this.#wake())];
+    this.#tick();
+  }
+
+  /** Nothing depends on the interval: it only makes up for a wake-up that got lost. */
+  #tick(): void {
+    this.#wake();
+    this.#timer = this.#clock.after(this.#options.settings.value.runInterval * 60_000, () => this.#tick());
+  }
+
+  #wake(): void {
+    if (this.#abort.signal.aborted) return;
+    this.#again = true;
+    this.#filling ??= this.#fill().finally(() => {
+      this.#filling = undefined;
+      if (this.#again && !this.#abort.signal.aborted) this.#wake();
+    });
+  }
+
+  /** Begins sessions for destinations that have work, as long as there are any to give. */
+  async #fill(): Promise<void> {
+    const { queue, log, settings } = this.#options;
+    try {
+      while (this.#again && !this.#abort.signal.aborted) {
+        this.#again = false;
+        const free = settings.value.sessions - this.#total();
+        if (free <= 0) return;
+        const [lease] = await queue.lease('SMTPC', 1, { except: this.#full() });
+        if (!lease) return;
+        this.#again = true;
+        this.#begin(lease);
+      }
+    } catch (thrown) {
+      this.#again = false;
+      log.error('the queue cannot be worked at present', thrown);
+    }
+  }
+
+  #total(): number {
+    let sum = 0;
+    for (const n of this.#busy.values()) sum += n;
+    return sum;
+  }
+
+  #full(): string[] {
+    const most = this.#options.settings.value.sessionsPerDestination;
+    return [...this.#busy]
+      .filter(([destination, n]) => n >= (this.#proved.get(destination) ? most : 1))
+      .map(([destination]) => destination);
+  }
+
+  #begin(lease: Lease): void {
+    const destination = lease.recipients[0]?.identifier ?? '';
+    this.#busy.set(destination, (this.#busy.get(destination) ?? 0) + 1);
+    const work = this.#work(destination, lease).finally(() => {
+      const left = (this.#busy.get(destination) ?? 1) - 1;
+      if (left > 0) this.#busy.set(destination, left);
+      else this.#busy.delete(destination);
+      this.#running = this.#running.filter((one) => one !== work);
+      this.#wake();
+    });
+    this.#running.push(work);
+  }
+
+  /** A destination: a session, and messages over it one after the other. Never fails. */
+  async #work(destination: string, first: Lease): Promise<void> {
+    let session: PeerSession | undefined;
+    let lease: Lease | undefined = first;
+    try {
+      const down = this.#down.get(destination);
+      if (down && isHeldUp(lease, down, this.#clock.now())) return await this.#putOff(destination, lease, down.fate);
+      const reached = await reach(destination, this.#reachNeeds());
+      if (reached.kind !== 'session') {
+        const fate: Fate =
+          reached.kind === 'defer'
+            ? { kind: 'defer', status: '4.4.1', text: reached.text }
+            : { kind: 'bounce', status: reached.status, text: reached.text };
+        // Stopped while waiting: that is no attempt.
+        if (this.#abort.signal.aborted) return await this.#options.queue.release(lease);
+        return await this.#putOff(destination, lease, fate);
+      }
+      session = reached.session;
+      this.#sessions.add(reached.session);
+      void reached.session.ended.then(() => this.#sessions.delete(reached.session));
+      this.#down.delete(destination);
+      this.#proved.set(destination, true);
+      this.#again = true;
+      for (let n = 0; lease; n += 1) {
+        const current: Lease = lease;
+        const fates = await deliver(current, session, this.#deliverOptions());
+        if (n > 0 && !session.open && [...fates.values()].every((fate) => fate.kind === 'defer')) {
+          // The peer had enough of this connection, not of the message: a new connection will tell.
+          await this.#options.queue.release(current);
+          return;
+        }
+        lease = undefined;
+        await this.#settle(current, fates);
+        if (!session.open || this.#abort.signal.aborted || n + 1 >= this.#options.settings.value.messagesPerSession) break;
+        [lease] = await this.#options.queue.lease('SMTPC', 1, { identifier: destination });
+      }
+    } catch (thrown) {
+      await this.#defect(lease, thrown);
+    } finally {
+      session?.quit();
+    }
+  }
+
+  /** The probe failed: it and what else waits for the destination is settled with the same words. */
+  async #putOff(destination: string, lease: Lease, fate: Fate): Promise<void> {
+    const { queue, settings } = this.#options;
+    this.#proved.delete(destination);
+    const known = this.#down.get(destination);
+    const now = this.#clock.now();
+    if (fate.kind === 'defer' && !(known && known.until > now)) {
+      this.#down.set(destination, { since: now, until: now + (settings.value.retryInterval * 60_000) / 2, fate });
+    }
+    await this.#settle(lease, all(lease.recipients, fate));
+    const others = this.#abort.signal.aborted ? [] : await queue.lease('SMTPC', putOffAtOnce, { identifier: destination });
+    for (const other of others) await this.#settle(other, all(other.recipients, fate));
+  }
+
+  async #settle(lease: Lease, fates: Fates): Promise<void> {
+    const { keyValue, queue, blobs, log, mta, settings } = this.#options;
+    const value = settings.value;
+    await settle(lease, fates, {
+      keyValue,
+      queue,
+      blobs,
+      log,
+      clock: this.#clock,
+      random: this.#random,
+      host: mta.value.host,
+      retry: { interval: value.retryInterval * 60_000, period: value.retryPeriod * 3_600_000 },
+      delayNotice: value.delayNotice,
+      delayNoticeAfter: value.delayNoticeAfter * 3_600_000,
+    });
+  }
+
+  /** Something of ours broke: the message waits, and is never bounced for it. */
+  async #defect(lease: Lease | undefined, thrown: unknown): Promise<void> {
+    const { log, queue } = this.#options;
+    log.error(`sending ${lease?.message.id ?? 'mail'} failed`, asFault(thrown).cause ?? thrown);
+    if (!lease) return;
+    const nextAttempt = this.#clock.now() + afterDefectMs;
+    try {
+      await queue.defer(
+        lease,
+        lease.recipients.map(({ number }) => ({ number, nextAttempt, reason: 'internal error' })),
+      );
+    } catch (again) {
+      log.error(`${lease.message.id} could not be deferred`, again);
+    }
+  }
+
+  #deliverOptions() {
+    const value = this.#options.settings.value;
+    return {
+      blobs: this.#options.blobs,
+      recipientsPerTransaction: value.recipientsPerTransaction,
+      temporary554: value.treat554AsTemporary,
+    };
+  }
+
+  #reachNeeds() {
+    const { resolver, log, mta, settings, isOwn } = this.#options;
+    const value = settings.value;
+    return {
+      resolver,
+      log,
+      clock: this.#clock,
+      random: this.#random,
+      host: mta.value.host,
+      port: value.port,
+      relayHost: value.relayHost,
+      timeouts: timeoutsOf(value),
+      esmtp: value.esmtp,
+      tls: value.tls,
+      tlsVerify: value.tlsVerify,
+      isOwn: isOwn ?? (() => false),
+      signal: this.#abort.signal,
+    };
+  }
+
+  async stop(): Promise<void> {
+    for (const stop of this.#stops) stop();
+    this.#timer?.();
+    this.#abort.abort();
+    await this.#filling;
+    const settled = Promise.all(this.#running);
+    let cancel: Cancel = () => {};
+    const grace = new Promise<void>((resolve) => {
+      cancel = this.#clock.after(stopMs, resolve);
+    });
+    await Promise.race([settled, grace]);
+    cancel();
+    // A transaction cut off here is deferred by its own worker, as for any connection that breaks.
+    for (const session of this.#sessions) session.destroy();
+    await settled;
+  }
+}
+
+/** Came while the destination was known to be down. What falls due later, or was told to go now, is a probe of its own. */
+function isHeldUp(lease: Lease, down: Down, now: number): boolean {
+  return down.until > now && lease.recipients.every((one) => one.attempts === 0 || one.nextAttempt <= down.since);
+}
+
+function timeoutsOf(value: SmtpcSettings): PhaseTimeouts {
+  const ms = 60_000;
+  return {
+    initial: value.timeoutInitial * ms,
+    helo: value.timeoutHelo * ms,
+    mail: value.timeoutMail * ms,
+    rcpt: value.timeoutRcpt * ms,
+    data: value.timeoutData * ms,
+    block: value.timeoutBlock * ms,
+    end: value.timeoutEnd * ms,
+    quit: value.timeoutQuit * ms,
+  };
+}
