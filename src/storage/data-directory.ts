@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import { Fault } from '../base/index.ts';
 import { errorCode, realDisk } from './disk.ts';
+import { causeOf } from './engine.ts';
 
 /** The format this program writes. */
 export const dataFormat = 1;
@@ -28,22 +29,13 @@ export interface DataDirectory {
   close(): Promise<void>;
 }
 
-interface Holder {
-  /** 0 when it cannot be told. */
-  readonly pid: number;
-}
-
-const lockCode = (thrown: unknown): string | undefined => (thrown instanceof Error ? errorCode(thrown.cause) : undefined);
-
-async function readHolder(path: string): Promise<Holder | undefined> {
+/** The process that the file names; 0 when it cannot be told, undefined when there is none. */
+async function readHolder(path: string): Promise<number | undefined> {
   try {
-    const value: unknown = JSON.parse(await readFile(path, 'utf8'));
-    const pid = typeof value === 'object' && value !== null && 'pid' in value ? value.pid : 0;
-    return { pid: typeof pid === 'number' ? pid : 0 };
+    const text = await readFile(path, 'utf8');
+    return /^\d{1,15}\n$/.test(text) ? Number(text) : 0;
   } catch (thrown) {
     if (errorCode(thrown) === 'ENOENT') return undefined;
-    // Torn by a crash: somebody was there, nobody knows who.
-    if (thrown instanceof SyntaxError) return { pid: 0 };
     throw thrown;
   }
 }
@@ -56,9 +48,9 @@ async function lock(folder: string, holderFile: string): Promise<ClassicLevel> {
       await db.open();
       return db;
     } catch (thrown) {
-      if (lockCode(thrown) === 'LEVEL_LOCKED') {
+      if (errorCode(causeOf(thrown)) === 'LEVEL_LOCKED') {
         const holder = await readHolder(holderFile).catch(() => undefined);
-        const who = holder && holder.pid > 0 ? `process ${holder.pid}` : 'another process';
+        const who = holder ? `process ${holder}` : 'another process';
         throw new Fault('busy', `the data directory is in use by ${who}; stop it first`, { cause: thrown });
       }
       if (attempt > 0) throw new Fault('unavailable', 'the data directory cannot be locked', { cause: thrown });
@@ -134,9 +126,9 @@ export async function openDataDirectory(path: string, format = dataFormat, steps
       recovered.push(`data directory could be read by others (mode ${mode.toString(8)}); now 700`);
     }
     const before = await readHolder(holderFile);
-    if (before) recovered.push(`previous run (pid ${before.pid > 0 ? before.pid : 'unknown'}) ended without closing`);
+    if (before !== undefined) recovered.push(`previous run (pid ${before || 'unknown'}) ended without closing`);
     recovered.push(...(await bringToFormat(path, format, steps)));
-    await writeFile(holderFile, JSON.stringify({ pid: process.pid } satisfies Holder), { mode: 0o600 });
+    await writeFile(holderFile, `${process.pid}\n`, { mode: 0o600 });
   } catch (thrown) {
     await db.close();
     throw thrown;

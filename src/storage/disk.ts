@@ -91,7 +91,7 @@ export const realDisk: Disk = {
 
 /** The system's name for what went wrong (`ENOSPC` …), or undefined. */
 export function errorCode(thrown: unknown): string | undefined {
-  return thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : undefined;
+  return typeof thrown === 'object' && thrown !== null && 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : undefined;
 }
 
 /** A failed file call in terms that name no path. */

@@ -8,6 +8,7 @@
 import { readdir } from 'node:fs/promises';
 import { ClassicLevel } from 'classic-level';
 import { Fault } from '../base/index.ts';
+import { errorCode } from './disk.ts';
 import type { Key, KeyRange } from './port.ts';
 
 /** What is to be stored under each key; null removes it. */
@@ -47,9 +48,14 @@ const syncMarker = '\u0000';
 
 /** The system's words at the end of a LevelDB message, without the path in front. */
 export function engineReason(thrown: unknown): string {
-  const inner = thrown instanceof Error && thrown.cause instanceof Error ? thrown.cause : thrown;
-  const text = inner instanceof Error ? inner.message : String(inner);
+  const inner = causeOf(thrown) ?? thrown;
+  const text = typeof inner === 'object' && inner !== null && 'message' in inner ? String(inner.message) : String(inner);
   return text.slice(text.lastIndexOf(': ') + 1).trim();
+}
+
+/** LevelDB's own error inside the one its wrapper throws. */
+export function causeOf(thrown: unknown): unknown {
+  return typeof thrown === 'object' && thrown !== null && 'cause' in thrown ? thrown.cause : undefined;
 }
 
 function unavailable(thrown: unknown): Fault {
@@ -137,8 +143,8 @@ export async function openLevel(path: string, options: LevelOptions): Promise<En
   try {
     await db.open();
   } catch (thrown) {
-    const code = thrown instanceof Error && thrown.cause instanceof Error && 'code' in thrown.cause ? thrown.cause.code : undefined;
-    if (code === 'LEVEL_LOCKED') throw new Fault('busy', 'the database is in use by another process', { cause: thrown });
+    if (errorCode(causeOf(thrown)) === 'LEVEL_LOCKED')
+      throw new Fault('busy', 'the database is in use by another process', { cause: thrown });
     throw new Fault('unavailable', `the database cannot be opened: ${engineReason(thrown)}`, { cause: thrown });
   }
   return new LevelEngine(db);

@@ -48,5 +48,6 @@ export function compareKeys(a: string, b: string): number {
 
 /** False for text with half a surrogate pair: written as UTF-8, two different ones would become the same key. */
 export function isWellFormed(key: string): boolean {
-  return !/\p{Surrogate}/u.test(key);
+  // In Node.js 20, and not yet in the library types of ES2023.
+  return (key as string & { isWellFormed(): boolean }).isWellFormed();
 }

@@ -266,6 +266,8 @@ export class LevelKeyValue implements KeyValue {
     group.fail(fault);
     behind.fail(fault);
     for (const member of waiting) member.reject(fault);
+    // The part under way saw what is void now; it need not be waited for.
+    this.#abandon?.(fault);
     this.#land();
   }
 
