@@ -87,7 +87,7 @@ async function searchPage(request: Search, base: Dn, page: Page, context: Contex
   const ended = (): void => endCursor(cursor);
   context.operation.abort?.signal.addEventListener('abort', ended);
   try {
-    const more = await sendPage(cursor, smaller(page.size, context.settings.sizeLimit), request.typesOnly, context);
+    const more = await sendPage(cursor, page.size && smaller(page.size, context.settings.sizeLimit), request.typesOnly, context);
     return { result: success, controls: [pagedControl(more ? context.cursors.keep(cursor) : undefined)] };
   } catch (thrown) {
     endCursor(cursor);

@@ -1,0 +1,2 @@
+/** ldapjs brings no types; it is used as a foreign client only. */
+declare module 'ldapjs';
