@@ -12,4 +12,8 @@ export { parseAddressList } from './address-list.ts';
 export { formatDate, parseDate } from './date.ts';
 export { fieldValue, headerValue, headerValues, splitHeader, withField, withoutFields } from './header.ts';
 export { indexMessage, MessageIndexer } from './indexer.ts';
+export { LineEndNormalizer, needs8bit, normalizeLineEnds } from './line-ends.ts';
+export { headerAddresses, missingFields } from './recipients.ts';
 export type * from './structure.ts';
+export { deliveredToLine, foldField, messageId, receivedLine, returnPathLine } from './trace.ts';
+export { decodeWords, encodeWords } from './words.ts';
