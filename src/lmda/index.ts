@@ -1,1 +1,2 @@
+export { createLmda, type LmdaNeeds } from './lmda.ts';
 export * from './settings.ts';

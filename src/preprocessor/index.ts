@@ -1,1 +1,13 @@
-export * from './settings.ts';
+export { createLoopDetection } from './loop-detection.ts';
+export type { MessageHandle, Module, ModuleTask, ModuleVerdict, RoutedRecipient } from './module.ts';
+export { createPreprocessor, type PreprocessorNeeds } from './preprocessor.ts';
+export {
+  type LoopDetectionSettings,
+  loopDetectionSettings,
+  type MatrixCell,
+  matrixSetting,
+  moduleDeclarations,
+  type PreprocessorSettings,
+  preprocessorSettings,
+  wholeMatrix,
+} from './settings.ts';

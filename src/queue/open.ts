@@ -29,11 +29,10 @@ import {
   putSlip,
   type Slip,
   slipKey,
-  slipSize,
   slipsKey,
   textOf,
 } from './records.ts';
-import { giveBack, settle } from './settle.ts';
+import { giveBack, groups, settle } from './settle.ts';
 
 export interface QueueNeeds {
   readonly keyValue: KeyValue;
@@ -72,23 +71,23 @@ async function voidLeases(keyValue: KeyValue, epoch: string): Promise<number> {
 }
 
 function slipsOf(message: NewMessage, now: number): Slip[] {
-  const slips: Slip[] = [];
-  const only = message.recipients.length <= slipSize;
-  for (let from = 0; from < message.recipients.length; from += slipSize) {
-    const recipients = message.recipients.slice(from, from + slipSize).map(
-      ({ address, dsn }, n): QueuedRecipient => ({
-        number: from + n + 1,
-        address,
-        ...(dsn ? { dsn } : {}),
-        queue: 'INPUT',
-        identifier: '',
-        attempts: 0,
-        nextAttempt: now,
-      }),
-    );
-    slips.push({ name: (from / slipSize).toString(36), version: 0, queue: 'INPUT', due: now, only, recipients });
-  }
-  return slips;
+  const recipients = message.recipients.map(
+    ({ address, dsn, filed }, n): QueuedRecipient => ({
+      number: n + 1,
+      address,
+      ...(dsn ? { dsn } : {}),
+      queue: filed?.queue ?? 'INPUT',
+      identifier: filed?.identifier ?? '',
+      attempts: 0,
+      nextAttempt: now,
+    }),
+  );
+  const parts = groups(recipients);
+  const only = parts.length === 1;
+  return parts.map((some, n): Slip => {
+    const queue = (some[0] as QueuedRecipient).queue;
+    return { name: n.toString(36), version: 0, queue, due: now, only, recipients: some };
+  });
 }
 
 const topicOf = (queue: QueueName): string => `queue/${queue}`;

@@ -28,6 +28,8 @@ export interface NewRecipient {
   /** As in RCPT TO: local part as given, domain lower-case A-label. */
   readonly address: string;
   readonly dsn?: DsnRequest;
+  /** Filed already: waits at this channel and not in the input queue. For changed copies that the preprocessor makes. */
+  readonly filed?: { readonly queue: OutputChannel; readonly identifier: string };
 }
 
 /** The client a message came from; for Received, logs and policy. */

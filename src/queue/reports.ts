@@ -1,14 +1,15 @@
 /**
  * Delivery reports: what a sender is told about recipients that failed, were delayed or got the message.
  *
- * Promise: a report goes to the sender only, carries the null sender itself, is never made about a message with the null
- * sender, and says nothing about recipients whose NOTIFY does not ask for it. Header fields of the message are carried
+ * Promise: a report goes to the sender (or to whom the caller names), carries the null sender itself, is never sent to the
+ * null sender, and tells a sender nothing about recipients whose NOTIFY does not ask for it. Header fields of the message are carried
  * along bounded; its body only where RET=FULL asks for it and it is small.
  * Submitting the report (joined with the end of what caused it) is the caller's business.
  * Spec: RFC 3461 §4.1, §5.2, §6; RFC 3462; RFC 3464; RFC 6522; RFC 6533 (international); RFC 3834 §5
  */
 
 import type { Clock, Live, Random } from '../base/index.ts';
+import { formatDate } from '../mail/index.ts';
 import type { Blobs } from '../storage/index.ts';
 import type { DsnRequest, NewMessage, QueuedMessage, QueueId } from './port.ts';
 
@@ -62,16 +63,6 @@ export function wanted(entry: Pick<ReportEntry, 'action' | 'dsn'>): boolean {
   return notify.includes(entry.action === 'failed' ? 'failure' : entry.action === 'delayed' ? 'delay' : 'success');
 }
 
-const days = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'];
-const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
-const two = (n: number): string => `${n}`.padStart(2, '0');
-
-function mailDate(at: number): string {
-  const d = new Date(at);
-  const time = `${two(d.getUTCHours())}:${two(d.getUTCMinutes())}:${two(d.getUTCSeconds())}`;
-  return `${days[d.getUTCDay()]}, ${d.getUTCDate()} ${months[d.getUTCMonth()]} ${d.getUTCFullYear()} ${time} +0000`;
-}
-
 /** One line of a header or of the text: nothing a stranger wrote may end it. */
 const line = (text: string): string => text.replace(/[\u0000-\u001f\u007f]+/g, ' ').slice(0, 900);
 const ascii = (text: string): boolean => !/[^\u0000-\u007f]/.test(text);
@@ -114,7 +105,7 @@ function statusPart(host: string, message: QueuedMessage, entries: readonly Repo
     [
       `Reporting-MTA: dns; ${host}`,
       ...(message.envelopeId === undefined ? [] : [`Original-Envelope-Id: ${line(message.envelopeId)}`]),
-      `Arrival-Date: ${mailDate(message.arrivedAt)}`,
+      `Arrival-Date: ${formatDate(message.arrivedAt)}`,
     ],
     ...entries.map((entry) => [
       ...(entry.dsn?.originalRecipient === undefined ? [] : [`Original-Recipient: ${line(entry.dsn.originalRecipient)}`]),
@@ -123,7 +114,7 @@ function statusPart(host: string, message: QueuedMessage, entries: readonly Repo
       `Status: ${line(entry.status)}`,
       ...(entry.remoteMta === undefined ? [] : [`Remote-MTA: dns; ${line(entry.remoteMta)}`]),
       ...(entry.diagnostic === undefined ? [] : [`Diagnostic-Code: smtp; ${line(entry.diagnostic)}`]),
-      ...(entry.willRetryUntil === undefined ? [] : [`Will-Retry-Until: ${mailDate(entry.willRetryUntil)}`]),
+      ...(entry.willRetryUntil === undefined ? [] : [`Will-Retry-Until: ${formatDate(entry.willRetryUntil)}`]),
     ]),
   ];
   return groups.map((group) => `${group.join('\r\n')}\r\n`).join('\r\n');
@@ -158,7 +149,7 @@ class Reports implements Reporter {
   async report(message: QueuedMessage, entries: readonly ReportEntry[], options: ReportOptions = {}): Promise<NewMessage | undefined> {
     const to = options.to ?? message.sender;
     const told = options.to === undefined ? entries.filter(wanted) : entries;
-    if (to === '' || message.sender === '' || told.length === 0) return undefined;
+    if (to === '' || told.length === 0) return undefined;
     const { host } = this.#needs.mta.value;
     const shown = told.slice(0, entriesAtMost);
     const utf8 = !ascii(to) || shown.some(({ address, dsn }) => !ascii(address) || !ascii(dsn?.originalRecipient ?? ''));
@@ -220,7 +211,7 @@ class Reports implements Reporter {
       `From: Mail Delivery System <MAILER-DAEMON@${host}>`,
       `To: <${line(to)}>`,
       `Subject: ${line(subject)}`,
-      `Date: ${mailDate(this.#needs.clock.now())}`,
+      `Date: ${formatDate(this.#needs.clock.now())}`,
       `Message-ID: <${id}@${host}>`,
       'Auto-Submitted: auto-replied',
       'MIME-Version: 1.0',
@@ -237,7 +228,7 @@ class Reports implements Reporter {
       // RFC 3461 §6.1: nobody wants to hear about a report.
       recipients: [{ address: to, dsn: { notify: ['never'] } }],
       blob,
-      prefix: `Received: by ${host} id ${id}; ${mailDate(now)}\r\n`,
+      prefix: `Received: by ${host} id ${id}; ${formatDate(now)}\r\n`,
       inputChannel: 'LOCALOUT',
       origin: { protocol: 'report' },
       ...kind,

@@ -1,0 +1,229 @@
+/**
+ * Local delivery: leases the LOCAL queue and puts messages into mailboxes.
+ *
+ * Promise: the step from queue to mailbox is one commit, with the delivery id among its checks: a crash at any moment
+ * neither loses a delivery nor makes it twice. One recipient's trouble delays only that recipient.
+ * Where in the account a message goes (mailsort, filters) is decided before the parts are made.
+ * Spec: RFC 5321 §4.4 (Return-Path); checklist LMDA-01, LMDA-08; architecture "A message's way"
+ */
+
+import { asFault, type Clock, type Component, type Live, type Log, type Random } from '../base/index.ts';
+import type { Dit, MtaPolicy } from '../dit/index.ts';
+import {
+  backOff,
+  createReporter,
+  createWorker,
+  type Lease,
+  type Outcome,
+  type Queue,
+  type QueuedRecipient,
+  type ReportEntry,
+  type Reporter,
+  type Worker,
+} from '../queue/index.ts';
+import { type Blobs, CheckFailed, join, type KeyValue, type Part, segment } from '../storage/index.ts';
+import type { Store } from '../store/index.ts';
+import { type Judgement, judge } from './judge.ts';
+import type { LmdaSettings } from './settings.ts';
+import { Structures } from './structures.ts';
+
+export interface LmdaNeeds {
+  readonly queue: Queue;
+  readonly store: Store;
+  readonly keyValue: KeyValue;
+  readonly blobs: Blobs;
+  readonly dit: Pick<Dit, 'recipientByUuid'>;
+  readonly mta: Live<Pick<MtaPolicy, 'host' | 'postmaster'>>;
+  readonly settings: Live<LmdaSettings>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+const day = 86_400_000;
+/** Recipients of one lease that are delivered in one commit. */
+const together = 32;
+
+export function createLmda(needs: LmdaNeeds): Component {
+  return new Lmda(needs);
+}
+
+interface Delivery {
+  readonly recipient: QueuedRecipient;
+  readonly part: Part<unknown>;
+}
+
+class Lmda implements Component {
+  readonly name = 'LMDA';
+  readonly #needs: LmdaNeeds;
+  readonly #structures: Structures;
+  readonly #reporter: Reporter;
+  readonly #worker: Worker;
+
+  constructor(needs: LmdaNeeds) {
+    const { queue, blobs, clock, log, mta, random, settings } = needs;
+    this.#needs = needs;
+    this.#structures = new Structures(blobs);
+    this.#reporter = createReporter({ blobs, clock, random, mta, newId: () => queue.newId() });
+    this.#worker = createWorker({
+      queue,
+      name: 'LOCAL',
+      limit: () => settings.value.processors,
+      work: (lease) => this.#work(lease),
+      failed: (lease, thrown) => this.#failed(lease, thrown),
+      log,
+      clock,
+    });
+  }
+
+  async start(): Promise<void> {
+    this.#worker.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#worker.stop();
+  }
+
+  async #work(lease: Lease): Promise<void> {
+    for (let from = 0; from < lease.recipients.length; from += together) {
+      await this.#several(lease, lease.recipients.slice(from, from + together));
+    }
+  }
+
+  async #several(lease: Lease, recipients: readonly QueuedRecipient[]): Promise<void> {
+    const { settings } = this.#needs;
+    const deliveries: Delivery[] = [];
+    const others: { recipient: QueuedRecipient; judgement: Exclude<Judgement, { is: 'deliver' }> }[] = [];
+    for (const recipient of recipients) {
+      const size = lease.message.blob.size + prefixOf(lease, recipient).length;
+      const judgement = await judge(this.#needs, recipient, size, settings.value);
+      if (judgement.is === 'deliver') deliveries.push(await this.#delivery(lease, recipient, judgement.account));
+      else others.push({ recipient, judgement });
+    }
+    await this.#deliver(lease, deliveries);
+    const refused = others.map(({ recipient, judgement }) => ({ recipient, ...judgement }));
+    await this.#refuse(lease, refused);
+  }
+
+  async #delivery(lease: Lease, recipient: QueuedRecipient, account: string): Promise<Delivery> {
+    const { store, clock } = this.#needs;
+    const { message } = lease;
+    await store.ensureAccount(account);
+    const structure = await this.#structures.of(message.blob.id);
+    const stored = { blob: message.blob, prefix: prefixOf(lease, recipient), structure, flags: [], internalDate: clock.now() };
+    return { recipient, part: store.deliverPart(account, stored, { deliveryId: deliveryId(lease, recipient) }) };
+  }
+
+  /** All of them in one commit; where that is refused, one by one, so that one's trouble is not the others'. */
+  async #deliver(lease: Lease, deliveries: readonly Delivery[]): Promise<void> {
+    if (deliveries.length === 0) return;
+    try {
+      await this.#commit(lease, deliveries);
+    } catch (thrown) {
+      if (deliveries.length === 1) return await this.#one(lease, deliveries[0] as Delivery, thrown);
+      for (const delivery of deliveries) {
+        try {
+          await this.#commit(lease, [delivery]);
+        } catch (again) {
+          await this.#one(lease, delivery, again);
+        }
+      }
+    }
+  }
+
+  async #commit(lease: Lease, deliveries: readonly Delivery[]): Promise<void> {
+    const { keyValue, queue } = this.#needs;
+    const numbers = deliveries.map(({ recipient }) => recipient.number);
+    const report = await this.#success(lease, deliveries);
+    const parts = deliveries.map(({ part }) => part);
+    await keyValue.transact(join(...parts, ...report, queue.completePart(lease, numbers)), 'durable');
+    this.#delivered(lease, deliveries);
+  }
+
+  /** RFC 3461 §5.2.2: told when it is asked for. */
+  async #success(lease: Lease, deliveries: readonly Delivery[]): Promise<Part<void>[]> {
+    const { settings, queue } = this.#needs;
+    const asked = deliveries.filter(({ recipient }) => recipient.dsn?.notify?.includes('success'));
+    if (asked.length === 0 || !settings.value.successReports) return [];
+    const entries = asked.map(({ recipient }) => entryFor(recipient, 'delivered', '2.0.0', 'delivered to the mailbox'));
+    const report = await this.#reporter.report(lease.message, entries);
+    return report ? [queue.submitPart(report)] : [];
+  }
+
+  #delivered({ message }: Lease, deliveries: readonly Delivery[]): void {
+    const { log } = this.#needs;
+    if (!log.enabled('message')) return;
+    for (const { recipient } of deliveries) {
+      log.message(`Delivered ${message.id} size: ${message.blob.size} bytes from: <${message.sender}> to ${recipient.address}`);
+    }
+  }
+
+  /** A single delivery that was refused: done before, or to be tried later. */
+  async #one(lease: Lease, { recipient }: Delivery, thrown: unknown): Promise<void> {
+    const { keyValue, queue, log } = this.#needs;
+    if (thrown instanceof CheckFailed && thrown.key.includes(segment(deliveryId(lease, recipient)))) {
+      await keyValue.transact(queue.completePart(lease, [recipient.number]), 'durable');
+      log.info(`${lease.message.id}: ${recipient.address} had it already`);
+      return;
+    }
+    if (thrown instanceof CheckFailed && thrown.key.startsWith('queue/')) throw thrown;
+    const { say } = asFault(thrown);
+    log.warning(`${lease.message.id}: ${recipient.address}: cannot be delivered now`, thrown);
+    await this.#refuse(lease, [{ recipient, is: 'defer', status: '4.3.0', text: say }]);
+  }
+
+  /** Bounces and deferrals of one lease in one commit, with the report that tells the sender. */
+  async #refuse(
+    lease: Lease,
+    refusals: readonly { recipient: QueuedRecipient; is: 'bounce' | 'defer'; status: string; text: string }[],
+  ): Promise<void> {
+    if (refusals.length === 0) return;
+    const { keyValue, queue, clock, random, settings, log } = this.#needs;
+    const { message } = lease;
+    const now = clock.now();
+    const late = now - message.arrivedAt > settings.value.giveUpDays * day;
+    const first = settings.value.retryDelay * 1000;
+    const bounced = refusals.filter(({ is }) => late || is === 'bounce');
+    const deferred = refusals.filter((refusal) => !bounced.includes(refusal));
+    const entries = bounced.map(({ recipient, status, text }) => entryFor(recipient, 'failed', status.replace(/^4/, '5'), text));
+    const report = entries.length > 0 ? await this.#reporter.report(message, entries) : undefined;
+    const outcome: Outcome = {
+      done: bounced.map(({ recipient }) => recipient.number),
+      deferred: deferred.map(({ recipient, text }) => ({
+        number: recipient.number,
+        nextAttempt: now + backOff(recipient.attempts, first, random),
+        reason: text,
+      })),
+    };
+    const parts = report ? [queue.submitPart(report)] : [];
+    await keyValue.transact(join(...parts, queue.settlePart(lease, outcome)), bounced.length > 0 ? 'durable' : 'soon');
+    for (const { recipient, status, text } of bounced) {
+      log.message(
+        `Rejected ${message.id} size: ${message.blob.size} bytes from: <${message.sender}> to ${recipient.address}: ${status} ${text}`,
+      );
+    }
+    for (const { recipient, text } of deferred) log.message(`Deferred ${message.id} to ${recipient.address}: ${text}`);
+  }
+
+  /** The whole lease failed before anything was committed for its later recipients. */
+  async #failed(lease: Lease, thrown: unknown): Promise<void> {
+    this.#needs.log.warning(`${lease.message.id}: local delivery failed and is tried again`, thrown);
+    const { say } = asFault(thrown);
+    await this.#refuse(
+      lease,
+      lease.recipients.map((recipient) => ({ recipient, is: 'defer', status: '4.3.0', text: say })),
+    );
+  }
+}
+
+const deliveryId = (lease: Lease, recipient: QueuedRecipient): string => `${lease.message.id}/${recipient.number}`;
+
+/** What this delivery puts in front of the message. Addresses were checked at the door; a line stays a line all the same. */
+function prefixOf({ message }: Lease, recipient: QueuedRecipient): string {
+  const clean = (address: string): string => address.replace(/[\u0000-\u001f\u007f]/g, '');
+  return `Return-Path: <${clean(message.sender)}>\r\nDelivered-To: ${clean(recipient.address)}\r\n${message.prefix}`;
+}
+
+function entryFor(recipient: QueuedRecipient, action: ReportEntry['action'], status: string, text: string): ReportEntry {
+  return { address: recipient.address, ...(recipient.dsn ? { dsn: recipient.dsn } : {}), action, status, text };
+}

@@ -1,0 +1,50 @@
+/**
+ * Loop detection: a message that has passed through this host too often goes no further.
+ *
+ * Only lines that show this host's name count, as the manual has it; a message with more than a hundred Received lines of
+ * any host is looping whatever they say.
+ * Source: manual chapter 3 "Loop Detection"; checklist MTA-19. Spec: RFC 5321 §6.3
+ */
+
+import type { Live } from '../base/index.ts';
+import { headerValues, splitHeader } from '../mail/index.ts';
+import type { Module, ModuleVerdict } from './module.ts';
+import type { LoopDetectionSettings } from './settings.ts';
+
+const hopsAtMost = 100;
+
+/** Whether a Received field says it was added by this host. */
+function isBy(host: string): (received: string) => boolean {
+  const name = host.replace(/[^A-Za-z0-9-]/g, (c) => `\\${c}`);
+  const by = new RegExp(`(?:^|[\\s)])by\\s+${name}(?=[\\s;(]|$)`, 'i');
+  return (received) => by.test(received.slice(0, 4096));
+}
+
+export function createLoopDetection(needs: {
+  readonly settings: Live<LoopDetectionSettings>;
+  readonly mta: Live<{ readonly host: string }>;
+}): Module {
+  const { settings, mta } = needs;
+  return {
+    name: 'LoopDetection',
+    description: 'Stops messages that pass through this host again and again',
+    version: '1.0',
+    matrix: {
+      get value() {
+        return settings.value.matrix;
+      },
+      onChange: (listener) => settings.onChange((after, before) => listener(after.matrix, before.matrix)),
+    },
+    async run(message): Promise<ModuleVerdict> {
+      const { maximumTrips, toPostmaster } = settings.value;
+      const received = headerValues(splitHeader(await message.header()), 'received');
+      const own = received.filter(isBy(mta.value.host)).length;
+      if (own <= maximumTrips && received.length <= hopsAtMost) return { is: 'pass' };
+      const text =
+        own > maximumTrips
+          ? `mail loop: the message has been here ${own} times already`
+          : `mail loop: ${received.length} hosts have handled the message`;
+      return { is: 'bounce', status: '5.4.6', text, toPostmaster };
+    },
+  };
+}

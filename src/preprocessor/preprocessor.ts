@@ -1,0 +1,264 @@
+/**
+ * The preprocessor: leases the input queue, routes every recipient, runs the modules, files the result.
+ *
+ * Promise: what becomes of a message is one commit (filing, changed copies, bounces, completion), so a crash at any moment
+ * only means that it is looked at again. A message that makes routing or a module fail waits with growing delays and is
+ * held and reported in the end; it is never lost, never bounced for our defect, and delays no other.
+ * Never bounces a message with the null sender.
+ * Source: manual chapter 3; checklist MTA-02, MTA-06, MTA-10, MTA-11. Spec: RFC 5321 §6.1, RFC 3461
+ */
+
+import type { Clock, Component, Live, Log, Random } from '../base/index.ts';
+import type { MtaPolicy } from '../dit/index.ts';
+import {
+  backOff,
+  createReporter,
+  createWorker,
+  type Deferral,
+  type Filing,
+  type Lease,
+  type NewMessage,
+  type Queue,
+  type QueuedRecipient,
+  type ReportEntry,
+  type Reporter,
+  type Worker,
+} from '../queue/index.ts';
+import type { Router } from '../routing/index.ts';
+import { type Blobs, join, type KeyValue } from '../storage/index.ts';
+import type { Module, RoutedRecipient } from './module.ts';
+import { Pipeline, type Processed, type Variant, Wait } from './pipeline.ts';
+import { type Routed, routeAll } from './routed.ts';
+import type { PreprocessorSettings } from './settings.ts';
+
+export interface PreprocessorNeeds {
+  readonly queue: Queue;
+  readonly router: Router;
+  readonly keyValue: KeyValue;
+  readonly blobs: Blobs;
+  /** In the order in which they run. */
+  readonly modules: readonly Module[];
+  readonly mta: Live<Pick<MtaPolicy, 'host' | 'postmaster'>>;
+  readonly settings: Live<PreprocessorSettings>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+}
+
+const day = 86_400_000;
+
+export function createPreprocessor(needs: PreprocessorNeeds): Component {
+  return new Preprocessor(needs);
+}
+
+interface Failed {
+  readonly entry: ReportEntry;
+  readonly toPostmaster: boolean;
+}
+
+class Preprocessor implements Component {
+  readonly name = 'PREPROCESSOR';
+  readonly #needs: PreprocessorNeeds;
+  readonly #pipeline: Pipeline;
+  readonly #reporter: Reporter;
+  readonly #worker: Worker;
+
+  constructor(needs: PreprocessorNeeds) {
+    const { queue, blobs, clock, log, mta, random, settings } = needs;
+    this.#needs = needs;
+    this.#pipeline = new Pipeline(blobs, needs.modules);
+    this.#reporter = createReporter({ blobs, clock, random, mta, newId: () => queue.newId() });
+    this.#worker = createWorker({
+      queue,
+      name: 'INPUT',
+      limit: () => settings.value.processors,
+      work: (lease) => this.#work(lease),
+      failed: (lease, thrown) => this.#failed(lease, thrown),
+      log,
+      clock,
+    });
+  }
+
+  async start(): Promise<void> {
+    this.#worker.start();
+  }
+
+  stop(): Promise<void> {
+    return this.#worker.stop();
+  }
+
+  async #work(lease: Lease): Promise<void> {
+    const routed = await routeAll(this.#needs.router, lease);
+    const processed = await this.#pipeline.run(lease.message, routed.recipients);
+    const own = processed.variants.find(({ blob, prefix }) => blob === lease.message.blob && prefix === lease.message.prefix);
+    const filings = filingsOf(own?.recipients ?? []);
+    if (filings.length === lease.recipients.length && processed.variants.length === 1 && this.#plain(routed, processed)) {
+      await this.#needs.queue.file(lease, filings);
+    } else {
+      await this.#settle(lease, routed, processed, own, filings);
+    }
+    this.#tell(lease, routed, processed);
+  }
+
+  #plain({ refused, waiting }: Routed, { bounced, discarded, also }: Processed): boolean {
+    return refused.length + waiting.length + bounced.length + discarded.length + also.length === 0;
+  }
+
+  /** Everything that becomes of the lease in one commit. */
+  async #settle(lease: Lease, routed: Routed, processed: Processed, own: Variant | undefined, filings: readonly Filing[]): Promise<void> {
+    const { queue, keyValue } = this.#needs;
+    const copies = processed.variants.filter((variant) => variant !== own).map((variant) => this.#copy(lease, variant));
+    const reports = await this.#reports(lease, failures(routed, processed));
+    const deferred = await this.#deferrals(lease, routed);
+    const stays = new Set([...filings.map(({ from }) => from), ...deferred.deferrals.map(({ number }) => number)]);
+    const done = lease.recipients.map(({ number }) => number).filter((number) => !stays.has(number));
+    const more = [...copies, ...reports, ...deferred.notes, ...processed.also].map((message) => queue.submitPart(message));
+    const outcome = queue.settlePart(lease, { filed: filings, done, deferred: deferred.deferrals });
+    await keyValue.transact(join(...more, outcome), more.length > 0 || done.length > 0 ? 'durable' : 'soon');
+  }
+
+  /** A changed copy is a message of its own, filed already. */
+  #copy({ message }: Lease, { blob, prefix, recipients }: Variant): NewMessage {
+    return {
+      ...message,
+      id: this.#needs.queue.newId(),
+      blob,
+      prefix,
+      recipients: recipients.map(({ address, queue, identifier, dsn }) => ({
+        address,
+        ...(dsn ? { dsn } : {}),
+        filed: { queue, identifier },
+      })),
+    };
+  }
+
+  async #reports({ message }: Lease, failed: readonly Failed[]): Promise<NewMessage[]> {
+    if (failed.length === 0) return [];
+    const { mta, settings, log } = this.#needs;
+    const { postmaster } = mta.value;
+    if (message.sender === '') {
+      log.message(`${message.id}: not bounced, the message has the null sender (${failed[0]?.entry.text ?? ''})`);
+      // A report that fails on its way to the postmaster must not beget another.
+      const again = failed.some(({ entry }) => entry.address.toLowerCase() === postmaster.toLowerCase());
+      if (!settings.value.copyBounces || again || message.origin.protocol === 'report') return [];
+      return await this.#report(message, failed, postmaster);
+    }
+    const toSender = await this.#report(
+      message,
+      failed.filter(({ toPostmaster }) => !toPostmaster),
+      undefined,
+    );
+    return [
+      ...toSender,
+      ...(await this.#report(
+        message,
+        failed.filter(({ toPostmaster }) => toPostmaster),
+        postmaster,
+      )),
+    ];
+  }
+
+  async #report(message: Lease['message'], failed: readonly Failed[], to: string | undefined): Promise<NewMessage[]> {
+    const report = await this.#reporter.report(
+      message,
+      failed.map(({ entry }) => entry),
+      to === undefined ? {} : { to },
+    );
+    return report ? [report] : [];
+  }
+
+  /** When recipients are tried again that nothing can be said about, and what the postmaster hears of it. */
+  async #deferrals(lease: Lease, { waiting }: Routed): Promise<{ deferrals: Deferral[]; notes: NewMessage[] }> {
+    for (const { recipient, bug } of waiting) {
+      if (bug !== undefined) this.#needs.log.error(`${lease.message.id}: routing of ${recipient.address} failed`, bug);
+    }
+    return await this.#putBack(
+      lease,
+      waiting.map(({ recipient, text, bug }) => ({ recipient, text, ours: bug !== undefined })),
+    );
+  }
+
+  async #putBack(
+    lease: Lease,
+    waiting: readonly { recipient: QueuedRecipient; text: string; ours: boolean }[],
+  ): Promise<{ deferrals: Deferral[]; notes: NewMessage[] }> {
+    const { settings, clock, random, mta, log } = this.#needs;
+    const { tries, retryDelay, notifyPostmaster } = settings.value;
+    const now = clock.now();
+    const held = waiting.filter(({ recipient, ours }) => ours && recipient.attempts + 1 >= tries);
+    const deferrals = waiting.map((one): Deferral => {
+      const delay = held.includes(one) ? day : backOff(one.recipient.attempts, retryDelay * 1000, random);
+      return { number: one.recipient.number, nextAttempt: now + delay, reason: held.includes(one) ? `held: ${one.text}` : one.text };
+    });
+    const news = held.filter(({ recipient }) => recipient.attempts + 1 === tries);
+    if (news.length > 0) log.error(`${lease.message.id}: cannot be processed and is held; it is tried once a day`);
+    if (news.length === 0 || !notifyPostmaster || lease.message.origin.protocol === 'report') return { deferrals, notes: [] };
+    const text = [
+      `The message ${lease.message.id} from <${lease.message.sender}> cannot be processed and is held in the input queue.`,
+      'It is tried once a day. The log says what is wrong. Concerned:',
+      ...news.slice(0, 100).map(({ recipient }) => `  <${recipient.address}>`),
+    ].join('\n');
+    return { deferrals, notes: [await this.#reporter.note(mta.value.postmaster, `Message ${lease.message.id} is held`, text)] };
+  }
+
+  /** A module failed, or wants to wait: the whole message does. */
+  async #failed(lease: Lease, thrown: unknown): Promise<void> {
+    const { log, queue, keyValue } = this.#needs;
+    const ours = !(thrown instanceof Wait);
+    const text = thrown instanceof Wait ? thrown.message : 'a module failed';
+    if (ours) log.error(`${lease.message.id}: processing failed and is tried again`, thrown);
+    const waiting = lease.recipients.map((recipient) => ({ recipient, text, ours }));
+    const { deferrals, notes } = await this.#putBack(lease, waiting);
+    const parts = notes.map((note) => queue.submitPart(note));
+    await keyValue.transact(join(...parts, queue.settlePart(lease, { deferred: deferrals })), notes.length > 0 ? 'durable' : 'soon');
+  }
+
+  #tell({ message }: Lease, routed: Routed, processed: Processed): void {
+    const { log } = this.#needs;
+    if (!log.enabled('message')) return;
+    const about = `${message.id} size: ${message.blob.size} bytes from: <${message.sender}>`;
+    for (const { entry } of failures(routed, processed))
+      log.message(`Rejected ${about} to ${entry.address}: ${entry.status} ${entry.text}`);
+    for (const { recipient, text } of processed.discarded) log.message(`Discarded ${about} to ${recipient.address}: ${text}`);
+    for (const { recipient, text } of routed.waiting) log.message(`Deferred ${about} to ${recipient.address}: ${text}`);
+    if (!log.enabled('informational')) return;
+    for (const { recipients } of processed.variants) {
+      for (const { address, queue, identifier } of recipients) log.info(`${message.id}: ${address} goes to ${queue} ${identifier}`);
+    }
+  }
+}
+
+function filingsOf(recipients: readonly RoutedRecipient[]): Filing[] {
+  const byNumber = new Map<number, { address: string; queue: RoutedRecipient['queue']; identifier: string }[]>();
+  for (const { from, address, queue, identifier } of recipients) {
+    const to = byNumber.get(from);
+    if (to) to.push({ address, queue, identifier });
+    else byNumber.set(from, [{ address, queue, identifier }]);
+  }
+  return [...byNumber].map(([from, to]) => ({ from, to }));
+}
+
+function failures({ refused }: Routed, { bounced }: Processed): Failed[] {
+  const failed = (address: string, dsn: ReportEntry['dsn'], status: string, text: string): ReportEntry => ({
+    address,
+    ...(dsn ? { dsn } : {}),
+    action: 'failed',
+    status,
+    text,
+  });
+  return [
+    ...refused.map(({ recipient, refusal }) => ({
+      entry: failed(recipient.address, recipient.dsn, refusal.status, targetText(recipient.address, refusal)),
+      toPostmaster: false,
+    })),
+    ...bounced.map(({ recipient, status, text, toPostmaster }) => ({
+      entry: failed(recipient.address, recipient.dsn, status, text),
+      toPostmaster,
+    })),
+  ];
+}
+
+/** A target behind the address is named, so that its owner can be told which one is dead. */
+function targetText(address: string, refusal: { readonly address: string; readonly text: string }): string {
+  return refusal.address.toLowerCase() === address.toLowerCase() ? refusal.text : `${refusal.address}: ${refusal.text}`;
+}
