@@ -8,7 +8,7 @@
  */
 
 import type { Uid } from './port.ts';
-import { ByteReader, ByteWriter } from './wire.ts';
+import { ByteReader, ByteWriter, damaged } from './wire.ts';
 
 const blockSize = 32;
 /** Blocks kept per mailbox, and how many of the oldest are dropped when there are more. */
@@ -55,6 +55,7 @@ export function readExpunges(bytes: Uint8Array, block: number): Expunge[] {
     for (let ranges = from.number(); ranges > 0; ranges--) {
       const start = before + from.number();
       const length = from.number();
+      if (start + length > 2 ** 32) throw damaged();
       for (let n = 0; n < length; n++) uids.push(start + n);
       before = start + length;
     }

@@ -65,7 +65,8 @@ async function entries(
 export async function index(ctx: Context, account: AccountId, mailbox: MailboxId): Promise<IndexEntry[]> {
   const chunks: [number, Uint8Array][] = [];
   for await (const [key, bytes] of ctx.keyValue.scan(chunkRange(account, mailbox))) chunks.push([lastNumber(key), bytes]);
-  if (chunks.length === 0 && !(await countersOf(ctx, account, mailbox))) throw noMailbox();
+  // The chunks of a deleted mailbox stay a little longer than it does.
+  if (!(await ctx.keyValue.get(countersKey(account, mailbox)))) throw noMailbox();
   return entries(ctx, account, mailbox, chunks, () => true);
 }
 

@@ -64,6 +64,8 @@ export class ByteWriter {
   }
 }
 
+export const damaged = (cause?: unknown): Fault => new Fault('unavailable', 'a record of the message store is damaged', { cause });
+
 export class ByteReader {
   readonly #bytes: Uint8Array;
   #at: number;
@@ -79,7 +81,7 @@ export class ByteReader {
 
   byte(): number {
     const n = this.#bytes[this.#at++];
-    if (n === undefined) throw new Fault('unavailable', 'a record of the message store is damaged');
+    if (n === undefined) throw damaged();
     return n;
   }
 
@@ -117,6 +119,6 @@ export function fromJson<T>(bytes: Uint8Array): T {
   try {
     return JSON.parse(decoder.decode(bytes)) as T;
   } catch (cause) {
-    throw new Fault('unavailable', 'a record of the message store is damaged', { cause });
+    throw damaged(cause);
   }
 }

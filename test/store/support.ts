@@ -11,9 +11,9 @@ import { tempDir } from '../support/temp.ts';
 export interface Bench {
   store: OpenStore;
   keyValue: KeyValue;
-  blobs: Blobs;
+  readonly blobs: Blobs;
   readonly clock: ManualClock;
-  /** Closes everything and opens it again from disk. */
+  /** Closes store and database and opens them again from disk. */
   reopen(): Promise<void>;
   close(): Promise<void>;
 }
@@ -21,19 +21,19 @@ export interface Bench {
 export async function openBench(settings: Partial<StoreSettings> = {}): Promise<Bench> {
   const dir = await tempDir();
   const clock = new ManualClock();
-  const open = async (): Promise<Pick<Bench, 'store' | 'keyValue' | 'blobs'>> => {
+  const blobs = await openBlobs({ path: join(dir.path, 'blobs'), clock, log: silentLog });
+  const open = async (): Promise<Pick<Bench, 'store' | 'keyValue'>> => {
     const keyValue = await openKeyValue({ path: join(dir.path, 'keys'), clock, log: silentLog });
-    const blobs = await openBlobs({ path: join(dir.path, 'blobs'), clock, log: silentLog });
     const live = constant<StoreSettings>({ ...defaultsOf(storeSettings), ...settings });
-    return { keyValue, blobs, store: await openStore({ keyValue, blobs, clock, settings: live }) };
+    return { keyValue, store: await openStore({ keyValue, blobs, clock, settings: live }) };
   };
   const shut = async (): Promise<void> => {
     await bench.store.close();
-    await bench.blobs.close();
     await bench.keyValue.close();
   };
   const bench: Bench = {
     ...(await open()),
+    blobs,
     clock,
     async reopen() {
       await shut();
@@ -41,6 +41,7 @@ export async function openBench(settings: Partial<StoreSettings> = {}): Promise<
     },
     async close() {
       await shut();
+      await blobs.close();
       await dir.remove();
     },
   };
