@@ -19,6 +19,10 @@ export function formatLdifLine(name: string, value: string | Uint8Array): string
     typeof value === 'string' && safe.test(value)
       ? `${name}: ${value}`
       : `${name}:: ${(typeof value === 'string' ? Buffer.from(value, 'utf8') : Buffer.from(value.buffer, value.byteOffset, value.byteLength)).toString('base64')}`;
+  return fold(line);
+}
+
+function fold(line: string): string {
   if (line.length <= columns) return `${line}\n`;
   let out = `${line.slice(0, columns)}\n`;
   for (let at = columns; at < line.length; at += columns - 1) out += ` ${line.slice(at, at + columns - 1)}\n`;
@@ -34,8 +38,8 @@ export function formatLdifEntry(dn: Dn, attributes: Iterable<LdifAttribute>): st
 }
 
 function controlLine(control: LdifControl): string {
-  const head = `${control.oid} ${control.critical}`;
-  return formatLdifLine('control', control.value ? `${head}:: ${Buffer.from(control.value).toString('base64')}` : head);
+  const value = control.value ? `:: ${Buffer.from(control.value).toString('base64')}` : '';
+  return fold(`control: ${control.oid} ${control.critical}${value}`);
 }
 
 const modification = ({ operation, attribute }: LdifModification): string =>
