@@ -185,6 +185,7 @@ export class SegmentAppender {
       await this.#disk.unlink(path).catch(() => undefined);
       throw thrown;
     }
+    if (this.#spoilt && this.#active) await this.#cut(this.#active);
     if (this.#fd >= 0) await this.#disk.close(this.#fd).catch(() => undefined);
     this.#fd = fd;
     this.#active = this.#table.add(number);

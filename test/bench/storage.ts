@@ -1,5 +1,5 @@
 /**
- * What storing a message costs: run with `npx tsx test/bench/storage.ts [folder]`.
+ * What storing a message costs: run with `npx tsx test/bench/storage.ts [--million]`; TMPDIR says on which disk.
  *
  * Part one is the price of a part on the mail hot path (3 reads, 6 writes). Part two compares the ways to keep message bytes,
  * each followed by the commit of its metadata: appended to segments, a file each, inline in the database. Times are per
@@ -14,7 +14,7 @@ import { realDisk } from '../../src/storage/disk.ts';
 import { type KeyValue, nextNumbers, openBlobs, openKeyValue, reference, sortable } from '../../src/storage/index.ts';
 import { LargeFiles } from '../../src/storage/large-files.ts';
 
-const base = process.argv[2] ?? tmpdir();
+const base = tmpdir();
 
 /** Runs `each` `count` times with `writers` at a time. */
 async function measure(name: string, writers: number, count: number, each: (n: number) => Promise<unknown>): Promise<void> {
@@ -114,5 +114,48 @@ async function ways(size: number): Promise<void> {
   }
 }
 
-await parts();
-for (const size of [4096, 65_536, 262_144]) await ways(size);
+/** A store of a million: how it fills, opens and reads. */
+async function million(): Promise<void> {
+  const count = 1_000_000;
+  console.log('\nA million of 4 KB with metadata');
+  const path = await mkdtemp(join(base, 'mailtree-bench-'));
+  const open = async () => ({
+    kv: await openKeyValue({ path: join(path, 'kv'), clock: systemClock }),
+    blobs: await openBlobs({ path: join(path, 'blobs'), clock: systemClock }),
+  });
+  const bytes = Buffer.alloc(4096, 'The quick brown fox jumps over the lazy dog. ');
+  const ids: string[] = [];
+  let { kv, blobs } = await open();
+  for (let part = 0; part < 4; part++) {
+    await measure(`fill, quarter ${part + 1}`, 100, count / 4, async (n) => {
+      const { id } = await blobs.put(bytes);
+      ids.push(id);
+      const { checks, puts } = reference(id, `store/${n}`);
+      await kv.transact(async () => ({ checks, puts: [...puts, [`bench/message/${id}`, record]], result: undefined }), 'durable');
+    });
+  }
+  await kv.close();
+  await blobs.close();
+  const start = performance.now();
+  ({ kv, blobs } = await open());
+  console.log(`open: ${Math.round(performance.now() - start)} ms, memory ${Math.round(process.memoryUsage().rss / 1048576)} MB`);
+  const any = (): string => ids[Math.floor(Math.random() * ids.length)]!;
+  await measure('read at random', 1, 5000, () => blobs.read(any()));
+  await measure('read at random', 20, 50_000, () => blobs.read(any()));
+  await measure('metadata at random', 20, 50_000, () => kv.get(`bench/message/${any()}`));
+  await measure('a part, 3 reads and 6 writes', 100, 40_000, (n) => deliver(kv, n));
+  let listed = 0;
+  const walk = performance.now();
+  for await (const _ of blobs.list()) listed++;
+  console.log(`list: ${listed} in ${Math.round(performance.now() - walk)} ms`);
+  await kv.close();
+  await blobs.close();
+  await rm(path, { recursive: true });
+}
+
+if (process.argv.includes('--million')) {
+  await million();
+} else {
+  await parts();
+  for (const size of [4096, 65_536, 262_144]) await ways(size);
+}
