@@ -128,7 +128,7 @@ class Decision {
 
   async #recipient(split: SplitAddress, { recipient, detail }: Found, way: readonly string[], hops: number): Promise<void> {
     const walk = this.#walk;
-    const alias = sameness(recipient.mail) !== sameness(split.address);
+    const alias = detail === '' && sameness(recipient.mail) !== sameness(split.address);
     walk.step(
       split.address,
       alias ? 'alias' : 'address',
@@ -191,7 +191,8 @@ class Decision {
       if (given === '' || own.includes(sameness(given))) return recipient.uuid;
     }
     if (given === '') return undefined;
-    const owner = given.includes('@') ? await this.#dit.recipient(given) : await this.#dit.recipientByUuid(given);
+    const named = given.includes('@') ? await this.#dit.recipient(given) : undefined;
+    const owner = named ?? (await this.#dit.recipientByUuid(given));
     return owner?.uuid;
   }
 
