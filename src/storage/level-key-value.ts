@@ -14,6 +14,7 @@ import { isWellFormed } from './keys.ts';
 import { footprint, LogSpan } from './log-span.ts';
 import { scanThrough } from './overlay.ts';
 import { type Changes, CheckFailed, type Durability, type Key, type KeyRange, type KeyValue, type Part, type PartReader } from './port.ts';
+import { SettledValues } from './settled-values.ts';
 import { Wakes } from './wakes.ts';
 
 export interface KeyValueOptions {
@@ -44,6 +45,7 @@ export class LevelKeyValue implements KeyValue {
   readonly #log: Log;
   readonly #span: LogSpan;
   readonly #wakes: Wakes;
+  readonly #settled = new SettledValues();
   readonly #reader: PartReader;
   #waiting: Member[] = [];
   #open = new CommitGroup();
@@ -93,7 +95,8 @@ export class LevelKeyValue implements KeyValue {
   }
 
   getNow(key: Key): Uint8Array | undefined {
-    return this.#engine.getNow(key);
+    const settled = this.#settled.get(key);
+    return settled === undefined ? this.#engine.getNow(key) : (settled ?? undefined);
   }
 
   getMany(keys: readonly Key[]): Promise<(Uint8Array | undefined)[]> {
@@ -199,7 +202,7 @@ export class LevelKeyValue implements KeyValue {
   #see(key: Key): Uint8Array | undefined {
     let value = this.#open.changes.get(key);
     if (value === undefined) value = this.#flight?.changes.get(key);
-    if (value === undefined) return this.#engine.getNow(key);
+    if (value === undefined) return this.getNow(key);
     return value ?? undefined;
   }
 
@@ -229,6 +232,7 @@ export class LevelKeyValue implements KeyValue {
       return;
     }
     this.#flight = undefined;
+    this.#settled.settle(group.changes);
     group.answer();
     this.#wakes.wake(group.topics);
     this.#startFlush();

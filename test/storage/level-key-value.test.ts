@@ -277,3 +277,19 @@ test('the log file is never changed with something unflushed in the old one', as
   expect(changes).toBeGreaterThan(3);
   expect(kv.healthy).toBe(true);
 });
+
+test('a value is the one written last, whether it was small, large or removed before', async () => {
+  const kv = await open(await folder());
+  const values = ['a', 'b'.repeat(5000), 'c', undefined, 'd'.repeat(5000), undefined, 'e'];
+  for (let round = 0; round < 3; round++) {
+    for (const value of values) {
+      const change = value === undefined ? { deletes: ['t/k'] } : { puts: [['t/k', bytes(value)] as const] };
+      await kv.transact(async () => ({ ...change, result: 0 }), round % 2 ? 'durable' : 'soon');
+      const seen = await kv.transact(async (read) => ({ result: text(await read.get('t/k')) }), 'soon');
+      expect([seen, text(kv.getNow('t/k')), text(await kv.get('t/k'))]).toEqual([value, value, value]);
+    }
+    // Enough other records to push this one out of every cache.
+    await kv.transact(put(...Array.from({ length: 2500 }, (_, n): [string, string] => [`t/${round}/${n}`, 'x'])), 'durable');
+    expect(text(kv.getNow('t/k'))).toBe('e');
+  }
+});
