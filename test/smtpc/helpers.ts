@@ -1,0 +1,171 @@
+/** An SMTPC with a real queue in a temporary directory, a DNS that is a table, and another server that does as it is told. */
+
+import type { Component } from '../../src/base/index.ts';
+import {
+  constant,
+  type DnsAnswer,
+  LiveValue,
+  type Log,
+  ManualClock,
+  type MxRecord,
+  type Resolver,
+  silentLog,
+  systemClock,
+} from '../../src/base/index.ts';
+import type { MtaPolicy } from '../../src/dit/index.ts';
+import { type NewMessage, type NewRecipient, type OpenQueue, openQueue, type QueuedMessage } from '../../src/queue/index.ts';
+import { defaultsOf } from '../../src/settings/index.ts';
+import { createSmtpc, type SmtpcSettings, smtpcSettings } from '../../src/smtpc/index.ts';
+import { type FileBlobs, type LevelKeyValue, openBlobs, openKeyValue } from '../../src/storage/index.ts';
+import { type Sink, type SinkScript, startSink } from '../support/smtp-sink.ts';
+import { tempDir } from '../support/temp.ts';
+
+const policy: MtaPolicy = {
+  host: 'mx.jade.example',
+  domain: 'jade.example',
+  defaultLocalChannel: 'LOCAL',
+  unknownLocalChannel: 'bounce',
+  internetChannel: 'SMTPC',
+  postmaster: 'postmaster@jade.example',
+};
+
+export interface Zone {
+  mx?: readonly MxRecord[] | 'gone' | 'sick';
+  a?: readonly string[] | 'sick';
+}
+
+export function tableResolver(zones: Record<string, Zone>): Resolver {
+  const found = <T>(records: readonly T[] | undefined): DnsAnswer<T> =>
+    records && records.length > 0 ? { outcome: 'found', records, ttl: 60 } : { outcome: 'none', ttl: 60 };
+  const sick = { outcome: 'temporary', reason: 'the name server answered SERVFAIL' } as const;
+  return {
+    mx: async (name) => {
+      const mx = zones[name]?.mx;
+      if (mx === 'sick') return sick;
+      return mx === 'gone' || !zones[name] ? { outcome: 'no-such-domain', ttl: 60 } : found(mx);
+    },
+    addresses: async (name) => {
+      const a = zones[name]?.a;
+      return a === 'sick' ? sick : found(a);
+    },
+    ptr: async () => ({ outcome: 'none', ttl: 60 }),
+    txt: async () => ({ outcome: 'none', ttl: 60 }),
+  };
+}
+
+export interface World {
+  readonly sink: Sink;
+  readonly clock: ManualClock;
+  readonly queue: OpenQueue;
+  readonly blobs: FileBlobs;
+  readonly keyValue: LevelKeyValue;
+  readonly settings: LiveValue<SmtpcSettings>;
+  readonly zones: Record<string, Zone>;
+  readonly smtpc: Component;
+  /** Lines about messages and errors. */
+  readonly logged: string[];
+  /** Queues a message for SMTPC. */
+  queued(recipients: readonly (string | NewRecipient)[], more?: Partial<NewMessage> & { text?: string }): Promise<string>;
+  /** Waits until so many lines that begin with one of these words were logged. */
+  until(count: number, words?: RegExp): Promise<void>;
+  /** The notices that wait in the input queue: message and text. */
+  notices(): Promise<{ message: QueuedMessage; to: readonly string[]; text: string }[]>;
+  stop(): Promise<void>;
+}
+
+export async function startWorld(script: SinkScript = {}, changed: Partial<SmtpcSettings> = {}): Promise<World> {
+  const dir = await tempDir();
+  const sink = await startSink(script);
+  const clock = new ManualClock();
+  const logged: string[] = [];
+  const log: Log = {
+    ...silentLog,
+    message: (line) => logged.push(line),
+    error: (line, cause) => logged.push(`[Error] ${line} ${cause}`),
+    warning: (line) => logged.push(`[Warning] ${line}`),
+  };
+  const keyValue = await openKeyValue({ path: `${dir.path}/kv`, clock: systemClock });
+  const blobs = await openBlobs({ path: `${dir.path}/blobs`, clock: systemClock });
+  const queue = await openQueue({ keyValue, clock, log, random: Math.random, epoch: 1 });
+  const settings = new LiveValue<SmtpcSettings>({ ...defaultsOf(smtpcSettings), port: sink.port, ...changed });
+  const zones: Record<string, Zone> = {
+    'dest.example': { mx: [{ preference: 10, exchange: 'mx.dest.example' }] },
+    'mx.dest.example': { a: ['127.0.0.1'] },
+  };
+  const smtpc = createSmtpc({
+    queue,
+    keyValue,
+    blobs,
+    resolver: tableResolver(zones),
+    settings,
+    mta: constant(policy),
+    log,
+    clock,
+    random: () => 0,
+  });
+  await smtpc.start(() => {});
+  return {
+    sink,
+    clock,
+    queue,
+    blobs,
+    keyValue,
+    settings,
+    zones,
+    smtpc,
+    logged,
+    async queued(recipients, more = {}) {
+      const { text = 'Subject: hi\r\n\r\nhello\r\n', ...rest } = more;
+      const id = queue.newId();
+      await queue.submit({
+        id,
+        sender: 'ann@jade.example',
+        recipients: recipients.map((one) => (typeof one === 'string' ? { address: one } : one)),
+        blob: await blobs.put(Buffer.from(text, 'latin1')),
+        prefix: `Received: by mx.jade.example id ${id}\r\n`,
+        inputChannel: 'LOCALOUT',
+        origin: {},
+        smtputf8: false,
+        eightBit: false,
+        arrivedAt: clock.now(),
+        ...rest,
+      });
+      for (const lease of await queue.lease('INPUT', 10)) {
+        if (lease.message.id !== id) continue;
+        await queue.file(
+          lease,
+          lease.recipients.map(({ number, address }) => ({
+            from: number,
+            to: [{ address, queue: 'SMTPC' as const, identifier: address.slice(address.lastIndexOf('@') + 1) }],
+          })),
+        );
+      }
+      return id;
+    },
+    async until(count, words = /^(Sent|Deferred|Bounced|\[Error\])/) {
+      while (logged.filter((line) => words.test(line)).length < count) await new Promise((resolve) => setTimeout(resolve, 2));
+      // What is logged is committed right afterwards.
+      await keyValue.flush();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    },
+    async notices() {
+      const found: { message: QueuedMessage; to: readonly string[]; text: string }[] = [];
+      for await (const { message, recipients } of queue.list({ queue: 'INPUT' })) {
+        found.push({
+          message,
+          to: recipients.map((one) => one.address),
+          text: Buffer.from(await blobs.read(message.blob.id)).toString('utf8'),
+        });
+      }
+      return found;
+    },
+    async stop() {
+      await smtpc.stop();
+      await sink.stop();
+      queue.close();
+      await keyValue.close();
+      await blobs.close();
+      await dir.remove();
+    },
+  };
+}

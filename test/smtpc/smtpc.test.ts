@@ -1,0 +1,311 @@
+import { afterEach, expect, test } from '@jest/globals';
+import { testCertificate } from '../smtpd/helpers.ts';
+import { startWorld, type World } from './helpers.ts';
+
+let world: World;
+const begin = async (...args: Parameters<typeof startWorld>): Promise<World> => {
+  world = await startWorld(...args);
+  return world;
+};
+afterEach(() => world.stop());
+
+test('a message arrives byte for byte, dots and prefix included, and is done with', async () => {
+  await begin();
+  const text = 'Subject: hi\r\n\r\n.\r\n..two\r\nend without line';
+  const id = await world.queued(['bob@dest.example', 'bill@dest.example'], { text });
+  await world.until(2);
+  expect(world.sink.messages).toEqual([
+    expect.objectContaining({
+      from: 'ann@jade.example',
+      to: ['bob@dest.example', 'bill@dest.example'],
+      data: `Received: by mx.jade.example id ${id}\r\n${text}\r\n`,
+    }),
+  ]);
+  expect(await world.queue.get(id)).toBeUndefined();
+  expect(world.logged[0]).toMatch(/^Sent .* to <bob@dest\.example> via mx\.dest\.example: 250 2\.0\.0 taken$/);
+});
+
+test('a bare CR or LF never goes out', async () => {
+  await begin();
+  await world.queued(['bob@dest.example'], { text: 'a\n.\nb\r.\rc\r\n' });
+  await world.until(1);
+  expect(world.sink.messages[0]?.data.endsWith('\r\na\r\n.\r\nb\r\n.\r\nc\r\n')).toBe(true);
+});
+
+test('each recipient gets what the peer said about it', async () => {
+  await begin({
+    reply: (verb, line) =>
+      verb !== 'RCPT'
+        ? undefined
+        : line.includes('<no@')
+          ? '550 5.1.1 no such user'
+          : line.includes('<later@')
+            ? '450 4.2.1 greylisted'
+            : undefined,
+  });
+  const id = await world.queued(['yes@dest.example', 'no@dest.example', 'later@dest.example']);
+  await world.until(3);
+  expect(world.sink.messages.map((one) => one.to)).toEqual([['yes@dest.example']]);
+  expect((await world.queue.get(id))?.recipients).toMatchObject([
+    { address: 'later@dest.example', attempts: 1, reason: '450 4.2.1 greylisted', nextAttempt: world.clock.now() + 15 * 60_000 },
+  ]);
+  const [notice, ...others] = await world.notices();
+  expect(others).toEqual([]);
+  expect(notice).toMatchObject({ to: ['ann@jade.example'], message: { sender: '' } });
+  expect(notice?.text).toMatch(
+    /Final-Recipient: rfc822; no@dest\.example\r\nAction: failed\r\nStatus: 5\.1\.1\r\nRemote-MTA: dns; mx\.dest\.example\r\nDiagnostic-Code: smtp; 550 5\.1\.1 no such user/,
+  );
+  expect(notice?.text).toContain('text/rfc822-headers');
+});
+
+test('a message that was not refused for good is sent when its time comes', async () => {
+  let busy = true;
+  await begin({ reply: (verb) => (verb === '.' && busy ? '451 4.3.0 try later' : undefined) });
+  await world.queued(['bob@dest.example']);
+  await world.until(1, /^Deferred/);
+  busy = false;
+  world.clock.advance(15 * 60_000 - 1);
+  expect(world.sink.messages).toEqual([]);
+  world.clock.advance(2);
+  await world.until(1, /^Sent/);
+  expect(world.sink.messages.length).toBe(1);
+});
+
+test('after the retry period the sender gets it back, without one nobody does', async () => {
+  await begin({ reply: (verb) => (verb === 'connect' ? '421 4.3.2 not today' : undefined) });
+  await world.queued(['bob@dest.example']);
+  await world.queued(['bob@dest.example'], { sender: '' });
+  for (let n = 0; !world.logged.some((line) => line.startsWith('Bounced')) && n < 200; n += 1) {
+    const before = world.logged.length;
+    world.clock.advance(4 * 3_600_000);
+    for (let waited = 0; world.logged.length === before && waited < 50; waited += 1) await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  await world.until(2, /^Deferred|^Bounced/);
+  const notices = await world.notices();
+  expect(notices.length).toBeLessThanOrEqual(1);
+  expect(notices[0]?.text ?? '').toMatch(/tried for 72 hours without success|Status: 4/);
+}, 20_000);
+
+test('554 after the data is temporary unless the setting says otherwise', async () => {
+  await begin({ reply: (verb) => (verb === '.' ? '554 transaction failed' : undefined) });
+  await world.queued(['bob@dest.example']);
+  await world.until(1);
+  expect(world.logged[0]).toMatch(/^Deferred/);
+  world.settings.set({ ...world.settings.value, treat554AsTemporary: false });
+  await world.queued(['bill@dest.example']);
+  await world.until(2);
+  expect(world.logged[1]).toMatch(/^Bounced .* 554 transaction failed$/);
+});
+
+test('what the DNS says for good bounces, what it cannot say waits', async () => {
+  await begin();
+  Object.assign(world.zones, {
+    'null.example': { mx: [{ preference: 0, exchange: '' }] },
+    'sick.example': { mx: 'sick' },
+    'loop.example': {
+      mx: [
+        { preference: 10, exchange: 'mx.jade.example' },
+        { preference: 20, exchange: 'mx.dest.example' },
+      ],
+    },
+    'bare.example': {},
+    'direct.example': { a: ['127.0.0.1'] },
+  });
+  await world.queued(['a@null.example']);
+  await world.queued(['a@sick.example']);
+  await world.queued(['a@loop.example']);
+  await world.queued(['a@bare.example']);
+  await world.queued(['a@gone.example']);
+  await world.queued(['a@direct.example']);
+  await world.queued(['a@[127.0.0.1]']);
+  await world.until(7);
+  const fate = (domain: string): string | undefined =>
+    world.logged.find((line) => line.includes(`@${domain}>`))?.replace(/^(\w+) .*?: (\S+).*$/, '$1 $2');
+  const line = (domain: string): string => world.logged.find((one) => one.includes(`<a@${domain}>`)) ?? '';
+  expect(line('null.example')).toMatch(/^Bounced .*: 5\.1\.10 /);
+  expect(line('sick.example')).toMatch(/^Deferred .*SERVFAIL/);
+  expect(line('loop.example')).toMatch(/^Bounced .*: 5\.4\.6 /);
+  expect(line('bare.example')).toMatch(/^Bounced .*: 5\.1\.2 /);
+  expect(line('gone.example')).toMatch(/^Bounced .*: 5\.1\.2 /);
+  expect(line('direct.example')).toMatch(/^Sent /);
+  expect(line('[127.0.0.1]')).toMatch(/^Sent /);
+  expect(fate('nobody')).toBeUndefined();
+});
+
+test('exchangers are tried in the order of their preference', async () => {
+  await begin();
+  world.zones['two.example'] = {
+    mx: [
+      { preference: 20, exchange: 'mx.dest.example' },
+      { preference: 10, exchange: 'dead.example' },
+    ],
+  };
+  // Nothing listens there.
+  world.zones['dead.example'] = { a: ['127.0.0.99'] };
+  await world.queued(['a@two.example']);
+  await world.until(1);
+  expect(world.logged[0]).toMatch(/^Sent .* via mx\.dest\.example/);
+});
+
+test('several messages share a session, up to the limit', async () => {
+  await begin({}, { messagesPerSession: 3, sessionsPerDestination: 1 });
+  world.clock.advance(0);
+  for (let n = 0; n < 7; n += 1) await world.queued([`u${n}@dest.example`]);
+  await world.until(7);
+  expect(world.sink.messages.length).toBe(7);
+  expect(world.sink.connections).toBeLessThan(7);
+});
+
+test('EHLO is followed by HELO where it is not understood, and then without extensions', async () => {
+  await begin({ extensions: undefined });
+  world.sink.script.extensions = undefined;
+  await world.queued(['bob@dest.example']);
+  await world.queued(['bob@dest.example'], { eightBit: true });
+  await world.queued(['bob@dest.example'], { smtputf8: true });
+  await world.until(3);
+  expect(world.sink.heard.slice(0, 3)).toEqual(['EHLO mx.jade.example', 'HELO mx.jade.example', 'MAIL FROM:<ann@jade.example>']);
+  expect(world.logged.map((line) => line.replace(/^(\w+) .*?(5\.\d\.\d)?.*$/, '$1')).sort()).toEqual(['Bounced', 'Bounced', 'Sent']);
+  expect(world.logged.join('\n')).toMatch(/5\.6\.3/);
+  expect(world.logged.join('\n')).toMatch(/5\.6\.7/);
+});
+
+test('SIZE, BODY, SMTPUTF8 and the DSN wishes of each recipient go along', async () => {
+  await begin();
+  await world.queued(
+    [
+      { address: 'a@dest.example', dsn: { notify: ['success', 'failure'], originalRecipient: 'rfc822;x+y@jade.example' } },
+      { address: 'b@dest.example', dsn: { notify: ['never'] } },
+      'c@dest.example',
+    ],
+    { eightBit: true, smtputf8: true, ret: 'hdrs', envelopeId: 'id=1', text: 'Subject: gr\xc3\xbc\xc3\x9fe\r\n\r\nx\r\n' },
+  );
+  await world.until(3);
+  expect(world.sink.messages[0]?.lines).toEqual([
+    expect.stringMatching(/^MAIL FROM:<ann@jade\.example> BODY=8BITMIME SIZE=\d+ RET=HDRS ENVID=id\+3D1 SMTPUTF8$/),
+    'RCPT TO:<a@dest.example> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;x+2By@jade.example',
+    'RCPT TO:<b@dest.example> NOTIFY=NEVER',
+    'RCPT TO:<c@dest.example>',
+  ]);
+  expect(await world.notices()).toEqual([]);
+});
+
+test('who asked to hear of success hears that the next server will not tell', async () => {
+  await begin({ extensions: ['8BITMIME'] });
+  await world.queued([{ address: 'a@dest.example', dsn: { notify: ['success'] } }, 'b@dest.example']);
+  await world.until(2);
+  const [notice] = await world.notices();
+  expect(notice?.text).toMatch(/Final-Recipient: rfc822; a@dest\.example\r\nAction: relayed\r\nStatus: 2\.0\.0/);
+  expect(notice?.text).not.toContain('Final-Recipient: rfc822; b@');
+});
+
+test('NOTIFY=NEVER keeps a failure quiet', async () => {
+  await begin({ reply: (verb) => (verb === 'RCPT' ? '550 5.1.1 no' : undefined) });
+  await world.queued([
+    { address: 'a@dest.example', dsn: { notify: ['never'] } },
+    { address: 'b@dest.example', dsn: { notify: ['success'] } },
+  ]);
+  await world.until(2);
+  expect(await world.notices()).toEqual([]);
+});
+
+test('a message over the peer’s limit is not even begun', async () => {
+  await begin({ extensions: ['SIZE 20'] });
+  await world.queued(['bob@dest.example']);
+  await world.until(1);
+  expect(world.logged[0]).toMatch(/^Bounced .*: 5\.3\.4 /);
+  expect(world.sink.heard.some((line) => line.startsWith('MAIL'))).toBe(false);
+});
+
+test('STARTTLS is used where it is offered, and done without where it fails', async () => {
+  await begin({ tls: testCertificate() });
+  await world.queued(['bob@dest.example']);
+  await world.until(1);
+  expect(world.sink.messages[0]?.encrypted).toBe(true);
+  world.sink.script.tls = undefined;
+  world.sink.script.extensions = ['STARTTLS'];
+  world.sink.script.reply = (verb) => (verb === 'STARTTLS' ? '220 but it will not work\r\nrubbish' : undefined);
+  await world.queued(['bill@dest.example']);
+  await world.until(2, /^Sent/);
+  expect(world.sink.messages[1]?.encrypted).toBe(false);
+  expect(world.logged.some((line) => line.startsWith('[Warning]') && line.includes('in the clear'))).toBe(true);
+});
+
+test('with required encryption nothing goes in the clear', async () => {
+  await begin({}, { tls: 'required' });
+  await world.queued(['bob@dest.example']);
+  await world.until(1);
+  expect(world.logged[0]).toMatch(/^Deferred /);
+  expect(world.sink.heard.some((line) => line.startsWith('MAIL'))).toBe(false);
+});
+
+test.each([
+  ['hangs up instead of a greeting', 'connect', 'drop'],
+  ['hangs up at MAIL', 'MAIL', 'drop'],
+  ['hangs up before it answers the message', '.', 'drop'],
+  ['talks rubbish', 'RCPT', 'hello there'],
+  ['greets with rubbish', 'connect', '\x00\xff\x00'],
+  ['sends more than a reply', 'connect', `220 ${'x'.repeat(200_000)}`],
+  ['ends the session with 421', 'MAIL', '421 4.3.2 going down'],
+])('a peer that %s only delays the mail', async (_, verb, said) => {
+  await begin({ reply: (heard) => (heard === verb ? said : undefined) });
+  const id = await world.queued(['bob@dest.example']);
+  await world.until(1);
+  expect(world.logged[0]).toMatch(/^Deferred /);
+  expect((await world.queue.get(id))?.recipients).toMatchObject([{ attempts: 1 }]);
+});
+
+test.each([
+  ['connect', 5],
+  ['EHLO', 5],
+  ['MAIL', 5],
+  ['.', 10],
+])('a peer that says nothing after %s is given up after its time', async (verb, minutes) => {
+  await begin({ extensions: ['8BITMIME'], reply: (heard) => (heard === verb ? 'mute' : undefined) });
+  await world.queued(['bob@dest.example']);
+  const reached = (): boolean =>
+    verb === 'connect'
+      ? world.sink.connections > 0
+      : verb === '.'
+        ? world.sink.heard.includes('DATA')
+        : world.sink.heard.some((line) => line.startsWith(verb));
+  while (!reached()) await new Promise((resolve) => setTimeout(resolve, 2));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  world.clock.advance(minutes * 60_000 - 1);
+  expect(world.logged).toEqual([]);
+  world.clock.advance(1);
+  await world.until(1);
+  expect(world.logged[0]).toMatch(/^Deferred .*(in time)/);
+});
+
+test('while a destination is down its further mail is put off without a try, other mail goes on', async () => {
+  await begin({ reply: (verb) => (verb === 'connect' ? '421 4.3.2 no' : undefined) });
+  world.zones['dead.example'] = { mx: [{ preference: 1, exchange: 'mx.dest.example' }] };
+  for (let n = 0; n < 20; n += 1) await world.queued([`u${n}@dead.example`]);
+  await world.until(20);
+  expect(world.sink.connections).toBeLessThan(5);
+  world.sink.script.reply = () => undefined;
+  await world.queued(['bob@dest.example']);
+  await world.until(1, /^Sent/);
+});
+
+test('what was deferred goes at once when it is told to', async () => {
+  let down = true;
+  await begin({ reply: (verb) => (verb === 'connect' && down ? '421 4.3.2 no' : undefined) });
+  await world.queued(['bob@dest.example']);
+  await world.until(1);
+  down = false;
+  world.clock.advance(1_000);
+  await world.queue.retryNow('SMTPC', 'dest.example');
+  await world.until(1, /^Sent/);
+});
+
+test('stopping ends within its time and leaves nothing leased', async () => {
+  await begin({ reply: (verb) => (verb === 'EHLO' ? 'mute' : undefined) });
+  const id = await world.queued(['bob@dest.example']);
+  while (!world.sink.heard.includes('EHLO mx.jade.example')) await new Promise((resolve) => setTimeout(resolve, 2));
+  await world.smtpc.stop();
+  expect((await world.queue.get(id))?.recipients).toMatchObject([{ attempts: 0 }]);
+  world.sink.script.reply = () => undefined;
+  await world.smtpc.start(() => {});
+  await world.until(1, /^Sent/);
+});

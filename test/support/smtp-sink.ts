@@ -1,0 +1,146 @@
+/** Another mail server for tests: takes mail, or behaves as badly as it is told to. */
+
+import { createServer, type Socket } from 'node:net';
+import { type SecureContextOptions, TLSSocket } from 'node:tls';
+
+export interface SinkMessage {
+  readonly from: string;
+  readonly to: readonly string[];
+  /** The arguments of MAIL and RCPT as they came. */
+  readonly lines: readonly string[];
+  /** As received, dots taken out. */
+  readonly data: string;
+  readonly encrypted: boolean;
+}
+
+export interface SinkScript {
+  /** Keywords of EHLO; undefined refuses EHLO with 502. */
+  extensions?: readonly string[] | undefined;
+  tls?: SecureContextOptions | undefined;
+  /** The reply to a command (`connect` for the greeting, `.` for the end of the data); undefined for the usual one, `drop` hangs up, `mute` says nothing. */
+  reply?: (verb: string, line: string, connection: number) => string | undefined;
+}
+
+export interface Sink {
+  readonly port: number;
+  script: SinkScript;
+  readonly messages: SinkMessage[];
+  /** Every command line, all connections. */
+  readonly heard: string[];
+  connections: number;
+  stop(): Promise<void>;
+}
+
+export async function startSink(script: SinkScript = {}): Promise<Sink> {
+  const server = createServer({ noDelay: true });
+  const open = new Set<Socket>();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  const sink: Sink = {
+    port: typeof address === 'object' && address ? address.port : 0,
+    script: { extensions: ['PIPELINING', 'SIZE 1000000', '8BITMIME', 'SMTPUTF8', 'DSN'], ...script },
+    messages: [],
+    heard: [],
+    connections: 0,
+    stop: async () => {
+      for (const socket of open) socket.destroy();
+      await new Promise<void>((resolve) => server.close(() => resolve()));
+    },
+  };
+  server.on('connection', (socket) => {
+    open.add(socket);
+    socket.on('close', () => open.delete(socket));
+    sink.connections += 1;
+    new SinkSession(sink, socket, sink.connections).begin();
+  });
+  return sink;
+}
+
+class SinkSession {
+  readonly #sink: Sink;
+  readonly #number: number;
+  #socket: Socket;
+  #buffer = '';
+  #from = '';
+  #to: string[] = [];
+  #lines: string[] = [];
+  #inData = false;
+
+  constructor(sink: Sink, socket: Socket, number: number) {
+    this.#sink = sink;
+    this.#socket = socket;
+    this.#number = number;
+  }
+
+  begin(): void {
+    this.#listen();
+    this.#answer('connect', '', '220 sink.example ESMTP');
+  }
+
+  #listen(): void {
+    this.#socket.on('error', () => {});
+    this.#socket.on('data', (chunk) => {
+      this.#buffer += chunk.toString('latin1');
+      this.#read();
+    });
+  }
+
+  #read(): void {
+    for (;;) {
+      const mark = this.#inData ? '\r\n.\r\n' : '\r\n';
+      // Data may be nothing but its end.
+      const text = this.#inData ? `\r\n${this.#buffer}` : this.#buffer;
+      const end = text.indexOf(mark);
+      if (end < 0) return;
+      this.#buffer = text.slice(end + mark.length);
+      if (this.#inData) this.#data(text.slice(2, end + 2));
+      else this.#command(text.slice(0, end));
+    }
+  }
+
+  #data(raw: string): void {
+    this.#inData = false;
+    const data = raw.replace(/(^|\r\n)\./g, '$1');
+    const message = { from: this.#from, to: this.#to, lines: this.#lines, data, encrypted: this.#socket instanceof TLSSocket };
+    const said = this.#answer('.', '', '250 2.0.0 taken');
+    if (said.startsWith('2')) this.#sink.messages.push(message);
+    [this.#from, this.#to, this.#lines] = ['', [], []];
+  }
+
+  #command(line: string): void {
+    this.#sink.heard.push(line);
+    const verb = line.split(/[ :]/, 1)[0]?.toUpperCase() ?? '';
+    const path = /<(.*?)>/.exec(line)?.[1] ?? '';
+    const { extensions, tls } = this.#sink.script;
+    const offered = [...(extensions ?? []), ...(tls && !(this.#socket instanceof TLSSocket) ? ['STARTTLS'] : [])];
+    const keywords = ['sink.example', ...offered].map((one, n, every) => `250${n === every.length - 1 ? ' ' : '-'}${one}`).join('\r\n');
+    const usual: Record<string, string> = {
+      EHLO: extensions ? keywords : '502 5.5.1 what?',
+      HELO: '250 sink.example',
+      DATA: this.#to.length > 0 ? '354 go on' : '503 5.5.1 nobody',
+      STARTTLS: '220 go on',
+      QUIT: '221 bye',
+    };
+    const said = this.#answer(verb, line, usual[verb] ?? '250 2.0.0 ok');
+    if (verb === 'MAIL') [this.#from, this.#to, this.#lines] = [path, [], [line]];
+    if (verb === 'RCPT' && said.startsWith('2')) this.#to.push(path);
+    if (verb === 'RCPT') this.#lines.push(line);
+    if (verb === 'DATA' && said.startsWith('3')) this.#inData = true;
+    if (verb === 'QUIT') this.#socket.end();
+    if (verb === 'STARTTLS' && said.startsWith('2')) this.#encrypt();
+  }
+
+  #encrypt(): void {
+    this.#socket.removeAllListeners('data');
+    this.#buffer = '';
+    this.#socket = new TLSSocket(this.#socket, { isServer: true, ...this.#sink.script.tls });
+    this.#listen();
+  }
+
+  #answer(verb: string, line: string, usual: string): string {
+    const said = this.#sink.script.reply?.(verb, line, this.#number) ?? usual;
+    if (said === 'drop') this.#socket.destroy();
+    else if (said !== 'mute') this.#socket.write(`${said}\r\n`, 'latin1');
+    return said;
+  }
+}
