@@ -7,7 +7,7 @@
 
 import { Fault } from '../base/index.ts';
 import type { Uid } from './port.ts';
-import { ByteReader, ByteWriter } from './wire.ts';
+import { ByteReader, ByteWriter, damaged } from './wire.ts';
 
 export interface Counters {
   uidValidity: number;
@@ -98,6 +98,7 @@ export function decodeCounters(bytes: Uint8Array): Counters {
     recentSince: from.number(),
     recentChunks: new Map(),
   };
+  if (counters.uidNext > 2 ** 32 || counters.messages > counters.uidNext) throw damaged();
   while (from.more) counters.recentChunks.set(from.number(), counters.highestModSeq - from.number());
   return counters;
 }

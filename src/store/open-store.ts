@@ -16,11 +16,12 @@ import { changeFlags } from './flag-changes.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { inboxId } from './keys.ts';
 import { MailboxNames } from './mailbox-names.ts';
+import { messages } from './messages.ts';
 import { knownName } from './names.ts';
 import type { Store } from './port.ts';
 import { type StoreSettings, storeSettings } from './settings.ts';
 import { copy, move, moveAll } from './transfers.ts';
-import { changes, claimRecent, index, messages } from './views.ts';
+import { changes, claimRecent, index } from './views.ts';
 import { Watchers } from './watchers.ts';
 
 export interface StoreOptions {

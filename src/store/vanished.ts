@@ -15,6 +15,9 @@ const blockSize = 32;
 export const mostBlocks = 2048;
 export const blocksDropped = 256;
 
+/** No commit expunges more; a longer run is a damaged record. */
+const longestRun = 100_000;
+
 export const blockOf = (modSeq: number): number => Math.floor(modSeq / blockSize);
 /** The last mod-sequence that belongs to a block. */
 export const endOfBlock = (block: number): number => (block + 1) * blockSize - 1;
@@ -55,7 +58,7 @@ export function readExpunges(bytes: Uint8Array, block: number): Expunge[] {
     for (let ranges = from.number(); ranges > 0; ranges--) {
       const start = before + from.number();
       const length = from.number();
-      if (start + length > 2 ** 32) throw damaged();
+      if (length > longestRun || start + length > 2 ** 32) throw damaged();
       for (let n = 0; n < length; n++) uids.push(start + n);
       before = start + length;
     }

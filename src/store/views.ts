@@ -1,5 +1,5 @@
 /**
- * Looking into a mailbox: its index, what changed in it, its messages.
+ * Looking into a mailbox: its index and what changed in it.
  *
  * Promise: what is returned is committed. A delta names everything up to its `highestModSeq` and nothing after it, so that the next one
  * begins where it ends. Long indexes are decoded in slices, so that the event loop goes on.
@@ -7,19 +7,17 @@
  */
 
 import { setImmediate as yieldLoop } from 'node:timers/promises';
-import { Fault } from '../base/index.ts';
-import type { MessageStructure } from '../mail/index.ts';
-import type { Key } from '../storage/index.ts';
-import { chunkOf, decodeChunk, highestModSeq, type Row } from './chunk.ts';
+import { decodeChunk, highestModSeq, type Row } from './chunk.ts';
 import { type Context, noMailbox, transact } from './context.ts';
 import { type Counters, decodeCounters } from './counters.ts';
 import { KeywordTable } from './flags.ts';
-import { chunkKey, chunkRange, countersKey, keywordsKey, lastNumber, messageKey, structureKey, vanishedRange } from './keys.ts';
-import type { AccountId, IndexEntry, MailboxDelta, MailboxId, StoredMessage, Uid } from './port.ts';
-import { decodeMessage, type MessageRecord } from './records.ts';
+import { chunkKey, chunkRange, countersKey, keywordsKey, lastNumber, vanishedRange } from './keys.ts';
+import type { AccountId, IndexEntry, MailboxDelta, MailboxId, Uid } from './port.ts';
 import { blockOf, readExpunges } from './vanished.ts';
-import { fromJson } from './wire.ts';
+import { damaged } from './wire.ts';
 
+/** Far more than a mailbox ever gives out; more is a damaged record. */
+const mostMissing = 50_000_000;
 /** Chunks decoded between two turns of the event loop: some 8,000 messages, a millisecond or two. */
 const chunksPerTurn = 32;
 
@@ -32,7 +30,7 @@ async function countersOf(ctx: Context, account: AccountId, mailbox: MailboxId):
  * Decodes chunks, keeping the rows that `wanted` says. The keyword table is read after the chunks, so that it knows every keyword in
  * them (numbers are never used twice).
  */
-async function entries(
+export async function entries(
   ctx: Context,
   account: AccountId,
   mailbox: MailboxId,
@@ -119,6 +117,7 @@ async function expungedSince(ctx: Context, account: AccountId, mailbox: MailboxI
 
 /** Every UID given out that is not there any more: the answer for times of which the expunges are forgotten. */
 async function missing(ctx: Context, account: AccountId, mailbox: MailboxId, uidNext: Uid): Promise<Uid[]> {
+  if (uidNext > mostMissing) throw damaged();
   const uids: Uid[] = [];
   let next = 1;
   for await (const [key, bytes] of ctx.keyValue.scan(chunkRange(account, mailbox))) {
@@ -143,64 +142,4 @@ export async function claimRecent(ctx: Context, account: AccountId, mailbox: Mai
     edit.touchCounters();
     return from;
   });
-}
-
-/** Messages read with one call of the engine. */
-const messagesAtOnce = 500;
-
-export async function messages(
-  ctx: Context,
-  account: AccountId,
-  mailbox: MailboxId,
-  uids: readonly Uid[],
-): Promise<(StoredMessage | undefined)[]> {
-  const found: (StoredMessage | undefined)[] = [];
-  for (let at = 0; at < uids.length; at += messagesAtOnce) {
-    for (const message of await someMessages(ctx, account, mailbox, uids.slice(at, at + messagesAtOnce))) found.push(message);
-  }
-  return found;
-}
-
-async function someMessages(
-  ctx: Context,
-  account: AccountId,
-  mailbox: MailboxId,
-  uids: readonly Uid[],
-): Promise<(StoredMessage | undefined)[]> {
-  const numbers = [...new Set(uids.map(chunkOf))];
-  const keys: Key[] = [...numbers.map((no) => chunkKey(account, mailbox, no)), ...uids.map((uid) => messageKey(account, mailbox, uid))];
-  const values = await ctx.keyValue.getMany(keys);
-  const wanted = new Set(uids);
-  const chunks = numbers.flatMap((no, n) => (values[n] ? [[no, values[n]] as const] : []));
-  const rows = new Map((await entries(ctx, account, mailbox, chunks, (row) => wanted.has(row.uid))).map((entry) => [entry.uid, entry]));
-  const records = values.slice(numbers.length).map((bytes) => bytes && decodeMessage(bytes));
-  const structures = await structuresOf(ctx, records);
-  return uids.map((uid, n) => {
-    const entry = rows.get(uid);
-    const record = records[n];
-    const structure = record && structures.get(record.blob.id);
-    if (!entry || !record) return undefined;
-    // Expunged between two reads, and with it went the last reference to the structure; or a record is lost: rebuilding finds it.
-    if (!structure) {
-      ctx.log.warning(`no structure of message ${uid} in mailbox ${mailbox} of account ${account} (blob ${record.blob.id})`);
-      return undefined;
-    }
-    return { ...entry, blob: record.blob, prefix: record.prefix, structure };
-  });
-}
-
-async function structuresOf(ctx: Context, records: readonly (MessageRecord | undefined)[]): Promise<Map<string, MessageStructure>> {
-  const ids = [...new Set(records.flatMap((record) => (record ? [record.blob.id] : [])))];
-  const values = await ctx.keyValue.getMany(ids.map(structureKey));
-  const found = new Map<string, MessageStructure>();
-  for (const [n, id] of ids.entries()) {
-    const bytes = values[n];
-    if (!bytes) continue;
-    try {
-      found.set(id, fromJson<MessageStructure>(bytes));
-    } catch (thrown) {
-      if (!(thrown instanceof Fault)) throw thrown;
-    }
-  }
-  return found;
 }

@@ -147,6 +147,19 @@ test('the last message with a blob takes the structure along, but not a referenc
     expect((await store.message(account, inbox, 3))!.structure.envelope.subject).toBe('shared');
   }));
 
+test('a lost or damaged structure is made anew from the bytes and written back', () =>
+  withBench({}, async (bench) => {
+    const { store, keyValue } = bench;
+    const one = await message(bench, 'Subject: found again\r\n\r\nhello\r\n');
+    await store.append(account, 'INBOX', [one]);
+    const key = `store/structure/${one.blob.id}`;
+    for (const change of [{ deletes: [key] }, { puts: [[key, Buffer.from('{"envel')] as const] }]) {
+      await keyValue.transact(async () => ({ ...change, result: undefined }), 'durable');
+      expect((await store.message(account, inbox, 1))!.structure.envelope.subject).toBe('found again');
+      expect(JSON.parse(Buffer.from((await keyValue.get(key))!).toString()).envelope.subject).toBe('found again');
+    }
+  }));
+
 test(
   'expunges are remembered exactly for 2,048 blocks; a session from before is told every UID that is missing',
   () =>
