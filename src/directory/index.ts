@@ -1,2 +1,13 @@
+export { accessClass } from './access/classes.ts';
+export { type DefaultAccess, defaultAccess } from './access/defaults.ts';
+export type { BundledDirectory } from './bundled.ts';
 export * from './entry.ts';
+export { exportEntries, type ImportOptions, importLdif } from './ldif.ts';
+export { type DirectoryOptions, openDirectory } from './open.ts';
+export { type Hasher, inlineHasher, workerHasher } from './passwords/hasher.ts';
+export { parseScram, passwordText, type ScramVerifier } from './passwords/scheme.ts';
 export * from './port.ts';
+export { loadSchema, schemaFrom } from './schema/load.ts';
+export type { AttributeType, ObjectClass, Schema } from './schema/schema.ts';
+export { type DirectorySettings, directorySettings } from './settings.ts';
+export type { RuleReader, WriteAttempt, WriteRule } from './write/rules.ts';

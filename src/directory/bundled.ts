@@ -1,0 +1,297 @@
+/**
+ * The bundled directory: the Directory port on an embedded database.
+ *
+ * Promise: every write is one durable transaction with its indexes and its change record; a reader sees what is durable; rights
+ * are judged here for every door. Building the parts is open.ts's business.
+ * Spec: RFC 4511
+ */
+
+import { randomUUID } from 'node:crypto';
+import type { Clock, Log } from '../base/index.ts';
+import { type Dn, parseDn, type Rdn } from '../ldap-wire/index.ts';
+import type { KeyValue } from '../storage/index.ts';
+import type { Judge, Subject } from './access/judge.ts';
+import { ruleOf } from './access/rules.ts';
+import { type Attribute, type AttributeValue, Entry } from './entry.ts';
+import type { Feed } from './history/feed.ts';
+import type { Logins } from './passwords/login.ts';
+import { passwordText } from './passwords/scheme.ts';
+import { hashAttributes, hashModifications, type PasswordWriting } from './passwords/writing.ts';
+import {
+  type Actor,
+  type Change,
+  type Directory,
+  DirectoryFault,
+  type Modification,
+  type Position,
+  type SearchRequest,
+  system,
+  type Watch,
+} from './port.ts';
+import { decodeNumber } from './records/codec.ts';
+import { keys } from './records/keys.ts';
+import { Transaction } from './records/transaction.ts';
+import type { View } from './records/view.ts';
+import { subschemaEntry, subschemaName } from './schema/publish.ts';
+import type { Schema } from './schema/schema.ts';
+import { assertion } from './search/evaluate.ts';
+import { noSuchEntry, type Searcher } from './search/search.ts';
+import type { Selector } from './search/select.ts';
+import type { Stamp, Writer } from './write/writer.ts';
+
+export interface BundledParts {
+  readonly keyValue: KeyValue;
+  readonly view: View;
+  readonly schema: Schema;
+  readonly judge: Judge;
+  readonly searcher: Searcher;
+  readonly selector: Selector;
+  readonly writer: Writer;
+  readonly feed: Feed;
+  readonly passwords: PasswordWriting;
+  readonly systemBase: Dn;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly closing: () => Promise<void>;
+}
+
+const subschemaDn = parseDn(subschemaName);
+const everything = ['*', '+'];
+
+export class BundledDirectory implements Directory {
+  readonly schema: Schema;
+  readonly #parts: BundledParts;
+  readonly #accessBase: Dn;
+  readonly #subschema: Entry;
+  #logins: Logins | undefined;
+
+  constructor(parts: BundledParts) {
+    this.#parts = parts;
+    this.schema = parts.schema;
+    this.#accessBase = parseDn(`cn=access,${parts.systemBase.toString()}`);
+    this.#subschema = subschemaEntry(parts.schema);
+  }
+
+  /** Given once, by open.ts: logging in needs this directory itself. */
+  useLogins(logins: Logins): void {
+    this.#logins = logins;
+  }
+
+  search(actor: Actor, request: SearchRequest): AsyncIterable<Entry> {
+    if (request.base.key === subschemaDn.key) return this.#searchSubschema(actor, request);
+    return this.#parts.searcher.search(actor, request);
+  }
+
+  /** The whole answer at once where a few index records give it, else undefined: then `search`. */
+  answerNow(actor: Actor, request: SearchRequest): readonly Entry[] | undefined {
+    if (request.base.key === subschemaDn.key) return undefined;
+    return this.#parts.searcher.answerNow(actor, request);
+  }
+
+  async *#searchSubschema(_actor: Actor, request: SearchRequest): AsyncGenerator<Entry> {
+    if (request.scope === 'one') return;
+    yield this.#shownSubschema(request.attributes, request.typesOnly ?? false);
+  }
+
+  /** Anybody may read the schema: it says nothing about anybody. */
+  #shownSubschema(attributes: readonly string[] | undefined, typesOnly: boolean): Entry {
+    const selection = this.#parts.selector.selection(attributes, typesOnly);
+    const shown = [...this.#subschema.attributes].filter(([lower, { name }]) => selection.wants(lower, this.schema.describe(name)?.type));
+    return new Entry(
+      subschemaDn,
+      shown.map(([, { name, values }]) => ({ name, values: typesOnly ? [] : values })),
+    );
+  }
+
+  subschemaEntry(): Entry {
+    return this.#subschema;
+  }
+
+  /** What the root DSE says of this directory; the door adds what it speaks. */
+  rootDse(): { readonly namingContexts: readonly string[]; readonly subschemaSubentry: string } {
+    return { namingContexts: this.#contexts, subschemaSubentry: subschemaName };
+  }
+
+  #contexts: readonly string[] = [];
+
+  /** Reads the naming contexts and the access rules; once at the start, and again when they have changed. */
+  async refresh(): Promise<void> {
+    const { keyValue, view, judge, log } = this.#parts;
+    const below = async (id: number): Promise<Entry[]> => {
+      const found: Entry[] = [];
+      for await (const [, octets] of keyValue.scan(keys.names(id))) {
+        const stored = view.load(decodeNumber(octets));
+        if (stored) found.push(stored.entry);
+      }
+      return found;
+    };
+    this.#contexts = (await below(0)).map((entry) => entry.dn.toString());
+    const access = view.find(this.#accessBase);
+    const rules = (access ? await below(access.id) : [])
+      .filter((entry) => entry.isA('mtAccess'))
+      .map((entry) => ({ entry, rule: ruleOf(entry) }))
+      .filter(({ entry, rule }) => {
+        if (typeof rule === 'string') log.error(`the access rule ${entry.dn.toString()} is not used: ${rule}`);
+        return typeof rule !== 'string';
+      });
+    judge.setRules(rules.map(({ rule }) => rule).filter((rule) => typeof rule !== 'string'));
+  }
+
+  async read(actor: Actor, dn: Dn, attributes?: readonly string[]): Promise<Entry | undefined> {
+    const { view, judge, selector } = this.#parts;
+    if (dn.key === subschemaDn.key) return this.#shownSubschema(attributes, false);
+    const subject = judge.subject(actor);
+    const stored = view.find(dn);
+    if (!stored || !judge.knows(subject, stored.entry)) return undefined;
+    return selector.select(stored, selector.selection(attributes, false), judge.verdict(subject, stored.entry));
+  }
+
+  async compare(actor: Actor, dn: Dn, attribute: string, value: AttributeValue): Promise<boolean> {
+    const { view, judge, selector, passwords } = this.#parts;
+    const subject = judge.subject(actor);
+    const stored = view.find(dn);
+    if (!stored || !judge.knows(subject, stored.entry)) throw noSuchEntry(dn, view, judge, subject);
+    const described = this.schema.describe(attribute);
+    if (!described) throw new DirectoryFault('undefinedAttributeType', `attribute ${attribute.slice(0, 100)}: not defined in the schema`);
+    const { type } = described;
+    if (!judge.verdict(subject, stored.entry).allows(type, 'compare')) {
+      throw new DirectoryFault('insufficientAccessRights', `attribute ${type.name}: you may not compare it`);
+    }
+    const types = described.options.length > 0 ? [] : this.schema.withSubtypes(type).map((each) => each.lower);
+    const values = [described.lower, ...types].flatMap((name) => stored.entry.values(name).concat(selector.computed(stored, name) ?? []));
+    if (values.length === 0) throw new DirectoryFault('noSuchAttribute', `attribute ${type.name}: the entry does not have it`);
+    if (type.secret && type.oid === '2.5.4.35') return (await passwords.hasher.check(passwordText(value), values.map(passwordText))) >= 0;
+    if (!type.equality) throw new DirectoryFault('inappropriateMatching', `attribute ${type.name}: has no equality rule`);
+    const asserted = typeof value === 'string' ? value : assertion(value, type.syntax.textual);
+    const wanted = asserted === undefined ? undefined : type.equality.normalise(asserted);
+    if (wanted === undefined)
+      throw new DirectoryFault('invalidAttributeSyntax', `attribute ${type.name}: the value is not a valid ${type.syntax.name}`);
+    return values.some((each) => type.equality?.normalise(each) === wanted);
+  }
+
+  async add(actor: Actor, dn: Dn, attributes: readonly Attribute[]): Promise<void> {
+    const { judge, passwords, writer } = this.#parts;
+    const subject = judge.subject(actor);
+    // Before any hashing: a stranger must not be able to make work.
+    if (!subject.root && !judge.mayEntry(subject, new Entry(dn, attributes), 'add')) throw await this.#refusedAdd(subject, dn);
+    const hashed = await hashAttributes(passwords, attributes);
+    await this.#write(actor, dn, (tx, stamp) => writer.add(tx, stamp, dn, hashed));
+  }
+
+  async #refusedAdd(subject: Subject, dn: Dn): Promise<DirectoryFault> {
+    const { view, judge } = this.#parts;
+    const parent = dn.parent && view.find(dn.parent);
+    if (parent && judge.knows(subject, parent.entry)) return new DirectoryFault('insufficientAccessRights', 'you may not add this entry');
+    if (!dn.parent || dn.parent.rdns.length === 0)
+      return new DirectoryFault('insufficientAccessRights', 'you may not add a naming context');
+    return noSuchEntry(dn.parent, view, judge, subject);
+  }
+
+  async modify(actor: Actor, dn: Dn, modifications: readonly Modification[]): Promise<void> {
+    const { judge, view, passwords, writer } = this.#parts;
+    const subject = judge.subject(actor);
+    const secret = modifications.some(({ attribute }) => this.schema.describe(attribute.name)?.type.secret);
+    if (secret && !subject.root) {
+      const stored = view.find(dn);
+      if (!stored || !judge.knows(subject, stored.entry)) throw noSuchEntry(dn, view, judge, subject);
+      const verdict = judge.verdict(subject, stored.entry);
+      for (const { attribute } of modifications) {
+        const type = this.schema.describe(attribute.name)?.type;
+        if (type && !verdict.allows(type, 'write'))
+          throw new DirectoryFault('insufficientAccessRights', `attribute ${type.name}: you may not change it`);
+      }
+    }
+    const hashed = await hashModifications(passwords, modifications, () => view.find(dn)?.entry.values('userPassword') ?? []);
+    await this.#write(actor, dn, (tx, stamp) => writer.modify(tx, stamp, dn, hashed));
+  }
+
+  async rename(actor: Actor, dn: Dn, to: { readonly rdn: Rdn; readonly deleteOldRdn: boolean; readonly newSuperior?: Dn }): Promise<void> {
+    await this.#write(actor, dn, (tx, stamp) => this.#parts.writer.rename(tx, stamp, dn, to));
+  }
+
+  async delete(actor: Actor, dn: Dn): Promise<void> {
+    await this.#write(actor, dn, (tx, stamp) => this.#parts.writer.delete(tx, stamp, dn));
+  }
+
+  async authenticate(dn: Dn, password: string, from: { readonly door: string; readonly address?: string }): Promise<Actor> {
+    if (!this.#logins) throw new DirectoryFault('unavailable', 'log-ins are not possible yet');
+    return this.#logins.authenticate(dn, password, from);
+  }
+
+  async position(): Promise<Position> {
+    return this.#parts.view.change();
+  }
+
+  async watch(from: Position | undefined, listener: (change: Change) => void, lost: () => void): Promise<Watch> {
+    return this.#parts.feed.watch(from, listener, lost);
+  }
+
+  /** Replaces one stored form of a password by another, if it is still there. */
+  async upgradePassword(dn: Dn, old: string, fresh: string): Promise<void> {
+    await this.#write(system('login'), dn, (tx, stamp) =>
+      this.#parts.writer.modify(tx, stamp, dn, [
+        { operation: 'delete', attribute: { name: 'userPassword', values: [old] } },
+        { operation: 'add', attribute: { name: 'userPassword', values: [fresh] } },
+      ]),
+    );
+  }
+
+  /** Adds many entries in one transaction, without a change record each: for an import. All or none of the batch. */
+  async addBatch(actor: Actor, entries: readonly { readonly dn: Dn; readonly attributes: readonly Attribute[] }[]): Promise<void> {
+    const { passwords, writer } = this.#parts;
+    const hashed: { dn: Dn; attributes: readonly Attribute[] }[] = [];
+    for (const { dn, attributes } of entries) hashed.push({ dn, attributes: await hashAttributes(passwords, attributes) });
+    const stamps = hashed.map(() => this.#stamp(actor, false));
+    await this.#commit(
+      async (tx) => {
+        for (const [n, { dn, attributes }] of hashed.entries()) {
+          try {
+            await writer.add(tx, stamps[n] ?? this.#stamp(actor, false), dn, attributes);
+          } catch (thrown) {
+            if (!(thrown instanceof DirectoryFault)) throw thrown;
+            throw new DirectoryFault(thrown.result, `${dn.toString()}: ${thrown.say}`, { cause: thrown, matched: thrown.matched });
+          }
+        }
+      },
+      hashed.map(({ dn }) => dn),
+    );
+  }
+
+  #stamp(actor: Actor, history: boolean): Stamp {
+    const uuids: string[] = [];
+    const uuid = (n: number): string => {
+      uuids[n] ??= randomUUID();
+      return uuids[n];
+    };
+    return { actor, at: this.#parts.clock.now(), uuid, history };
+  }
+
+  async #write(actor: Actor, dn: Dn, what: (tx: Transaction, stamp: Stamp) => Promise<void>): Promise<void> {
+    const stamp = this.#stamp(actor, true);
+    await this.#commit((tx) => what(tx, stamp), [dn]);
+  }
+
+  async #commit(what: (tx: Transaction) => Promise<void>, names: readonly Dn[]): Promise<void> {
+    let done: Transaction | undefined;
+    await this.#parts.keyValue.transact(async (read) => {
+      const tx = new Transaction(read);
+      await what(tx);
+      done = tx;
+      return tx.changes(undefined);
+    }, 'durable');
+    if (done) this.#parts.view.forget({ ids: done.touched, names: done.gone, all: done.renamed });
+    const system = names.some((dn) => dn.isWithin(this.#accessBase) || this.#parts.systemBase.isWithin(dn) || dn.rdns.length <= 1);
+    // A whole tree may have been made on the way (missing dc levels).
+    if (system || done?.contexts) await this.refresh();
+  }
+
+  /** The system's own view: every attribute, secrets included. For export and checks. */
+  async readAll(dn: Dn): Promise<Entry | undefined> {
+    return this.read(system('directory'), dn, everything);
+  }
+
+  async close(): Promise<void> {
+    this.#parts.feed.close();
+    await this.#parts.closing();
+  }
+}

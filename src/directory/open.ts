@@ -1,0 +1,112 @@
+/**
+ * Builds the bundled directory from its parts.
+ */
+
+import type { Clock, Live, Log } from '../base/index.ts';
+import { type Dn, parseDn } from '../ldap-wire/index.ts';
+import type { KeyValue } from '../storage/index.ts';
+import { Judge } from './access/judge.ts';
+import { BundledDirectory } from './bundled.ts';
+import { Feed } from './history/feed.ts';
+import { trimHistory } from './history/trim.ts';
+import { type Hasher, workerHasher } from './passwords/hasher.ts';
+import { Logins } from './passwords/login.ts';
+import { defaultIndexes, Indexes, type IndexTable } from './records/indexes.ts';
+import { ensureIndexes } from './records/rebuild.ts';
+import { View } from './records/view.ts';
+import type { Schema } from './schema/schema.ts';
+import { Compiler } from './search/evaluate.ts';
+import { Planner } from './search/plan.ts';
+import { Searcher } from './search/search.ts';
+import { Selector } from './search/select.ts';
+import type { DirectorySettings } from './settings.ts';
+import { isListMember, uniqueAddresses, type WriteRule } from './write/rules.ts';
+import { Writer } from './write/writer.ts';
+
+export interface DirectoryOptions {
+  /** A database of its own, in this process (`getNow` must work). Closing it is the caller's business. */
+  readonly keyValue: KeyValue;
+  readonly schema: Schema;
+  readonly settings: Live<DirectorySettings>;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Base of the system tree (default `cn=mailtree`). */
+  readonly systemBase?: Dn;
+  /** Further entries that may stand without a parent; `dc=` entries always may. */
+  readonly suffixes?: readonly Dn[];
+  /** Rules of the platform, beside the schema's and the uniqueness of addresses. */
+  readonly rules?: readonly WriteRule[];
+  /** Attributes that hold addresses (default mail, mailLocalAddress, mtMailAddress). */
+  readonly addressAttributes?: readonly string[];
+  /** Attributes to index beside the default ones, or other kinds for those. */
+  readonly indexes?: IndexTable;
+  /** Hashing of passwords (default: workers). */
+  readonly hasher?: Hasher;
+}
+
+const trimEvery = 3_600_000;
+const day = 86_400_000;
+
+/** Opens the directory: brings indexes up to date if their table changed, reads the access rules, starts trimming history. */
+export async function openDirectory(options: DirectoryOptions): Promise<BundledDirectory> {
+  const { keyValue, schema, settings, clock, log } = options;
+  const systemBase = options.systemBase ?? parseDn('cn=mailtree');
+  for (const note of schema.notes) log.warning(`schema: ${note}`);
+  const view = new View(keyValue);
+  const indexes = new Indexes(schema, { ...defaultIndexes, ...options.indexes });
+  await ensureIndexes(keyValue, indexes, log);
+  const judge = new Judge({ schema, systemBase, anonymousReads: () => settings.value.anonymousRead });
+  const selector = new Selector(schema, (id) => view.childCount(id));
+  const compiler = new Compiler(schema, (stored, name) => selector.computed(stored, name));
+  const planner = new Planner({ keyValue, view, indexes });
+  const searcher = new Searcher({ keyValue, view, judge, compiler, planner, selector, settings, clock, log });
+  const addresses = options.addressAttributes ?? ['mail', 'mailLocalAddress', 'mtMailAddress'];
+  const unique = uniqueAddresses({ attributes: addresses.filter((name) => schema.attribute(name)), except: isListMember });
+  const writer = new Writer({
+    schema,
+    indexes,
+    judge,
+    rules: [unique, ...(options.rules ?? [])],
+    suffixes: [systemBase, ...(options.suffixes ?? [])],
+  });
+  const hasher = options.hasher ?? workerHasher();
+  const feed = new Feed({ keyValue, view, log });
+  let stopTrimming = (): void => {};
+  const directory = new BundledDirectory({
+    keyValue,
+    view,
+    schema,
+    judge,
+    searcher,
+    selector,
+    writer,
+    feed,
+    passwords: { schema, hasher, settings: () => settings.value },
+    systemBase,
+    clock,
+    log,
+    closing: async () => {
+      stopTrimming();
+      await hasher.close();
+    },
+  });
+  directory.useLogins(
+    new Logins({
+      hasher,
+      settings,
+      clock,
+      log,
+      find: (dn) => view.find(dn)?.entry,
+      upgrade: (dn, old, fresh) => directory.upgradePassword(dn, old, fresh),
+    }),
+  );
+  await directory.refresh();
+  const trim = (): void => {
+    trimHistory(keyValue, view, clock.now() - settings.value.historyDays * day).catch((thrown: unknown) =>
+      log.warning('old changes could not be removed from the history', thrown),
+    );
+    stopTrimming = clock.after(trimEvery, trim);
+  };
+  stopTrimming = clock.after(60_000, trim);
+  return directory;
+}

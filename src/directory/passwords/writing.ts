@@ -1,0 +1,76 @@
+/**
+ * Passwords on their way into the directory: clear ones become verifiers before a transaction sees them, so that none is ever
+ * stored, logged or replayed.
+ */
+
+import type { Attribute, AttributeValue } from '../entry.ts';
+import { DirectoryFault, type Modification } from '../port.ts';
+import type { Schema } from '../schema/schema.ts';
+import type { DirectorySettings } from '../settings.ts';
+import type { Hasher } from './hasher.ts';
+import { passwordText, storedPassword } from './scheme.ts';
+
+const passwordOid = '2.5.4.35';
+const longest = 1024;
+
+export interface PasswordWriting {
+  readonly schema: Schema;
+  readonly hasher: Hasher;
+  readonly settings: () => DirectorySettings;
+}
+
+const isPassword = (schema: Schema, attribute: Attribute): boolean => schema.describe(attribute.name)?.type.oid === passwordOid;
+
+async function storedForm(parts: PasswordWriting, value: AttributeValue): Promise<string> {
+  const given = passwordText(value);
+  if (storedPassword(given)) return given;
+  const clear = given.replace(/^\{CLEARTEXT\}/i, '');
+  const { minimumPassword, scramIterations } = parts.settings();
+  if ([...clear].length < minimumPassword) {
+    throw new DirectoryFault('constraintViolation', `attribute userPassword: a password has at least ${minimumPassword} characters`);
+  }
+  if (clear.length > longest)
+    throw new DirectoryFault('constraintViolation', `attribute userPassword: a password has at most ${longest} characters`);
+  return parts.hasher.derive(clear, scramIterations);
+}
+
+async function storedForms(parts: PasswordWriting, attribute: Attribute): Promise<Attribute> {
+  const values: string[] = [];
+  for (const value of attribute.values) values.push(await storedForm(parts, value));
+  return { name: attribute.name, values };
+}
+
+/** The attributes of a new entry with every password in its stored form. */
+export async function hashAttributes(parts: PasswordWriting, attributes: readonly Attribute[]): Promise<readonly Attribute[]> {
+  if (!attributes.some((attribute) => isPassword(parts.schema, attribute))) return attributes;
+  return Promise.all(attributes.map((attribute) => (isPassword(parts.schema, attribute) ? storedForms(parts, attribute) : attribute)));
+}
+
+/**
+ * The same for modifications. Deleting a password in clear deletes the stored form that it fits, so that a client may change
+ * a password by naming the old one.
+ */
+export async function hashModifications(
+  parts: PasswordWriting,
+  modifications: readonly Modification[],
+  current: () => readonly AttributeValue[],
+): Promise<readonly Modification[]> {
+  if (!modifications.some(({ attribute }) => isPassword(parts.schema, attribute))) return modifications;
+  const done: Modification[] = [];
+  for (const modification of modifications) {
+    const { operation, attribute } = modification;
+    if (!isPassword(parts.schema, attribute)) done.push(modification);
+    else if (operation !== 'delete') done.push({ operation, attribute: await storedForms(parts, attribute) });
+    else {
+      const stored = current().map(passwordText);
+      const values: string[] = [];
+      for (const value of attribute.values) {
+        const text = passwordText(value);
+        const place = storedPassword(text) ? -1 : await parts.hasher.check(text, stored);
+        values.push(stored[place] ?? text);
+      }
+      done.push({ operation, attribute: { name: attribute.name, values } });
+    }
+  }
+  return done;
+}

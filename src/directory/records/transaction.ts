@@ -1,0 +1,95 @@
+/**
+ * One transaction on the directory's database: reads see its own writes, and at the end it is a list of puts and deletes.
+ *
+ * Several operations may share one (an import does). Which records mean what is the callers' business.
+ */
+
+import type { Dn } from '../../ldap-wire/index.ts';
+import type { Changes, KeyRange, PartReader } from '../../storage/index.ts';
+import { decodeEntry, decodeNumber, decodeText, type EntryRecord, encodeNumber, encodeText } from './codec.ts';
+import { changed, keys, lastId } from './keys.ts';
+
+/** Next free entry id and last change number. */
+export interface Counters {
+  nextId: number;
+  change: number;
+}
+
+const nothing = new Uint8Array(0);
+
+export class Transaction {
+  readonly #read: PartReader;
+  readonly #written = new Map<string, Uint8Array | undefined>();
+  #counters: Counters | undefined;
+  /** Entries whose cached form is out of date once this is committed. */
+  readonly touched = new Set<number>();
+  /** Names that no longer mean what they meant. */
+  readonly gone: Dn[] = [];
+  /** Set when an entry with others below it was renamed. */
+  renamed = false;
+  /** Set when an entry without a parent came or went. */
+  contexts = false;
+
+  constructor(read: PartReader) {
+    this.#read = read;
+  }
+
+  async get(key: string): Promise<Uint8Array | undefined> {
+    if (this.#written.has(key)) return this.#written.get(key);
+    return this.#read.get(key);
+  }
+
+  put(key: string, value: Uint8Array = nothing): void {
+    this.#written.set(key, value);
+  }
+
+  delete(key: string): void {
+    this.#written.set(key, undefined);
+  }
+
+  /** Ids at the ends of the keys of a range, with what this transaction has added and removed; at most `limit`. */
+  async ids(range: KeyRange, limit: number): Promise<number[]> {
+    const found = await this.#read.scan(range, limit + this.#written.size);
+    const all = new Set(found.map(([key]) => key).filter((key) => !this.#written.has(key) || this.#written.get(key) !== undefined));
+    for (const [key, value] of this.#written) if (value !== undefined && key >= range.from && key < range.to) all.add(key);
+    return [...all].slice(0, limit).map(lastId);
+  }
+
+  async counters(): Promise<Counters> {
+    if (!this.#counters) {
+      const [nextId = 1, change = 0] = decodeText((await this.get(keys.counters)) ?? nothing)
+        .split(' ')
+        .filter((text) => text !== '')
+        .map(Number);
+      this.#counters = { nextId, change };
+    }
+    return this.#counters;
+  }
+
+  async entry(id: number): Promise<EntryRecord | undefined> {
+    const octets = await this.get(keys.entry(id));
+    return octets === undefined ? undefined : decodeEntry(octets);
+  }
+
+  async childCount(id: number): Promise<number> {
+    return decodeNumber(await this.get(keys.children(id)));
+  }
+
+  async addToChildCount(id: number, by: number): Promise<void> {
+    const count = (await this.childCount(id)) + by;
+    if (count > 0) this.put(keys.children(id), encodeNumber(count));
+    else this.delete(keys.children(id));
+  }
+
+  /** Everything as the storage takes it. */
+  changes<T>(result: T): Changes<T> {
+    if (this.#counters) this.put(keys.counters, encodeText(`${this.#counters.nextId} ${this.#counters.change}`));
+    const puts: [string, Uint8Array][] = [];
+    const deletes: string[] = [];
+    for (const [key, value] of this.#written) {
+      if (value === undefined) deletes.push(key);
+      else puts.push([key, value]);
+    }
+    return { puts, deletes, wake: [changed], result };
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * The committed directory, read at once: entries by id and by name, without leaving the current turn of the loop.
+ *
+ * Promise: memory has a bound; after `forget` nothing old is given out. A decoded Entry is the same object until its
+ * record changes, so what others derive from it can be cached beside it.
+ * Who may see what is access's business.
+ */
+
+import { type Dn, type Rdn, rdnKey, rootDn } from '../../ldap-wire/index.ts';
+import type { KeyValue } from '../../storage/index.ts';
+import { Entry } from '../entry.ts';
+import { decodeEntry, decodeNumber, decodePosting, decodeText, type Posting } from './codec.ts';
+import { keys, rootId } from './keys.ts';
+import type { Transaction } from './transaction.ts';
+
+export interface Stored {
+  readonly id: number;
+  readonly parent: number;
+  readonly entry: Entry;
+  /** Whether some attribute has options (`cn;lang-en`). */
+  readonly optioned: boolean;
+}
+
+export interface ViewLimits {
+  readonly entries: number;
+  /** Octets of the records behind the entries. */
+  readonly octets: number;
+}
+
+const names = 50_000;
+
+export class View {
+  readonly #keyValue: KeyValue;
+  readonly #limits: ViewLimits;
+  readonly #entries = new Map<number, { stored: Stored; size: number }>();
+  readonly #ids = new Map<string, number>();
+  #octets = 0;
+
+  constructor(keyValue: KeyValue, limits: ViewLimits = { entries: 20_000, octets: 64 * 1024 * 1024 }) {
+    this.#keyValue = keyValue;
+    this.#limits = limits;
+  }
+
+  /** The entry with this id, or undefined where there is none (any more). */
+  load(id: number): Stored | undefined {
+    const cached = this.#entries.get(id);
+    if (cached) {
+      this.#entries.delete(id);
+      this.#entries.set(id, cached);
+      return cached.stored;
+    }
+    const octets = this.#keyValue.getNow(keys.entry(id));
+    if (!octets) return undefined;
+    const record = decodeEntry(octets);
+    const above = record.parent === rootId ? rootDn : this.load(record.parent)?.entry.dn;
+    if (!above) return undefined;
+    const entry = new Entry(above.child(record.rdn), record.attributes);
+    const stored = { id, parent: record.parent, entry, optioned: record.attributes.some((attribute) => attribute.name.includes(';')) };
+    this.#keep(id, stored, octets.length);
+    return stored;
+  }
+
+  #keep(id: number, stored: Stored, size: number): void {
+    this.#entries.set(id, { stored, size });
+    this.#octets += size;
+    for (const [oldest, { size: freed }] of this.#entries) {
+      if (this.#entries.size <= this.#limits.entries && this.#octets <= this.#limits.octets) break;
+      this.#entries.delete(oldest);
+      this.#octets -= freed;
+    }
+  }
+
+  child(parent: number, rdn: Rdn): number | undefined {
+    const octets = this.#keyValue.getNow(keys.name(parent, rdnKey(rdn)));
+    return octets === undefined ? undefined : decodeNumber(octets);
+  }
+
+  /** Id of the entry with this name. The root has none. */
+  idOf(dn: Dn): number | undefined {
+    const known = this.#ids.get(dn.key);
+    if (known !== undefined) return known;
+    let id: number | undefined = rootId;
+    for (let level = dn.rdns.length - 1; level >= 0 && id !== undefined; level--) id = this.child(id, dn.rdns[level] ?? []);
+    if (id === undefined || id === rootId) return undefined;
+    if (this.#ids.size >= names) this.#ids.clear();
+    this.#ids.set(dn.key, id);
+    return id;
+  }
+
+  find(dn: Dn): Stored | undefined {
+    const id = this.idOf(dn);
+    return id === undefined ? undefined : this.load(id);
+  }
+
+  /** The deepest entry on the way to this name that exists, without the entry itself. */
+  deepest(dn: Dn): Stored | undefined {
+    for (let above = dn.parent; above && above.rdns.length > 0; above = above.parent) {
+      const found = this.find(above);
+      if (found) return found;
+    }
+    return undefined;
+  }
+
+  childCount(id: number): number {
+    return decodeNumber(this.#keyValue.getNow(keys.children(id)));
+  }
+
+  posting(attribute: string, value: string): Posting {
+    const octets = this.#keyValue.getNow(keys.head(attribute, value));
+    return octets === undefined ? { ids: [] } : decodePosting(octets);
+  }
+
+  /** Number of the last committed change. */
+  change(): number {
+    const octets = this.#keyValue.getNow(keys.counters);
+    return octets === undefined ? 0 : Number(decodeText(octets).split(' ')[1] ?? 0);
+  }
+
+  trimmed(): number {
+    return decodeNumber(this.#keyValue.getNow(keys.trimmed));
+  }
+
+  /** What was known of these entries and names is out of date; `all`: everything, for a subtree has moved. */
+  forget(what: { readonly ids: Iterable<number>; readonly names: Iterable<Dn>; readonly all: boolean }): void {
+    if (what.all) {
+      this.#entries.clear();
+      this.#ids.clear();
+      this.#octets = 0;
+      return;
+    }
+    for (const dn of what.names) this.#ids.delete(dn.key);
+    for (const id of what.ids) {
+      const cached = this.#entries.get(id);
+      if (cached) this.#octets -= cached.size;
+      this.#entries.delete(id);
+    }
+  }
+}
+
+/** Id of the entry with this name as a transaction sees it; `rootId` for the root. */
+export async function idInside(transaction: Transaction, dn: Dn): Promise<number | undefined> {
+  let id = rootId;
+  for (let level = dn.rdns.length - 1; level >= 0; level--) {
+    const octets = await transaction.get(keys.name(id, rdnKey(dn.rdns[level] ?? [])));
+    if (octets === undefined) return undefined;
+    id = decodeNumber(octets);
+  }
+  return id;
+}
+
+/** Name of an entry as a transaction sees it. */
+export async function dnInside(transaction: Transaction, id: number): Promise<Dn> {
+  const rdns: Rdn[] = [];
+  for (let at = id; at !== rootId; ) {
+    const record = await transaction.entry(at);
+    if (!record) break;
+    rdns.push(record.rdn);
+    at = record.parent;
+  }
+  return rdns.reduceRight<Dn>((dn, rdn) => dn.child(rdn), rootDn);
+}

@@ -1,0 +1,116 @@
+/**
+ * What of an entry an asker gets: the attributes asked for, as far as they may be read.
+ *
+ * Promise: the same entry, rights and selection give the same Entry object, so a door can keep its encoding beside it.
+ * Spec: RFC 4511 §4.5.1.8, RFC 3673 (`+`), RFC 4529 (`@class`)
+ */
+
+import type { Verdict } from '../access/judge.ts';
+import { type Attribute, type AttributeValue, Entry } from '../entry.ts';
+import type { Stored } from '../records/view.ts';
+import { subschemaName } from '../schema/publish.ts';
+import type { AttributeType, Schema } from '../schema/schema.ts';
+
+export interface Selection {
+  readonly sign: string;
+  readonly typesOnly: boolean;
+  /** Computed attributes that are wanted, by lower-case name. */
+  readonly computed: readonly string[];
+  wants(lower: string, type: AttributeType | undefined): boolean;
+}
+
+const variants = 16;
+const computedNames = ['hassubordinates', 'entrydn', 'subschemasubentry'];
+
+export class Selector {
+  readonly #schema: Schema;
+  readonly #childCount: (id: number) => number;
+  readonly #selections = new Map<string, Selection>();
+  readonly #made = new WeakMap<Entry, Map<string, Entry>>();
+
+  constructor(schema: Schema, childCount: (id: number) => number) {
+    this.#schema = schema;
+    this.#childCount = childCount;
+  }
+
+  /** Empty or undefined: all user attributes. */
+  selection(attributes: readonly string[] | undefined, typesOnly: boolean): Selection {
+    const sign = `${typesOnly ? '!' : ''}${attributes?.join(',') ?? ''}`;
+    const known = this.#selections.get(sign);
+    if (known) return known;
+    const made = this.#make(sign, attributes ?? [], typesOnly);
+    if (this.#selections.size >= 1000) this.#selections.clear();
+    if (sign.length < 1000) this.#selections.set(sign, made);
+    return made;
+  }
+
+  #make(sign: string, attributes: readonly string[], typesOnly: boolean): Selection {
+    const list = attributes.map((name) => name.trim().toLowerCase());
+    const user = list.length === 0 || list.includes('*');
+    const operational = list.includes('+');
+    const types = new Set<string>();
+    const exact = new Set<string>();
+    for (const name of list) {
+      if (name.startsWith('@')) {
+        const item = this.#schema.objectClass(name.slice(1));
+        for (const each of item ? [...item.must, ...item.may] : []) types.add(each);
+        continue;
+      }
+      const described = this.#schema.describe(name);
+      if (!described) continue;
+      if (described.options.length > 0) exact.add(described.lower);
+      else for (const type of this.#schema.withSubtypes(described.type)) types.add(type.lower);
+    }
+    return {
+      sign,
+      typesOnly,
+      computed: computedNames.filter((name) => operational || types.has(name)),
+      wants: (lower, type) =>
+        (type?.operational ? operational : user) || types.has(type?.lower ?? lower) || (exact.size > 0 && exact.has(lower)),
+    };
+  }
+
+  /** Values that no record holds. */
+  computed(stored: Stored, name: string): readonly AttributeValue[] | undefined {
+    if (name === 'entrydn') return [stored.entry.dn.toString()];
+    if (name === 'hassubordinates') return [this.#childCount(stored.id) > 0 ? 'TRUE' : 'FALSE'];
+    if (name === 'subschemasubentry') return [subschemaName];
+    return undefined;
+  }
+
+  select(stored: Stored, selection: Selection, verdict: Verdict): Entry {
+    // Whether there are subordinates changes without the entry changing: such an answer is not kept.
+    const keep = !selection.computed.includes('hassubordinates');
+    const sign = keep ? `${verdict.sign}|${selection.sign}` : '';
+    const known = keep ? this.#made.get(stored.entry) : undefined;
+    const ready = known?.get(sign);
+    if (ready) return ready;
+    const made = this.#cut(stored, selection, verdict);
+    if (keep) {
+      const kept = known ?? new Map<string, Entry>();
+      if (!known) this.#made.set(stored.entry, kept);
+      if (kept.size >= variants) kept.clear();
+      kept.set(sign, made);
+    }
+    return made;
+  }
+
+  #cut(stored: Stored, selection: Selection, verdict: Verdict): Entry {
+    const found: Attribute[] = [];
+    const take = (name: string, values: readonly AttributeValue[]): void => {
+      found.push(selection.typesOnly ? { name, values: [] } : { name, values });
+    };
+    for (const [lower, attribute] of stored.entry.attributes) {
+      const type = this.#schema.describe(attribute.name)?.type;
+      if (!selection.wants(lower, type)) continue;
+      // What the schema has lost since it was written is shown to the server alone.
+      if (type ? verdict.allows(type, 'read') : verdict.sign === 'system') take(attribute.name, attribute.values);
+    }
+    for (const name of selection.computed) {
+      const type = this.#schema.attribute(name);
+      const values = this.computed(stored, name);
+      if (type && values && verdict.allows(type, 'read')) take(type.name, values);
+    }
+    return new Entry(stored.entry.dn, found);
+  }
+}

@@ -1,0 +1,103 @@
+/** Settings of the directory itself: `cn=directory`. Where it listens is the LDAP door's business. */
+
+import { boolean, declareSettings, integer, type SettingsOf } from '../settings/index.ts';
+
+export const directorySettings = declareSettings({
+  objectClass: 'mtDirectory',
+  entry: 'cn=directory',
+  title: 'Directory',
+  help: 'Limits of searches, keeping of the change history, and how passwords are stored and checked.',
+  settings: {
+    sizeLimit: integer({
+      attribute: 'mtDirectorySizeLimit',
+      default: 1000,
+      min: 0,
+      max: 10_000_000,
+      unit: 'entries',
+      label: 'Size limit',
+      help: 'Entries a search returns at most. 0 is no limit. Super administrators have none.',
+      spec: 'DIR-07',
+    }),
+    timeLimit: integer({
+      attribute: 'mtDirectoryTimeLimit',
+      default: 60,
+      min: 0,
+      max: 86_400,
+      unit: 'seconds',
+      label: 'Time limit',
+      help: 'How long a search may take. 0 is no limit.',
+      spec: 'DIR-07',
+    }),
+    lookThroughLimit: integer({
+      attribute: 'mtDirectoryLookThroughLimit',
+      default: 20_000,
+      min: 0,
+      max: 100_000_000,
+      unit: 'entries',
+      label: 'Look-through limit',
+      help: 'How many entries that do not match a search may look at before it is given up. 0 is no limit. Searches that an index answers look at few.',
+      spec: 'DIR-07',
+    }),
+    anonymousRead: boolean({
+      attribute: 'mtDirectoryAnonymousRead',
+      default: true,
+      label: 'Anonymous reading',
+      help: 'Whether the access rules may let anybody in who has not logged in. When off, nothing can be read without logging in.',
+      spec: 'DIR-05',
+    }),
+    historyDays: integer({
+      attribute: 'mtDirectoryHistoryDays',
+      default: 30,
+      min: 1,
+      max: 36_500,
+      unit: 'days',
+      label: 'Change history',
+      help: 'How long the record of changes is kept. Replicas that were away for longer start afresh.',
+      spec: 'DIR-15',
+    }),
+    scramIterations: integer({
+      attribute: 'mtDirectoryScramIterations',
+      // RFC 7677 asks for 4,096 at least; 10,000 keeps a log-in at some 5 ms of one core here and bearable for phones,
+      // which compute the same on their side.
+      default: 10_000,
+      min: 4096,
+      max: 1_000_000,
+      unit: 'rounds',
+      label: 'Password hashing rounds',
+      help: 'How much work checking a password is, for this server and for whoever steals its database. Holds for passwords set from now on.',
+      spec: 'RFC 7677',
+    }),
+    rememberedSeconds: integer({
+      attribute: 'mtDirectoryRememberedLogin',
+      default: 300,
+      min: 0,
+      max: 86_400,
+      unit: 'seconds',
+      label: 'Remembered log-in',
+      help: 'How long a password that was right is known again without hashing. Ends at once when the password or the account status changes. 0 switches it off.',
+      spec: 'DIR-13',
+    }),
+    failureDelay: integer({
+      attribute: 'mtDirectoryFailureDelay',
+      default: 1,
+      min: 0,
+      max: 3600,
+      unit: 'seconds',
+      label: 'Delay after failed log-ins',
+      help: 'After five failures of an account from one address further attempts wait this long, twice as long after each further failure, up to a minute (or this delay, where it is longer). 0 switches it off.',
+      spec: 'DIR-05',
+    }),
+    minimumPassword: integer({
+      attribute: 'mtDirectoryMinimumPassword',
+      default: 6,
+      min: 1,
+      max: 128,
+      unit: 'characters',
+      label: 'Shortest password',
+      help: 'Characters a new password has at least.',
+      spec: 'DIR-13',
+    }),
+  },
+});
+
+export type DirectorySettings = SettingsOf<typeof directorySettings.settings>;

@@ -1,0 +1,100 @@
+/**
+ * Whether an entry as a whole is one the schema allows.
+ *
+ * Spec: RFC 4512 §2.4 (classes), §2.5 (attributes), §2.3.1 (naming)
+ */
+
+import type { Dn } from '../../ldap-wire/index.ts';
+import { DirectoryFault } from '../port.ts';
+import type { ObjectClass, Schema } from '../schema/schema.ts';
+import { checkedValue, type Draft, sameness } from './draft.ts';
+
+/** The structural chain must be one: among the structural classes each is a superclass of the last. */
+function structuralOf(classes: readonly ObjectClass[]): ObjectClass {
+  const structural = classes.filter((item) => item.kind === 'structural');
+  const lowest = structural.find((item) => structural.every((other) => other === item || item.ancestors.includes(other)));
+  if (structural.length === 0) throw new DirectoryFault('objectClassViolation', 'attribute objectClass: no structural object class given');
+  if (lowest) return lowest;
+  const pair = structural.filter((item) => !structural.some((other) => other.ancestors.includes(item))).slice(0, 2);
+  throw new DirectoryFault(
+    'objectClassViolation',
+    `attribute objectClass: ${pair.map((item) => item.name).join(' and ')} are both structural and unrelated`,
+  );
+}
+
+/** Puts the superclasses in, in the schema's spelling, and returns all classes with the structural one. */
+export function completeClasses(schema: Schema, draft: Draft): { classes: ObjectClass[]; structural: ObjectClass } {
+  const given = draft.values('objectClass').map(String);
+  if (given.length === 0) throw new DirectoryFault('objectClassViolation', 'attribute objectClass: required and missing');
+  const all = new Set<ObjectClass>();
+  for (const name of given) {
+    const item = schema.objectClass(name);
+    if (!item)
+      throw new DirectoryFault('invalidAttributeSyntax', `attribute objectClass: "${name.slice(0, 60)}" is not defined in the schema`);
+    for (const each of [...[...item.ancestors].reverse(), item]) all.add(each);
+  }
+  const classes = [...all];
+  draft.set(
+    'objectClass',
+    classes.map((item) => item.name),
+  );
+  return { classes, structural: structuralOf(classes) };
+}
+
+export function checkAttributes(draft: Draft, classes: readonly ObjectClass[]): void {
+  const anything = classes.some((item) => item.lower === 'extensibleobject');
+  const must = new Set(classes.flatMap((item) => [...item.must]));
+  const may = new Set(classes.flatMap((item) => [...item.may]));
+  for (const { described, count } of draft.lines()) {
+    const { type } = described;
+    if (type.single && count > 1) throw new DirectoryFault('constraintViolation', `attribute ${type.name}: takes one value only`);
+    if (!type.operational && !anything && !must.has(type.lower) && !may.has(type.lower)) {
+      throw new DirectoryFault('objectClassViolation', `attribute ${type.name}: not allowed by the object classes of the entry`);
+    }
+  }
+  for (const lower of must) {
+    if (draft.hasType(lower)) continue;
+    const item = classes.find((each) => each.must.has(lower));
+    throw new DirectoryFault(
+      'objectClassViolation',
+      `attribute ${nameIn(item, lower)}: required by object class ${item?.name ?? ''} and missing`,
+    );
+  }
+}
+
+/** The attribute as its class's definition spells it. */
+function nameIn(item: ObjectClass | undefined, lower: string): string {
+  return new RegExp(`\\b${lower}\\b`, 'i').exec(item?.text ?? '')?.[0] ?? lower;
+}
+
+/** Every attribute of the relative name is there with its value. On add, missing ones are put in. */
+export function checkNaming(schema: Schema, draft: Draft, dn: Dn, how: { readonly complete: boolean }): void {
+  for (const ava of dn.rdns[0] ?? []) {
+    const described = schema.describe(ava.type);
+    if (!described || described.options.length > 0)
+      throw new DirectoryFault('undefinedAttributeType', `attribute ${ava.type}: not defined in the schema`);
+    const { type } = described;
+    if (type.operational || !type.equality || !type.syntax.textual || ava.encoded) {
+      throw new DirectoryFault('namingViolation', `attribute ${type.name}: cannot be used to name an entry`);
+    }
+    const value = checkedValue(type, ava.value);
+    if (draft.hasValue(type.name, value)) continue;
+    if (how.complete && !(type.single && draft.has(type.name))) draft.add({ name: type.name, values: [value] });
+    else if (how.complete)
+      throw new DirectoryFault(
+        'namingViolation',
+        `attribute ${type.name}: its value is not the one in the name "${ava.value.slice(0, 60)}"`,
+      );
+    else
+      throw new DirectoryFault(
+        'notAllowedOnRDN',
+        `attribute ${type.name}: the value in the entry's name cannot be removed; rename the entry`,
+      );
+  }
+}
+
+/** Whether two values of one attribute are the same. */
+export function sameValue(schema: Schema, name: string, a: string, b: string): boolean {
+  const type = schema.attribute(name);
+  return type ? sameness(type, a) === sameness(type, b) : a === b;
+}

@@ -1,0 +1,190 @@
+/**
+ * An entry in the making: attribute values checked one by one against the schema.
+ *
+ * Promise: every refusal names the attribute and the rule. What only the whole entry shows (required attributes, classes)
+ * is check-entry.ts's business.
+ * Spec: RFC 4511 §4.6, §4.7; RFC 4512 §2.5
+ */
+
+import type { Attribute, AttributeValue } from '../entry.ts';
+import { DirectoryFault, type Modification } from '../port.ts';
+import type { AttributeType, Described, Schema } from '../schema/schema.ts';
+
+const quoteLength = 60;
+const bytesToText = new TextDecoder('utf-8', { fatal: true });
+
+/** A value as it may stand in a diagnostic message; never one of a secret. */
+function shown(type: AttributeType, value: AttributeValue): string {
+  if (type.secret || typeof value !== 'string') return 'the value';
+  return `"${value.length > quoteLength ? `${value.slice(0, quoteLength)}…` : value}"`;
+}
+
+function describe(schema: Schema, name: string): Described {
+  const described = schema.describe(name);
+  if (!described) throw new DirectoryFault('undefinedAttributeType', `attribute ${name.slice(0, 100)}: not defined in the schema`);
+  return described;
+}
+
+/** The value in the form the syntax holds, checked against syntax, length and the attribute's own limits. */
+export function checkedValue(type: AttributeType, given: AttributeValue): AttributeValue {
+  let value: AttributeValue = given;
+  if (type.syntax.textual && typeof given !== 'string') {
+    try {
+      value = bytesToText.decode(given);
+    } catch {
+      throw new DirectoryFault(
+        'invalidAttributeSyntax',
+        `attribute ${type.name}: the value is not UTF-8 text (syntax ${type.syntax.name})`,
+      );
+    }
+  } else if (!type.syntax.textual && typeof given === 'string') {
+    value = new Uint8Array(Buffer.from(given));
+  }
+  if (!type.syntax.check(value)) {
+    throw new DirectoryFault('invalidAttributeSyntax', `attribute ${type.name}: ${shown(type, value)} is not a valid ${type.syntax.name}`);
+  }
+  checkLimits(type, value);
+  return value;
+}
+
+function checkLimits(type: AttributeType, value: AttributeValue): void {
+  const refuse = (rule: string): never => {
+    throw new DirectoryFault('constraintViolation', `attribute ${type.name}: ${shown(type, value)} ${rule}`);
+  };
+  const { limits } = type;
+  const longest = limits?.length ?? (type.secret ? 1024 : type.maxLength);
+  if (longest !== undefined && value.length > longest) refuse(`is longer than ${longest}`);
+  if (!limits || typeof value !== 'string') return;
+  if (limits.min !== undefined && limits.max !== undefined) {
+    if (!/^-?\d{1,100}$/.test(value) || BigInt(value) < limits.min || BigInt(value) > limits.max) {
+      refuse(`is not in the range ${limits.min} to ${limits.max}`);
+    }
+  }
+  if (limits.choices && !limits.choices.has(value.toLowerCase())) refuse(`is none of ${[...limits.choices].join(', ')}`);
+  if (limits.pattern && !limits.pattern.test(value)) refuse('does not have the required form');
+}
+
+/** The form in which two values of this attribute are the same. */
+export function sameness(type: AttributeType, value: AttributeValue): string {
+  return type.equality?.normalise(value) ?? (typeof value === 'string' ? `s${value}` : `b${Buffer.from(value).toString('latin1')}`);
+}
+
+interface Line {
+  readonly described: Described;
+  /** By comparable form. */
+  readonly values: Map<string, AttributeValue>;
+}
+
+export class Draft {
+  readonly #schema: Schema;
+  readonly #lines = new Map<string, Line>();
+
+  constructor(schema: Schema, attributes: Iterable<Attribute> = []) {
+    this.#schema = schema;
+    for (const attribute of attributes) {
+      const described = schema.describe(attribute.name);
+      // What an older schema allowed is carried along untouched until it is removed.
+      if (described)
+        this.#lines.set(described.lower, { described, values: new Map(attribute.values.map((v) => [sameness(described.type, v), v])) });
+    }
+  }
+
+  attributes(): Attribute[] {
+    return [...this.#lines.values()].map(({ described, values }) => ({ name: described.name, values: [...values.values()] }));
+  }
+
+  lines(): Iterable<{ described: Described; count: number }> {
+    return Array.from(this.#lines.values(), ({ described, values }) => ({ described, count: values.size }));
+  }
+
+  values(name: string): AttributeValue[] {
+    return [...(this.#lines.get(name.toLowerCase())?.values.values() ?? [])];
+  }
+
+  has(name: string): boolean {
+    return this.#lines.has(name.toLowerCase());
+  }
+
+  /** Whether the attribute, or one derived from it or with options, is there. */
+  hasType(lower: string): boolean {
+    return [...this.#lines.values()].some(({ described: { type } }) => type.lower === lower);
+  }
+
+  hasValue(name: string, value: AttributeValue): boolean {
+    const described = this.#schema.describe(name);
+    return described !== undefined && (this.#lines.get(described.lower)?.values.has(sameness(described.type, value)) ?? false);
+  }
+
+  /** Sets without asking: for what the server maintains itself. */
+  set(name: string, values: readonly AttributeValue[]): void {
+    const described = describe(this.#schema, name);
+    if (values.length === 0) this.#lines.delete(described.lower);
+    else this.#lines.set(described.lower, { described, values: new Map(values.map((v) => [sameness(described.type, v), v])) });
+  }
+
+  add(attribute: Attribute, how: { readonly merge?: boolean } = {}): void {
+    const described = describe(this.#schema, attribute.name);
+    const { type } = described;
+    if (attribute.values.length === 0) throw new DirectoryFault('invalidAttributeSyntax', `attribute ${type.name}: no value given`);
+    const line = this.#lines.get(described.lower) ?? { described, values: new Map() };
+    for (const given of attribute.values) {
+      const value = checkedValue(type, given);
+      const key = sameness(type, value);
+      if (line.values.has(key)) {
+        if (how.merge) continue;
+        throw new DirectoryFault('attributeOrValueExists', `attribute ${type.name}: ${shown(type, value)} is there already`);
+      }
+      line.values.set(key, value);
+    }
+    this.#lines.set(described.lower, line);
+  }
+
+  delete(attribute: Attribute): void {
+    const described = describe(this.#schema, attribute.name);
+    const { type } = described;
+    const line = this.#lines.get(described.lower);
+    if (!line) throw new DirectoryFault('noSuchAttribute', `attribute ${type.name}: the entry does not have it`);
+    if (attribute.values.length === 0) {
+      this.#lines.delete(described.lower);
+      return;
+    }
+    for (const given of attribute.values) {
+      const value = type.syntax.textual && typeof given !== 'string' ? checkedValue(type, given) : given;
+      const bytes = !type.syntax.textual && typeof value === 'string' ? new Uint8Array(Buffer.from(value)) : value;
+      if (!line.values.delete(sameness(type, bytes))) {
+        throw new DirectoryFault('noSuchAttribute', `attribute ${type.name}: the entry does not have ${shown(type, value)}`);
+      }
+    }
+    if (line.values.size === 0) this.#lines.delete(described.lower);
+  }
+
+  increment(attribute: Attribute): void {
+    const described = describe(this.#schema, attribute.name);
+    const { type } = described;
+    const [by] = attribute.values;
+    const integer = /^-?\d{1,18}$/;
+    if (type.equality?.name !== 'integerMatch')
+      throw new DirectoryFault('constraintViolation', `attribute ${type.name}: only integers can be incremented`);
+    if (attribute.values.length !== 1 || typeof by !== 'string' || !integer.test(by)) {
+      throw new DirectoryFault('protocolError', `attribute ${type.name}: increment takes one integer`);
+    }
+    const before = this.#lines.get(described.lower);
+    if (!before) throw new DirectoryFault('noSuchAttribute', `attribute ${type.name}: the entry does not have it`);
+    const values = [...before.values.values()].map((value) => (BigInt(String(value)) + BigInt(by)).toString());
+    this.set(
+      attribute.name,
+      values.map((value) => checkedValue(type, value)),
+    );
+  }
+
+  apply(modification: Modification): void {
+    const { operation, attribute } = modification;
+    if (operation === 'add') this.add(attribute);
+    else if (operation === 'delete') this.delete(attribute);
+    else if (operation === 'increment') this.increment(attribute);
+    else {
+      this.#lines.delete(describe(this.#schema, attribute.name).lower);
+      if (attribute.values.length > 0) this.add(attribute);
+    }
+  }
+}

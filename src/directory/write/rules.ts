@@ -1,0 +1,61 @@
+/**
+ * Rules of the platform, asked in the transaction of every write: what they read is what the write stands on, so two writes at
+ * the same moment cannot both slip through. `main` adds those of other rooms.
+ */
+
+import type { Dn } from '../../ldap-wire/index.ts';
+import type { Entry } from '../entry.ts';
+import { type Actor, DirectoryFault } from '../port.ts';
+
+export interface RuleReader {
+  /** Entries with this value, from the equality index, at most 100. Attributes without such an index give a fault. */
+  find(attribute: string, value: string): Promise<Entry[]>;
+  read(dn: Dn): Promise<Entry | undefined>;
+}
+
+export interface WriteAttempt {
+  readonly kind: 'add' | 'modify' | 'rename' | 'delete';
+  readonly before: Entry | undefined;
+  readonly after: Entry | undefined;
+  readonly actor: Actor;
+}
+
+/** Throws a DirectoryFault to refuse. Pure: it may be asked again about the same write. */
+export type WriteRule = (attempt: WriteAttempt, reader: RuleReader) => Promise<void>;
+
+export interface UniqueAddresses {
+  /** Attributes that hold addresses; each needs an equality index. */
+  readonly attributes: readonly string[];
+  /** Entries that only mention somebody else's address: members of lists. */
+  readonly except: (entry: Entry) => boolean;
+}
+
+const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
+
+/** An address is unique in the whole tree, whatever attribute it stands in, without regard to case. */
+export function uniqueAddresses(options: UniqueAddresses): WriteRule {
+  const addressesOf = (entry: Entry): { attribute: string; address: string }[] =>
+    options.attributes.flatMap((attribute) => entry.texts(attribute).map((address) => ({ attribute, address })));
+  return async ({ kind, before, after }, reader) => {
+    if (!after || kind === 'delete' || options.except(after)) return;
+    const old = before && !options.except(before) ? addressesOf(before) : [];
+    const uuid = after.text('entryUUID');
+    for (const { attribute, address } of addressesOf(after)) {
+      if (old.some((known) => same(known.address, address))) continue;
+      for (const other of options.attributes) {
+        const holders = await reader.find(other, address);
+        const taken = holders.some((entry) => entry.text('entryUUID') !== uuid && !options.except(entry));
+        if (taken)
+          throw new DirectoryFault(
+            'constraintViolation',
+            `attribute ${attribute}: the address "${address.slice(0, 320)}" belongs to another entry`,
+          );
+      }
+    }
+  };
+}
+
+/** A member of a list stands below the list and is named by an address that is not its own. */
+export function isListMember(entry: Entry): boolean {
+  return entry.dn.parent?.key.startsWith('mail=') ?? false;
+}

@@ -1,0 +1,368 @@
+/**
+ * The four writes, inside a transaction: checks, rights, rules, records, indexes and the change log together.
+ *
+ * Promise: all of it or nothing. Nothing here waits for anything but the transaction's reads, so a write may be run again.
+ * Values that must be made once (times, UUIDs, password hashes) come in with the request.
+ * Spec: RFC 4511 §4.6–§4.9
+ */
+
+import { type Dn, makeDn, type Rdn, rdnKey } from '../../ldap-wire/index.ts';
+import type { Judge, Subject } from '../access/judge.ts';
+import { type Attribute, Entry } from '../entry.ts';
+import { type ChangeDraft, encodeChange } from '../history/change-record.ts';
+import { type Actor, DirectoryFault, type Modification } from '../port.ts';
+import { encodeEntry, encodeNumber } from '../records/codec.ts';
+import { type Indexes, idsWith } from '../records/indexes.ts';
+import { keys, rootId } from '../records/keys.ts';
+import type { Transaction } from '../records/transaction.ts';
+import { dnInside, idInside } from '../records/view.ts';
+import type { AttributeType, Schema } from '../schema/schema.ts';
+import { generalizedTime } from '../schema/time.ts';
+import { checkAttributes, checkNaming, completeClasses } from './check-entry.ts';
+import { Draft } from './draft.ts';
+import type { RuleReader, WriteAttempt, WriteRule } from './rules.ts';
+
+export interface WriterParts {
+  readonly schema: Schema;
+  readonly indexes: Indexes;
+  readonly judge: Judge;
+  readonly rules: readonly WriteRule[];
+  /** Entries that may stand without a parent, beside `dc=`. */
+  readonly suffixes: readonly Dn[];
+}
+
+/** What one write needs that is made once. */
+export interface Stamp {
+  readonly actor: Actor;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** The n-th new UUID of this write. */
+  uuid(n: number): string;
+  /** False leaves the change log alone (import). */
+  readonly history: boolean;
+}
+
+const largestEntry = 8 * 1024 * 1024;
+const mostFound = 100;
+
+export class Writer {
+  readonly #parts: WriterParts;
+
+  constructor(parts: WriterParts) {
+    this.#parts = parts;
+  }
+
+  async add(tx: Transaction, stamp: Stamp, dn: Dn, attributes: readonly Attribute[]): Promise<void> {
+    const { schema, judge } = this.#parts;
+    const subject = judge.subject(stamp.actor);
+    const [rdn] = dn.rdns;
+    if (!rdn) throw new DirectoryFault('entryAlreadyExists', 'the root cannot be added');
+    const draft = new Draft(schema);
+    for (const attribute of attributes) {
+      this.#checkModifiable(subject, attribute);
+      draft.add(attribute, { merge: attribute.name.toLowerCase() === 'objectclass' });
+    }
+    const { classes, structural } = completeClasses(schema, draft);
+    if (structural.kind !== 'structural')
+      throw new DirectoryFault('objectClassViolation', 'attribute objectClass: no structural object class given');
+    checkNaming(schema, draft, dn, { complete: true });
+    checkAttributes(draft, classes);
+    const parent = await this.#parentFor(tx, stamp, subject, dn);
+    if (await tx.get(keys.name(parent, rdnKey(rdn))))
+      throw new DirectoryFault('entryAlreadyExists', `an entry with this name exists already: ${dn.toString()}`);
+    await this.#insert(tx, stamp, { subject, dn, parent, draft, structural: structural.name, uuid: stamp.uuid(0) });
+  }
+
+  async #insert(
+    tx: Transaction,
+    stamp: Stamp,
+    what: { subject: Subject; dn: Dn; parent: number; draft: Draft; structural: string; uuid: string },
+  ): Promise<number> {
+    const { judge, schema, indexes } = this.#parts;
+    const { subject, dn, draft } = what;
+    const counters = await tx.counters();
+    const id = counters.nextId++;
+    const asGiven = new Entry(dn, draft.attributes());
+    if (!judge.mayEntry(subject, asGiven, 'add')) throw notAllowed('add this entry');
+    this.#checkWrites(
+      subject,
+      asGiven,
+      [...asGiven.attributes.values()].map((attribute) => attribute.name),
+    );
+    const time = generalizedTime(stamp.at);
+    const defaults: [string, string][] = [
+      ['structuralObjectClass', what.structural],
+      ['entryUUID', what.uuid],
+      ['createTimestamp', time],
+      ['creatorsName', nameOf(stamp.actor)],
+      ['modifyTimestamp', time],
+      ['modifiersName', nameOf(stamp.actor)],
+      ['entryCSN', csn(stamp.at, counters.change + 1)],
+    ];
+    for (const [name, value] of defaults) if (name === 'structuralObjectClass' || !draft.has(name)) draft.set(name, [value]);
+    for (const name of ['entryDN', 'hasSubordinates', 'subschemaSubentry']) draft.set(name, []);
+    const after = new Entry(dn, draft.attributes());
+    const uuid = after.text('entryUUID') ?? what.uuid;
+    if ((await idsWith(tx, 'entryuuid', uuid.toLowerCase(), 1)).length > 0) {
+      throw new DirectoryFault('constraintViolation', 'attribute entryUUID: belongs to another entry');
+    }
+    await this.#askRules(tx, { kind: 'add', before: undefined, after, actor: stamp.actor });
+    const [rdn = []] = dn.rdns;
+    putEntry(tx, id, what.parent, rdn, after);
+    tx.put(keys.name(what.parent, rdnKey(rdn)), encodeNumber(id));
+    if (what.parent !== rootId) await tx.addToChildCount(what.parent, 1);
+    else tx.contexts = true;
+    await indexes.update(tx, id, new Map(), indexes.terms(after.attributes.values()));
+    await this.#record(tx, stamp, schema, { kind: 'add', id, uuid, before: undefined, after });
+    return id;
+  }
+
+  /** Id of the parent; makes missing upper `dc` levels for those who may (directory tree: RFC 2247). */
+  async #parentFor(tx: Transaction, stamp: Stamp, subject: Subject, dn: Dn): Promise<number> {
+    const { judge, suffixes } = this.#parts;
+    const above = dn.parent;
+    if (!above || above.rdns.length === 0) {
+      const allowed = isDc(dn.rdns[0]) || suffixes.some((suffix) => suffix.key === dn.key);
+      if (!allowed)
+        throw new DirectoryFault('noSuchObject', 'no such naming context: an entry without a parent is a dc entry or a configured base');
+      if (!subject.root) throw notAllowed('add a naming context');
+      return rootId;
+    }
+    const found = await idInside(tx, above);
+    if (found !== undefined) {
+      const record = await tx.entry(found);
+      if (record && judge.knows(subject, new Entry(above, record.attributes))) return found;
+      throw new DirectoryFault('noSuchObject', 'the parent entry does not exist');
+    }
+    if (!subject.root || !dn.rdns.every(isDc)) throw await this.#noParent(tx, subject, above);
+    const missing: Dn[] = [];
+    let parent: number = rootId;
+    for (let at: Dn | undefined = above; at && at.rdns.length > 0; at = at.parent) {
+      const id = await idInside(tx, at);
+      if (id !== undefined) {
+        parent = id;
+        break;
+      }
+      missing.unshift(at);
+    }
+    for (const [n, level] of missing.entries()) {
+      const draft = new Draft(this.#parts.schema, [
+        { name: 'objectClass', values: ['top', 'domain'] },
+        { name: 'dc', values: [level.rdns[0]?.[0]?.value ?? ''] },
+      ]);
+      parent = await this.#insert(tx, stamp, { subject, dn: level, parent, draft, structural: 'domain', uuid: stamp.uuid(n + 1) });
+    }
+    return parent;
+  }
+
+  async #noParent(tx: Transaction, subject: Subject, parent: Dn): Promise<DirectoryFault> {
+    for (let at = parent.parent; at && at.rdns.length > 0; at = at.parent) {
+      const id = await idInside(tx, at);
+      const record = id === undefined ? undefined : await tx.entry(id);
+      if (record && this.#parts.judge.knows(subject, new Entry(at, record.attributes))) {
+        return new DirectoryFault('noSuchObject', 'the parent entry does not exist', { matched: at });
+      }
+    }
+    return new DirectoryFault('noSuchObject', 'the parent entry does not exist');
+  }
+
+  async modify(tx: Transaction, stamp: Stamp, dn: Dn, modifications: readonly Modification[]): Promise<void> {
+    const { schema, judge } = this.#parts;
+    const subject = judge.subject(stamp.actor);
+    const { id, parent, before } = await this.#target(tx, subject, dn);
+    for (const { attribute } of modifications) this.#checkModifiable(subject, attribute);
+    this.#checkWrites(
+      subject,
+      before,
+      modifications.map(({ attribute }) => attribute.name),
+    );
+    const draft = new Draft(schema, before.attributes.values());
+    for (const modification of modifications) draft.apply(modification);
+    this.#complete(draft, before, dn);
+    const after = await this.#finish(tx, stamp, draft, before.dn);
+    await this.#askRules(tx, { kind: 'modify', before, after, actor: stamp.actor });
+    const [rdn = []] = before.dn.rdns;
+    putEntry(tx, id, parent, rdn, after);
+    await this.#reindex(tx, id, before, after);
+    await this.#record(tx, stamp, schema, { kind: 'modify', id, uuid: after.text('entryUUID') ?? '', before, after });
+  }
+
+  async rename(
+    tx: Transaction,
+    stamp: Stamp,
+    dn: Dn,
+    to: { readonly rdn: Rdn; readonly deleteOldRdn: boolean; readonly newSuperior?: Dn },
+  ): Promise<void> {
+    const { schema, judge } = this.#parts;
+    const subject = judge.subject(stamp.actor);
+    const { id, parent, before } = await this.#target(tx, subject, dn);
+    const superior = to.newSuperior ?? before.dn.parent ?? makeDn([]);
+    const target = superior.child(to.rdn);
+    const moved = to.newSuperior !== undefined && to.newSuperior.key !== before.dn.parent?.key;
+    if (target.isWithin(before.dn) && target.key !== before.dn.key)
+      throw new DirectoryFault('unwillingToPerform', 'an entry cannot be moved below itself');
+    const newParent = moved ? await this.#parentFor(tx, stamp, subject, target) : parent;
+    if (target.key !== before.dn.key && (await tx.get(keys.name(newParent, rdnKey(to.rdn))))) {
+      throw new DirectoryFault('entryAlreadyExists', `an entry with this name exists already: ${target.toString()}`);
+    }
+    const [oldRdn = []] = before.dn.rdns;
+    this.#checkWrites(
+      subject,
+      before,
+      [...oldRdn, ...to.rdn].map((ava) => ava.type),
+    );
+    const draft = new Draft(schema, before.attributes.values());
+    if (to.deleteOldRdn) {
+      for (const ava of oldRdn) if (draft.hasValue(ava.type, ava.value)) draft.delete({ name: ava.type, values: [ava.value] });
+    }
+    for (const ava of to.rdn) if (!draft.hasValue(ava.type, ava.value)) draft.add({ name: ava.type, values: [ava.value] });
+    this.#complete(draft, before, target);
+    const after = await this.#finish(tx, stamp, draft, target);
+    if (moved && !(judge.mayEntry(subject, before, 'delete') && judge.mayEntry(subject, after, 'add'))) throw notAllowed('move this entry');
+    await this.#askRules(tx, { kind: 'rename', before, after, actor: stamp.actor });
+    tx.delete(keys.name(parent, rdnKey(oldRdn)));
+    tx.put(keys.name(newParent, rdnKey(to.rdn)), encodeNumber(id));
+    if (moved) {
+      if (parent !== rootId) await tx.addToChildCount(parent, -1);
+      if (newParent !== rootId) await tx.addToChildCount(newParent, 1);
+    }
+    putEntry(tx, id, newParent, to.rdn, after);
+    tx.gone.push(before.dn);
+    if ((await tx.childCount(id)) > 0) tx.renamed = true;
+    await this.#reindex(tx, id, before, after);
+    await this.#record(tx, stamp, schema, { kind: 'rename', id, uuid: after.text('entryUUID') ?? '', before, after });
+  }
+
+  async delete(tx: Transaction, stamp: Stamp, dn: Dn): Promise<void> {
+    const { schema, judge, indexes } = this.#parts;
+    const subject = judge.subject(stamp.actor);
+    const { id, parent, before } = await this.#target(tx, subject, dn);
+    if (!judge.mayEntry(subject, before, 'delete')) throw notAllowed('delete this entry');
+    if ((await tx.childCount(id)) > 0) throw new DirectoryFault('notAllowedOnNonLeaf', 'the entry has entries below it');
+    await this.#askRules(tx, { kind: 'delete', before, after: undefined, actor: stamp.actor });
+    const [rdn = []] = before.dn.rdns;
+    tx.delete(keys.entry(id));
+    tx.delete(keys.name(parent, rdnKey(rdn)));
+    if (parent !== rootId) await tx.addToChildCount(parent, -1);
+    else tx.contexts = true;
+    tx.touched.add(id);
+    tx.gone.push(before.dn);
+    await indexes.update(tx, id, indexes.terms(before.attributes.values()), new Map());
+    await this.#record(tx, stamp, schema, { kind: 'delete', id, uuid: before.text('entryUUID') ?? '', before, after: undefined });
+  }
+
+  /** The entry that is to be changed, if the subject may know it. */
+  async #target(tx: Transaction, subject: Subject, dn: Dn): Promise<{ id: number; parent: number; before: Entry }> {
+    const id = await idInside(tx, dn);
+    const record = id === undefined || id === rootId ? undefined : await tx.entry(id);
+    if (id === undefined || !record) throw await this.#noParent(tx, subject, dn);
+    const real = (await dnInside(tx, record.parent)).child(record.rdn);
+    const before = new Entry(real, record.attributes);
+    if (!this.#parts.judge.knows(subject, before)) throw await this.#noParent(tx, subject, dn);
+    return { id, parent: record.parent, before };
+  }
+
+  #complete(draft: Draft, before: Entry, dn: Dn): void {
+    const { schema } = this.#parts;
+    const { classes, structural } = completeClasses(schema, draft);
+    const was = before.text('structuralObjectClass') ?? structural.name;
+    if (was.toLowerCase() !== structural.lower) {
+      throw new DirectoryFault(
+        'objectClassModsProhibited',
+        `attribute objectClass: the structural class cannot change from ${was} to ${structural.name}`,
+      );
+    }
+    checkNaming(schema, draft, dn, { complete: false });
+    checkAttributes(draft, classes);
+  }
+
+  async #finish(tx: Transaction, stamp: Stamp, draft: Draft, dn: Dn): Promise<Entry> {
+    const counters = await tx.counters();
+    draft.set('modifyTimestamp', [generalizedTime(stamp.at)]);
+    draft.set('modifiersName', [nameOf(stamp.actor)]);
+    draft.set('entryCSN', [csn(stamp.at, counters.change + 1)]);
+    return new Entry(dn, draft.attributes());
+  }
+
+  async #reindex(tx: Transaction, id: number, before: Entry, after: Entry): Promise<void> {
+    const { indexes } = this.#parts;
+    const differs = (a: Entry, b: Entry): Attribute[] =>
+      [...a.attributes]
+        .filter(([name, { values }]) => {
+          const other = b.attributes.get(name)?.values;
+          return !other || other.length !== values.length || values.some((value, n) => other[n] !== value);
+        })
+        .map(([, attribute]) => attribute);
+    const names = new Set(
+      [...differs(before, after), ...differs(after, before)].map((attribute) => attribute.name.split(';')[0]?.toLowerCase()),
+    );
+    const of = (entry: Entry): Attribute[] =>
+      [...entry.attributes.values()].filter((attribute) => names.has(attribute.name.split(';')[0]?.toLowerCase()));
+    await indexes.update(tx, id, indexes.terms(of(before)), indexes.terms(of(after)));
+  }
+
+  async #record(tx: Transaction, stamp: Stamp, schema: Schema, draft: Omit<ChangeDraft, 'at' | 'actor'>): Promise<void> {
+    const counters = await tx.counters();
+    counters.change += 1;
+    tx.touched.add(draft.id);
+    if (stamp.history) tx.put(keys.log(counters.change), encodeChange(schema, { ...draft, at: stamp.at, actor: stamp.actor }));
+    else tx.put(keys.trimmed, encodeNumber(counters.change));
+  }
+
+  #checkModifiable(subject: Subject, attribute: Attribute): void {
+    const type = this.#parts.schema.describe(attribute.name)?.type;
+    if (type && !type.userModifiable && !subject.system) {
+      throw new DirectoryFault('constraintViolation', `attribute ${type.name}: maintained by the server, no user modification allowed`);
+    }
+  }
+
+  #checkWrites(subject: Subject, entry: Entry, names: readonly string[]): void {
+    if (subject.root) return;
+    const { judge, schema } = this.#parts;
+    const verdict = judge.verdict(subject, entry);
+    const types = names.map((name) => schema.describe(name)?.type).filter((type): type is AttributeType => type !== undefined);
+    const denied = types.find((type) => !verdict.allows(type, 'write'));
+    if (denied) throw new DirectoryFault('insufficientAccessRights', `attribute ${denied.name}: you may not change it`);
+  }
+
+  async #askRules(tx: Transaction, attempt: WriteAttempt): Promise<void> {
+    if (this.#parts.rules.length === 0) return;
+    const reader: RuleReader = {
+      find: async (attribute, value) => {
+        const type = this.#parts.schema.attribute(attribute);
+        if (!type || !this.#parts.indexes.kinds.get(type.lower)?.equality) return [];
+        const normal = type.equality?.normalise(value);
+        if (normal === undefined) return [];
+        const ids = await idsWith(tx, type.lower, normal, mostFound);
+        const found = await Promise.all(ids.map(async (id) => ({ id, record: await tx.entry(id) })));
+        return Promise.all(
+          found.flatMap(({ id, record }) => (record ? [dnInside(tx, id).then((dn) => new Entry(dn, record.attributes))] : [])),
+        );
+      },
+      read: async (dn) => {
+        const id = await idInside(tx, dn);
+        const record = id === undefined ? undefined : await tx.entry(id);
+        return record && new Entry(dn, record.attributes);
+      },
+    };
+    for (const rule of this.#parts.rules) await rule(attempt, reader);
+  }
+}
+
+function putEntry(tx: Transaction, id: number, parent: number, rdn: Rdn, entry: Entry): void {
+  const octets = encodeEntry({ parent, rdn, attributes: [...entry.attributes.values()] });
+  if (octets.length > largestEntry) throw new DirectoryFault('adminLimitExceeded', 'the entry is larger than 8 MiB');
+  tx.put(keys.entry(id), octets);
+  tx.touched.add(id);
+}
+
+const isDc = (rdn: Rdn | undefined): boolean => rdn?.length === 1 && rdnKey(rdn).startsWith('dc=');
+const notAllowed = (what: string): DirectoryFault => new DirectoryFault('insufficientAccessRights', `you may not ${what}`);
+const nameOf = (actor: Actor): string => actor.dn?.toString() ?? (actor.as === 'system' ? 'cn=server' : '');
+
+/** A change sequence number in OpenLDAP's form: time, change number, replica, modification. */
+function csn(at: number, change: number): string {
+  const stamp = generalizedTime(at).slice(0, 14);
+  const micros = String((at % 1000) * 1000).padStart(6, '0');
+  return `${stamp}.${micros}Z#${(change & 0xffffff).toString(16).padStart(6, '0')}#000#000000`;
+}
