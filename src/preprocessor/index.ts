@@ -1,4 +1,3 @@
-export { createLoopDetection } from './loop-detection.ts';
 export type { MessageHandle, Module, ModuleTask, ModuleVerdict, RoutedRecipient } from './module.ts';
 export { createPreprocessor, type PreprocessorNeeds } from './preprocessor.ts';
 export {

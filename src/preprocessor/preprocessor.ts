@@ -25,23 +25,25 @@ import {
   type Worker,
 } from '../queue/index.ts';
 import type { Router } from '../routing/index.ts';
-import { type Blobs, join, type KeyValue } from '../storage/index.ts';
+import type { Blobs } from '../storage/index.ts';
+import { createLoopDetection } from './loop-detection.ts';
 import type { Module, RoutedRecipient } from './module.ts';
 import { Pipeline, type Processed, type Variant, Wait } from './pipeline.ts';
 import { type Routed, routeAll } from './routed.ts';
-import type { PreprocessorSettings } from './settings.ts';
+import type { LoopDetectionSettings, PreprocessorSettings } from './settings.ts';
 
 export interface PreprocessorNeeds {
   readonly queue: Queue;
   readonly router: Router;
-  readonly keyValue: KeyValue;
   readonly blobs: Blobs;
-  /** In the order in which they run. */
-  readonly modules: readonly Module[];
+  readonly loopDetection: Live<LoopDetectionSettings>;
+  /** Run after loop detection, in this order. */
+  readonly modules?: readonly Module[];
   readonly mta: Live<Pick<MtaPolicy, 'host' | 'postmaster'>>;
   readonly settings: Live<PreprocessorSettings>;
   readonly clock: Clock;
-  readonly random: Random;
+  /** Spreads retries; `Math.random` unless given. */
+  readonly random?: Random;
   readonly log: Log;
 }
 
@@ -59,14 +61,17 @@ interface Failed {
 class Preprocessor implements Component {
   readonly name = 'PREPROCESSOR';
   readonly #needs: PreprocessorNeeds;
+  readonly #random: Random;
   readonly #pipeline: Pipeline;
   readonly #reporter: Reporter;
   readonly #worker: Worker;
 
   constructor(needs: PreprocessorNeeds) {
-    const { queue, blobs, clock, log, mta, random, settings } = needs;
+    const { queue, blobs, clock, log, mta, random = Math.random, settings } = needs;
     this.#needs = needs;
-    this.#pipeline = new Pipeline(blobs, needs.modules);
+    this.#random = random;
+    const loops = createLoopDetection({ settings: needs.loopDetection, mta });
+    this.#pipeline = new Pipeline(blobs, [loops, ...(needs.modules ?? [])]);
     this.#reporter = createReporter({ blobs, clock, random, mta, newId: () => queue.newId() });
     this.#worker = createWorker({
       queue,
@@ -106,15 +111,14 @@ class Preprocessor implements Component {
 
   /** Everything that becomes of the lease in one commit. */
   async #settle(lease: Lease, routed: Routed, processed: Processed, own: Variant | undefined, filings: readonly Filing[]): Promise<void> {
-    const { queue, keyValue } = this.#needs;
+    const { queue } = this.#needs;
     const copies = processed.variants.filter((variant) => variant !== own).map((variant) => this.#copy(lease, variant));
     const reports = await this.#reports(lease, failures(routed, processed));
     const deferred = await this.#deferrals(lease, routed);
     const stays = new Set([...filings.map(({ from }) => from), ...deferred.deferrals.map(({ number }) => number)]);
     const done = lease.recipients.map(({ number }) => number).filter((number) => !stays.has(number));
-    const more = [...copies, ...reports, ...deferred.notes, ...processed.also].map((message) => queue.submitPart(message));
-    const outcome = queue.settlePart(lease, { filed: filings, done, deferred: deferred.deferrals });
-    await keyValue.transact(join(...more, outcome), more.length > 0 || done.length > 0 ? 'durable' : 'soon');
+    const submissions = [...copies, ...reports, ...deferred.notes, ...processed.also];
+    await queue.settle(lease, { filed: filings, done, deferred: deferred.deferrals }, submissions);
   }
 
   /** A changed copy is a message of its own, filed already. */
@@ -182,12 +186,12 @@ class Preprocessor implements Component {
     lease: Lease,
     waiting: readonly { recipient: QueuedRecipient; text: string; ours: boolean }[],
   ): Promise<{ deferrals: Deferral[]; notes: NewMessage[] }> {
-    const { settings, clock, random, mta, log } = this.#needs;
+    const { settings, clock, mta, log } = this.#needs;
     const { tries, retryDelay, notifyPostmaster } = settings.value;
     const now = clock.now();
     const held = waiting.filter(({ recipient, ours }) => ours && recipient.attempts + 1 >= tries);
     const deferrals = waiting.map((one): Deferral => {
-      const delay = held.includes(one) ? day : backOff(one.recipient.attempts, retryDelay * 1000, random);
+      const delay = held.includes(one) ? day : backOff(one.recipient.attempts, retryDelay * 1000, this.#random);
       return { number: one.recipient.number, nextAttempt: now + delay, reason: held.includes(one) ? `held: ${one.text}` : one.text };
     });
     const news = held.filter(({ recipient }) => recipient.attempts + 1 === tries);
@@ -203,14 +207,13 @@ class Preprocessor implements Component {
 
   /** A module failed, or wants to wait: the whole message does. */
   async #failed(lease: Lease, thrown: unknown): Promise<void> {
-    const { log, queue, keyValue } = this.#needs;
+    const { log, queue } = this.#needs;
     const ours = !(thrown instanceof Wait);
     const text = thrown instanceof Wait ? thrown.message : 'a module failed';
     if (ours) log.error(`${lease.message.id}: processing failed and is tried again`, thrown);
     const waiting = lease.recipients.map((recipient) => ({ recipient, text, ours }));
     const { deferrals, notes } = await this.#putBack(lease, waiting);
-    const parts = notes.map((note) => queue.submitPart(note));
-    await keyValue.transact(join(...parts, queue.settlePart(lease, { deferred: deferrals })), notes.length > 0 ? 'durable' : 'soon');
+    await queue.settle(lease, { deferred: deferrals }, notes);
   }
 
   #tell({ message }: Lease, routed: Routed, processed: Processed): void {

@@ -6,7 +6,7 @@
  */
 
 import { type Clock, Fault, type Log, type Random } from '../base/index.ts';
-import { below, type Changes, type Key, type KeyValue, type Part, reference } from '../storage/index.ts';
+import { below, type Changes, join, type Key, type KeyValue, type Part, reference } from '../storage/index.ts';
 import { type Candidate, Feed } from './feed.ts';
 import { idMaker, isQueueId } from './ids.ts';
 import { deferredPage, destinations, getListing, list, queueNames, summarizer } from './inspect.ts';
@@ -161,6 +161,12 @@ class LevelledQueue implements OpenQueue {
       const { result, ...written } = await settle(read, lease, outcome, stem, now);
       return this.#announced({ ...written, result: result.slips }, lease.message.id);
     };
+  }
+
+  async settle(lease: Lease, outcome: Outcome, submissions: readonly NewMessage[] = []): Promise<void> {
+    if (submissions.length === 0) return await this.#settleNow(lease, outcome, 'durable');
+    const parts = submissions.map((message) => this.submitPart(message));
+    await this.#needs.keyValue.transact(join(...parts, this.settlePart(lease, outcome)), 'durable');
   }
 
   async release(lease: Lease): Promise<void> {

@@ -153,6 +153,8 @@ export interface Queue {
   complete(lease: Lease, numbers: readonly RecipientNumber[]): Promise<void>;
   /** File, complete and defer recipients of one lease together; to be joined with what caused it (store delivery, bounce). */
   settlePart(lease: Lease, outcome: Outcome): Part<void>;
+  /** The same at once, together with messages it gives rise to (bounces, changed copies). Durable when it resolves. */
+  settle(lease: Lease, outcome: Outcome, submissions?: readonly NewMessage[]): Promise<void>;
   defer(lease: Lease, deferrals: readonly Deferral[]): Promise<void>;
   /** Gives unfinished recipients back, due at once. */
   release(lease: Lease): Promise<void>;
