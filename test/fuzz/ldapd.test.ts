@@ -4,7 +4,7 @@ import { expect, test } from '@jest/globals';
 import { encodeRequest } from '../../src/ldap-wire/index.ts';
 import { openDoor, searchFor, simpleBind } from '../support/ldap-door.ts';
 
-test('a thousand broken conversations leave the door standing', async () => {
+test('hundreds of broken conversations leave the door standing', async () => {
   const it = await openDoor();
   let seed = 42;
   const roll = (below: number): number => {
@@ -21,13 +21,18 @@ test('a thousand broken conversations leave the door standing', async () => {
     encodeRequest(7, { op: 'unbind' }),
   ];
   const witness = await it.client();
-  for (let n = 0; n < 1_000; n++) {
+  for (let n = 0; n < 400; n++) {
     const octets = Buffer.concat(Array.from({ length: roll(4) + 1 }, () => corpus[roll(corpus.length)]!));
     for (let changes = roll(4); changes > 0; changes--) octets[roll(octets.length)] = roll(256);
     const client = await it.client();
-    client.socket.end(octets.subarray(0, roll(8) === 0 ? roll(octets.length) : octets.length));
-    if (n % 3 === 0) client.socket.resetAndDestroy();
-    else await client.closed;
+    const sent = octets.subarray(0, roll(8) === 0 ? roll(octets.length) : octets.length);
+    if (n % 3 === 0) {
+      client.write(sent);
+      client.socket.resetAndDestroy();
+    } else {
+      client.socket.end(sent);
+      await client.closed;
+    }
     if (n % 50 === 0) {
       witness.send(n + 1, searchFor('(mail=none)'));
       expect(await witness.next()).toMatchObject({ id: n + 1, body: { op: 'search', result: { code: 0 } } });
