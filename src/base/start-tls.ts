@@ -49,10 +49,18 @@ export function startTls(
       return;
     }
     const closed = (): void => failed(new Error('connection closed during the handshake'));
+    // A half-open socket does not close by itself when the peer leaves, and without a reader its end goes unheard.
+    const heard = (): void => {
+      if (secure.readableLength === 0) secure.read();
+    };
+    secure.on('readable', heard);
+    secure.once('end', closed);
     secure.once('close', closed);
     secure.on('error', failed);
     secure.once('secure', () => {
       cancel();
+      secure.off('readable', heard);
+      secure.off('end', closed);
       secure.off('close', closed);
       // An error after the handshake ends the connection and is seen there as `close`.
       secure.on('error', () => {});
