@@ -8,6 +8,7 @@ export { type Hasher, inlineHasher, workerHasher } from './passwords/hasher.ts';
 export { parseScram, passwordText, type ScramVerifier } from './passwords/scheme.ts';
 export * from './port.ts';
 export { loadSchema, schemaFrom } from './schema/load.ts';
+export { subschemaEntry } from './schema/publish.ts';
 export type { AttributeType, ObjectClass, Schema } from './schema/schema.ts';
 export { type DirectorySettings, directorySettings } from './settings.ts';
 export type { RuleReader, WriteAttempt, WriteRule } from './write/rules.ts';

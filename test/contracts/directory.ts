@@ -43,7 +43,8 @@ export function directoryContract(name: string, open: () => Promise<DirectoryUnd
         { name: 'objectClass', values: ['domain'] },
         { name: 'dc', values: ['contract'] },
       ]);
-      for (const user of ['a', 'b', 'c']) await directory.add(me, dn(`mail=${user}@contract.test,${base}`), person(`${user}@contract.test`));
+      for (const user of ['a', 'b', 'c'])
+        await directory.add(me, dn(`mail=${user}@contract.test,${base}`), person(`${user}@contract.test`));
     });
     afterAll(() => under.close());
 
@@ -64,7 +65,13 @@ export function directoryContract(name: string, open: () => Promise<DirectoryUnd
     test('a size limit ends the search with sizeLimitExceeded after that many entries', async () => {
       const seen: Entry[] = [];
       const run = async (): Promise<void> => {
-        for await (const entry of directory.search(me, { base: dn(base), scope: 'one', filter: parseFilter('(objectClass=*)'), sizeLimit: 2 })) seen.push(entry);
+        for await (const entry of directory.search(me, {
+          base: dn(base),
+          scope: 'one',
+          filter: parseFilter('(objectClass=*)'),
+          sizeLimit: 2,
+        }))
+          seen.push(entry);
       };
       expect(await resultOf(run())).toBe('sizeLimitExceeded');
       expect(seen).toHaveLength(2);
@@ -73,7 +80,9 @@ export function directoryContract(name: string, open: () => Promise<DirectoryUnd
     test('reading what does not exist gives undefined, searching below it noSuchObject', async () => {
       expect(await directory.read(me, dn(`mail=nobody@contract.test,${base}`))).toBeUndefined();
       const missing = dn(`mail=x@contract.test,ou=none,${base}`);
-      expect(await resultOf(list(directory.search(me, { base: missing, scope: 'sub', filter: parseFilter('(cn=*)') })))).toBe('noSuchObject');
+      expect(await resultOf(list(directory.search(me, { base: missing, scope: 'sub', filter: parseFilter('(cn=*)') })))).toBe(
+        'noSuchObject',
+      );
     });
 
     test('operational attributes come when they are asked for', async () => {
@@ -94,7 +103,11 @@ export function directoryContract(name: string, open: () => Promise<DirectoryUnd
     test('a change is seen by reads and by whoever watches, in order', async () => {
       const seen: Change[] = [];
       const from = await directory.position();
-      const watch = await directory.watch(from, (change) => seen.push(change), () => {});
+      const watch = await directory.watch(
+        from,
+        (change) => seen.push(change),
+        () => {},
+      );
       const name = dn(`mail=w@contract.test,${base}`);
       await directory.add(me, name, person('w@contract.test'));
       await directory.modify(me, name, [{ operation: 'add', attribute: { name: 'title', values: ['Dr'] } }]);
@@ -111,12 +124,16 @@ export function directoryContract(name: string, open: () => Promise<DirectoryUnd
 
     test('what breaks the schema is refused with the right result', async () => {
       const bad = dn(`mail=bad@contract.test,${base}`);
-      expect(await resultOf(directory.add(me, bad, [...person('bad@contract.test'), { name: 'nonsense', values: ['x'] }]))).toBe('undefinedAttributeType');
+      expect(await resultOf(directory.add(me, bad, [...person('bad@contract.test'), { name: 'nonsense', values: ['x'] }]))).toBe(
+        'undefinedAttributeType',
+      );
       expect(await resultOf(directory.add(me, dn(`mail=a@contract.test,${base}`), person('a@contract.test')))).toBe('entryAlreadyExists');
       expect(await resultOf(directory.delete(me, dn(base)))).toBe('notAllowedOnNonLeaf');
-      expect(await resultOf(directory.modify(me, dn(`mail=a@contract.test,${base}`), [{ operation: 'replace', attribute: { name: 'sn', values: [] } }]))).toBe(
-        'objectClassViolation',
-      );
+      expect(
+        await resultOf(
+          directory.modify(me, dn(`mail=a@contract.test,${base}`), [{ operation: 'replace', attribute: { name: 'sn', values: [] } }]),
+        ),
+      ).toBe('objectClassViolation');
     });
 
     test('name and password let in, anything else is invalidCredentials', async () => {
@@ -124,7 +141,9 @@ export function directoryContract(name: string, open: () => Promise<DirectoryUnd
       await directory.modify(me, name, [{ operation: 'replace', attribute: { name: 'userPassword', values: ['right password'] } }]);
       expect((await directory.authenticate(name, 'right password', { door: 'test' })).dn?.key).toBe(name.key);
       expect(await resultOf(directory.authenticate(name, 'wrong password', { door: 'test' }))).toBe('invalidCredentials');
-      expect(await resultOf(directory.authenticate(dn(`mail=no@contract.test,${base}`), 'right password', { door: 'test' }))).toBe('invalidCredentials');
+      expect(await resultOf(directory.authenticate(dn(`mail=no@contract.test,${base}`), 'right password', { door: 'test' }))).toBe(
+        'invalidCredentials',
+      );
     });
   });
 }

@@ -1,39 +1,38 @@
 /** A bundled directory on a real database in a temporary place, with a clock of the test's own. */
 
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { constant, ManualClock, type Live, silentLog } from '../../src/base/index.ts';
+import { constant, type Live, ManualClock, silentLog } from '../../src/base/index.ts';
 import {
-  accessClass,
   type Attribute,
+  accessClass,
   type BundledDirectory,
-  defaultAccess,
   type DirectoryOptions,
-  directorySettings,
   type DirectorySettings,
-  Entry,
+  defaultAccess,
+  directorySettings,
+  type Entry,
   inlineHasher,
-  loadSchema,
+  openDirectory,
   type Schema,
   schemaFrom,
-  openDirectory,
   system,
 } from '../../src/directory/index.ts';
 import { type Dn, parseDn } from '../../src/ldap-wire/index.ts';
 import { defaultsOf } from '../../src/settings/index.ts';
-import { openKeyValue, type KeyValue } from '../../src/storage/index.ts';
-import { readdirSync, readFileSync } from 'node:fs';
+import { type KeyValue, openKeyValue } from '../../src/storage/index.ts';
 import { tempDir } from '../support/temp.ts';
 
-const syntaxes = { 'text': '15', 'text-exact': '15', 'ascii': '26', 'integer': '27', 'boolean': '7', 'dn': '12', 'time': '24', 'octets': '40' } as const;
+const syntaxes = { text: '15', 'text-exact': '15', ascii: '26', integer: '27', boolean: '7', dn: '12', time: '24', octets: '40' } as const;
 const equalities = {
-  'text': 'caseIgnoreMatch',
+  text: 'caseIgnoreMatch',
   'text-exact': 'caseExactMatch',
-  'ascii': 'caseIgnoreIA5Match',
-  'integer': 'integerMatch',
-  'boolean': 'booleanMatch',
-  'dn': 'distinguishedNameMatch',
-  'time': 'generalizedTimeMatch',
-  'octets': 'octetStringMatch',
+  ascii: 'caseIgnoreIA5Match',
+  integer: 'integerMatch',
+  boolean: 'booleanMatch',
+  dn: 'distinguishedNameMatch',
+  time: 'generalizedTimeMatch',
+  octets: 'octetStringMatch',
 } as const;
 
 /** The own classes these tests need, written as a schema file would have them, and a few for the tests alone. */
@@ -63,7 +62,8 @@ objectclass ( testArc:2.3 NAME 'mtTestList' SUP top STRUCTURAL MUST mail MAY ( c
 
 export function testSchema(): Schema {
   const texts: Record<string, string> = {};
-  for (const name of ['system', 'core', 'cosine', 'inetorgperson', 'mail']) texts[`${name}.schema`] = readFileSync(`schema/${name}.schema`, 'utf8');
+  for (const name of ['system', 'core', 'cosine', 'inetorgperson', 'mail'])
+    texts[`${name}.schema`] = readFileSync(`schema/${name}.schema`, 'utf8');
   return schemaFrom({ ...texts, 'own.schema': ownSchema() });
 }
 
@@ -138,7 +138,11 @@ export async function fill(directory: BundledDirectory): Promise<void> {
     await directory.add(root, dn(`cn=admin,${base}`), attributes(admin));
     for (const name of ['user1', 'user2']) {
       const mail = `${name}@${domain}.net`;
-      await directory.add(root, dn(`mail=${mail},${base}`), person(mail, { userPassword: `secret of ${name}`, telephoneNumber: '+49 89 1234', employeeNumber: '77' }));
+      await directory.add(
+        root,
+        dn(`mail=${mail},${base}`),
+        person(mail, { userPassword: `secret of ${name}`, telephoneNumber: '+49 89 1234', employeeNumber: '77' }),
+      );
     }
   }
 }
@@ -149,7 +153,8 @@ export async function all(found: AsyncIterable<Entry>): Promise<Entry[]> {
   return entries;
 }
 
-export const mails = async (found: AsyncIterable<Entry>): Promise<string[]> => (await all(found)).map((entry) => entry.text('mail') ?? entry.dn.toString()).sort();
+export const mails = async (found: AsyncIterable<Entry>): Promise<string[]> =>
+  (await all(found)).map((entry) => entry.text('mail') ?? entry.dn.toString()).sort();
 
 /** The result of a call that must be refused: `constraintViolation: attribute x: …`. */
 export async function refusal(call: Promise<unknown>): Promise<string> {
@@ -161,5 +166,3 @@ export async function refusal(call: Promise<unknown>): Promise<string> {
   }
   return 'not refused';
 }
-
-export { loadSchema, readdirSync };

@@ -6,7 +6,7 @@
  * for super administrators, who need no rule.
  */
 
-import { type Dn, parseDn } from '../../ldap-wire/index.ts';
+import type { Dn } from '../../ldap-wire/index.ts';
 import type { Attribute } from '../entry.ts';
 
 /** What anybody may read of an entry in the domain tree. */
@@ -118,20 +118,19 @@ function rulesOf(options: DefaultAccess): RuleText[] {
   ];
 }
 
-/** The entries below `cn=access`, to be added in this order (the container first). */
+/** `cn=access` and the entries below it, to be added in this order. */
 export function defaultAccess(options: DefaultAccess): { readonly dn: Dn; readonly attributes: readonly Attribute[] }[] {
-  const base = parseDn('cn=access').rdns.reduceRight<Dn>((dn, rdn) => dn.child(rdn), options.systemBase);
+  const base = options.systemBase.child([{ type: 'cn', value: 'access' }]);
   const container = {
     dn: base,
     attributes: [
       { name: 'objectClass', values: ['top', 'applicationProcess'] },
       { name: 'cn', values: ['access'] },
-      { name: 'description', values: ['Access rules, asked in their order.'] },
+      { name: 'description', values: ['Access rules, asked in their order'] },
     ],
   };
   const entries = rulesOf(options).map((rule, n) => {
-    const optional = (name: string, values: readonly string[] | undefined): Attribute[] =>
-      values && values.length > 0 ? [{ name, values }] : [];
+    const optional = (name: string, values: readonly string[] = []): Attribute[] => (values.length > 0 ? [{ name, values }] : []);
     return {
       dn: base.child([{ type: 'cn', value: rule.cn }]),
       attributes: [
@@ -139,12 +138,12 @@ export function defaultAccess(options: DefaultAccess): { readonly dn: Dn; readon
         { name: 'cn', values: [rule.cn] },
         { name: 'description', values: [rule.about] },
         { name: 'mtAccessOrder', values: [String((n + 1) * 100)] },
-        { name: 'mtAccessWho', values: rule.who },
-        { name: 'mtAccessRight', values: rule.rights },
         { name: 'mtAccessEffect', values: [rule.effect] },
-        ...optional('mtAccessTarget', rule.target ? [rule.target] : undefined),
+        { name: 'mtAccessWho', values: rule.who },
+        ...optional('mtAccessTarget', rule.target ? [rule.target] : []),
         ...optional('mtAccessClass', rule.classes),
         ...optional('mtAccessAttribute', rule.attributes),
+        { name: 'mtAccessRight', values: rule.rights },
       ],
     };
   });

@@ -82,7 +82,7 @@ function limitsOf(draft: Draft): ValueLimits | undefined {
   if (length !== undefined && !/^\d{1,9}$/.test(length)) throw schemaFault(draft.where, `X-MT-LENGTH "${length}" is not a number`);
   let expression: RegExp | undefined;
   try {
-    expression = pattern === undefined ? undefined : new RegExp(`^(?:${pattern})$`, 'u');
+    expression = pattern === undefined ? undefined : new RegExp(`^(?:${pattern})$`);
   } catch (cause) {
     throw schemaFault(draft.where, `X-MT-PATTERN is not a regular expression: ${String(cause)}`);
   }

@@ -4,6 +4,7 @@
 
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Fault } from '../../base/index.ts';
 import { buildSchema } from './build.ts';
 import { type Description, parseSchemaText } from './description.ts';
@@ -11,8 +12,11 @@ import type { Schema } from './schema.ts';
 
 const first = ['system.schema', 'core.schema', 'cosine.schema', 'inetorgperson.schema', 'mail.schema', 'mailtree.schema'];
 
+/** `schema/` of this installation, seen from the source as from the built code. */
+const ownFolder = fileURLToPath(new URL('../../../schema/', import.meta.url));
+
 /** Every `*.schema` of the folders, first folder first. A file name that comes again is taken from the first folder. */
-export async function loadSchema(folders: readonly string[]): Promise<Schema> {
+export async function loadSchema(folders: readonly string[] = [ownFolder]): Promise<Schema> {
   const files = new Map<string, string>();
   for (const folder of folders) {
     for (const name of (await readdir(folder)).sort()) {
