@@ -136,6 +136,12 @@ export class FileBlobs implements Blobs {
   }
 
   async info(id: BlobId): Promise<(BlobInfo & { readonly description: BlobDescription; readonly writtenAt: number }) | undefined> {
+    const recent = this.#recent.get(id);
+    if (recent) {
+      const { size, descriptionSize, writtenAt } = recent.header;
+      const bytes = recent.bytes.subarray(headerSize + size, headerSize + size + descriptionSize);
+      return { id, size, description: decodeDescription(bytes, recent.header), writtenAt };
+    }
     try {
       return await this.#at(id, 0, async ({ header }, fd, position) => {
         const bytes = Buffer.alloc(header.descriptionSize);

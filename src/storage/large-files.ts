@@ -96,6 +96,7 @@ export class LargeFile {
   readonly #place: BlobPlace;
   #size = 0;
   #checksum = 0;
+  #open = true;
 
   constructor(files: LargeFiles, disk: Disk, fd: number, path: string, place: BlobPlace) {
     this.#files = files;
@@ -130,7 +131,7 @@ export class LargeFile {
       await this.#disk.write(this.#fd, [description], headerSize + this.#size);
       await this.#disk.write(this.#fd, [first], 0);
       await this.#disk.sync(this.#fd);
-      await this.#disk.close(this.#fd);
+      await this.#close();
     } catch (thrown) {
       await this.discard();
       throw thrown;
@@ -145,7 +146,14 @@ export class LargeFile {
   }
 
   async discard(): Promise<void> {
-    await this.#disk.close(this.#fd).catch(() => undefined);
+    await this.#close().catch(() => undefined);
     await this.#disk.unlink(this.#path).catch(() => undefined);
+  }
+
+  /** Once: the number may be another file's afterwards, even when closing failed. */
+  async #close(): Promise<void> {
+    if (!this.#open) return;
+    this.#open = false;
+    await this.#disk.close(this.#fd);
   }
 }

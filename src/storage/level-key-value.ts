@@ -36,6 +36,8 @@ const flushWithin = 500;
 const slice = 2;
 /** A part that is not done after this many milliseconds never will be: it waits for something it must not wait for. */
 const partLimit = 30_000;
+/** The same while closing. */
+const partLimitClosing = 2000;
 
 const nothingToDo: Part<void> = async () => ({ result: undefined });
 
@@ -125,6 +127,9 @@ export class LevelKeyValue implements KeyValue {
     if (!this.#ended) {
       const last = this.flush();
       this.#ended = new Fault('unavailable', 'the database is closed');
+      this.#watch?.();
+      this.#watch = undefined;
+      this.#watchParts();
       await last.catch(() => undefined);
     }
     this.#flushTimer?.();
@@ -194,6 +199,7 @@ export class LevelKeyValue implements KeyValue {
       if (!(value instanceof Uint8Array)) throw new TypeError(`not octets: the value of ${key}`);
       if (!isWellFormed(key)) throw new TypeError('a key is not well-formed text');
     }
+    for (const key of changes.deletes ?? []) if (!isWellFormed(key)) throw new TypeError('a key is not well-formed text');
     for (const key of changes.deletes ?? []) this.#open.delete(key);
     for (const [key, value] of changes.puts ?? []) this.#open.put(key, value);
     for (const topic of changes.wake ?? []) this.#open.topics.add(topic);
@@ -283,7 +289,7 @@ export class LevelKeyValue implements KeyValue {
 
   /** Keeps one stuck part from stopping all writing: one that runs at two looks in a row is given up. */
   #watchParts(runAtLastLook = -1): void {
-    this.#watch ??= this.#clock.after(partLimit, () => {
+    this.#watch ??= this.#clock.after(this.#ended ? partLimitClosing : partLimit, () => {
       this.#watch = undefined;
       if (!this.#running) return;
       if (this.#runs === runAtLastLook) {

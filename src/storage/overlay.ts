@@ -6,35 +6,43 @@
  */
 
 import type { ChangeMap } from './engine.ts';
-import { compareKeys } from './keys.ts';
+import { below, compareKeys } from './keys.ts';
 import type { Key, KeyRange } from './port.ts';
 
 type Entry = [Key, Uint8Array];
 
+/** Whether a key is in the range; quick for the usual one, everything below a prefix. */
+function insideOf(range: KeyRange): (key: Key) => boolean {
+  const prefix = range.from;
+  if (prefix !== '' && range.to === below(prefix).to) return (key) => key.startsWith(prefix) && !key.startsWith(range.to);
+  return (key) => compareKeys(key, range.from) >= 0 && compareKeys(key, range.to) < 0;
+}
+
 /** Changes inside a range, upper layers first: the last word on each key, in key order. */
 function changesWithin(layers: readonly ChangeMap[], range: KeyRange): [Key, Uint8Array | null][] {
   const found = new Map<Key, Uint8Array | null>();
+  const inside = insideOf(range);
   for (const layer of layers) {
     for (const [key, value] of layer) {
       if (found.has(key)) continue;
-      if (compareKeys(key, range.from) >= 0 && compareKeys(key, range.to) < 0) found.set(key, value);
+      if (inside(key)) found.set(key, value);
     }
   }
   return [...found].sort(([a], [b]) => compareKeys(a, b));
 }
 
 /**
- * The first `limit` entries of the range as they are with the layers on top. `below` reads the state under the layers; it is
+ * The first `limit` entries of the range as they are with the layers on top. `readUnder` reads the state under the layers; it is
  * called at once, with a limit that allows for what the layers hide.
  */
 export async function scanThrough(
   layers: readonly ChangeMap[],
   range: KeyRange,
   limit: number,
-  below: (range: KeyRange, limit: number) => Promise<Entry[]>,
+  readUnder: (range: KeyRange, limit: number) => Promise<Entry[]>,
 ): Promise<Entry[]> {
   const changes = changesWithin(layers, range);
-  const base = await below(range, limit + changes.length);
+  const base = await readUnder(range, limit + changes.length);
   if (changes.length === 0) return base;
   const merged: Entry[] = [];
   let c = 0;

@@ -23,13 +23,16 @@ async function measure(name: string, writers: number, count: number, each: (n: n
     while (next < count) await each(next++);
   };
   const cpu = process.cpuUsage();
+  const loop = performance.eventLoopUtilization();
   const start = performance.now();
   await Promise.all(Array.from({ length: writers }, worker));
   const took = performance.now() - start;
   const used = process.cpuUsage(cpu);
   const perSecond = Math.round((count / took) * 1000);
   const micros = ((used.user + used.system) / count).toFixed(1);
-  console.log(`${name.padEnd(34)} ${String(writers).padStart(4)} writers ${String(perSecond).padStart(7)}/s  ${micros.padStart(7)} µs CPU`);
+  const onLoop = ((performance.eventLoopUtilization(loop).active * 1000) / count).toFixed(1);
+  const cells = [name.padEnd(30), `${writers}`.padStart(4), 'writers', `${perSecond}/s`.padStart(9), `${micros} µs CPU`.padStart(14)];
+  console.log([...cells, `${onLoop} µs on the loop`.padStart(22)].join(' '));
 }
 
 const record = Buffer.alloc(250, 'm');

@@ -293,3 +293,16 @@ test('a value is the one written last, whether it was small, large or removed be
     expect(text(kv.getNow('t/k'))).toBe('e');
   }
 });
+
+test('a part that never ends does not keep the database from closing', async () => {
+  const clock = new ManualClock();
+  const kv = await open(await folder(), { clock });
+  const stuck = kv.transact(() => new Promise<never>(() => {}), 'durable');
+  const behind = kv.transact(put(['t/k', '1']), 'durable');
+  await settle();
+  const closed = kv.close();
+  clock.advance(10_000);
+  await expect(stuck).rejects.toMatchObject({ kind: 'bug' });
+  await behind;
+  await closed;
+});
