@@ -76,7 +76,11 @@ export class Accounts {
 
   async #addFolders(draft: Draft, record: AccountRecord, names: readonly NameRecord[], now: number): Promise<AccountRecord> {
     let made = record;
+    const added = new Set<string>();
     const add = async (name: string, use?: SpecialUse): Promise<void> => {
+      // Two settings may say the same name.
+      if (added.has(name)) return;
+      added.add(name);
       made = makeMailbox(draft, made, name, use ? [use] : [], now);
       const subscription = subscriptionKey(draft.account, name);
       if (await draft.read.get(subscription)) return;

@@ -38,11 +38,21 @@ function arrival(message: NewStoredMessage): Arrival {
   return { message, flags: parseFlags(message.flags), size: sizeOf(message), structure };
 }
 
-async function add(ctx: Context, draft: Draft, mailbox: MailboxEdit, arrived: Arrival): Promise<Uid> {
+async function add(ctx: Context, draft: Draft, mailbox: MailboxEdit, arrived: Arrival, flags = arrived.flags): Promise<Uid> {
   if (mailbox.counters.messages >= ctx.settings.value.messageLimit) throw new Fault('too-many', 'this mailbox is full');
-  const uid = await mailbox.append(arrived.flags, arrived.size, arrived.message.internalDate);
+  const uid = await mailbox.append(flags, arrived.size, arrived.message.internalDate);
   await draft.addMessage(mailbox.id, uid, arrived.message, arrived.structure);
   return uid;
+}
+
+/** Mail does not wait because its keywords find no room: it comes without them. */
+async function addAnyhow(ctx: Context, draft: Draft, mailbox: MailboxEdit, arrived: Arrival): Promise<Uid> {
+  try {
+    return await add(ctx, draft, mailbox, arrived);
+  } catch (thrown) {
+    if (!(thrown instanceof KeywordsFull)) throw thrown;
+    return add(ctx, draft, mailbox, arrived, { system: arrived.flags.system, words: [] });
+  }
 }
 
 export function deliverPart(
@@ -58,7 +68,7 @@ export function deliverPart(
   return draftPart(account, async (draft) => {
     const mailbox = name === undefined ? undefined : await draft.mailboxNamed(name);
     if (!mailbox) throw noMailbox();
-    const uid = await add(ctx, draft, mailbox, arrived);
+    const uid = await addAnyhow(ctx, draft, mailbox, arrived);
     if (delivered && now) {
       draft.check({ absent: delivered });
       draft.put(delivered, now);

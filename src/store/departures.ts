@@ -23,10 +23,11 @@ async function removeBatch(ctx: Context, account: AccountId, id: MailboxId, uids
     const gone = new Set<Uid>();
     for (const [n, uid] of uids.entries()) {
       const row = await mailbox.row(uid);
-      const record = records[n];
-      if (!row || !record || (onlyDeleted && (row.system & deletedBit) === 0)) continue;
+      if (!row || (onlyDeleted && (row.system & deletedBit) === 0)) continue;
       gone.add(uid);
-      await draft.dropMessage(id, uid, decodeMessage(record).blob.id);
+      // A row whose record was lost can still be got rid of.
+      const record = records[n];
+      if (record) await draft.dropMessage(id, uid, decodeMessage(record).blob.id);
     }
     await mailbox.remove(gone);
     return [...gone];

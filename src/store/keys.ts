@@ -7,9 +7,9 @@
 import { type BlobId, below, fromSegment, fromSortable, type Key, type KeyRange, segment, sortable } from '../storage/index.ts';
 import type { AccountId, MailboxId, Uid } from './port.ts';
 
-/** Accounts are UUIDs nearly always, and those need no escaping. */
-const plain = /^[0-9A-Za-z-]+$/;
-const safe = (account: AccountId): string => (plain.test(account) ? account : segment(account));
+/** Accounts and delivery ids need no escaping nearly always. */
+const plain = /^[0-9A-Za-z.-]+$/;
+const safe = (text: string): string => (plain.test(text) ? text : segment(text));
 
 /** INBOX always has this id, so that a delivery need not look its name up. */
 export const inboxId: MailboxId = 1;
@@ -23,7 +23,7 @@ export const usageKey = (account: AccountId): Key => `store/usage/${safe(account
 /** No account made from now on uses a UIDVALIDITY below the number in here: those of removed accounts are not used again. */
 export const validityFloorKey: Key = 'store/uidvalidity';
 
-export const deliveredKey = (deliveryId: string): Key => `store/delivered/${segment(deliveryId)}`;
+export const deliveredKey = (deliveryId: string): Key => `store/delivered/${safe(deliveryId)}`;
 export const deliveredRange: KeyRange = below('store/delivered/');
 
 export const structureKey = (blob: BlobId): Key => `store/structure/${blob}`;
@@ -69,7 +69,7 @@ export function purgeOf(key: Key): { account: AccountId; mailbox: MailboxId } {
 }
 
 /** Who holds a blob on behalf of a message: the last part of its reference key. */
-export const holderOf = (account: AccountId, mailbox: MailboxId, uid: Uid): string => `store/${account}/${mailbox}/${uid}`;
+export const holderOf = (account: AccountId, mailbox: MailboxId, uid: Uid): string => `store:${account}:${mailbox}:${uid}`;
 
 /** Woken by every commit that changes the mailbox. */
 export const mailboxTopic = (account: AccountId, mailbox: MailboxId): string => `store/${account}/${mailbox}`;

@@ -71,13 +71,15 @@ function retire(record: AccountRecord, name: string, uidValidity: number): Accou
   return { ...record, retired, retiredFloor: Math.max(record.retiredFloor, dropped?.[1] ?? 0) };
 }
 
-function infoOf(record: NameRecord, counters: Counters | undefined, subscribed: boolean): MailboxInfo {
+/** Undefined for a mailbox whose counters went between two reads: it was deleted. */
+function infoOf(record: NameRecord, counters: Counters | undefined, subscribed: boolean): MailboxInfo | undefined {
+  if (record.selectable && !counters) return undefined;
   return {
     id: record.id,
     name: record.name,
     subscribed,
     specialUse: record.specialUse,
-    selectable: record.selectable && counters !== undefined,
+    selectable: record.selectable,
     uidValidity: counters?.uidValidity ?? 0,
     uidNext: counters?.uidNext ?? 1,
     messages: counters?.messages ?? 0,
@@ -104,6 +106,7 @@ export class MailboxNames {
     const counters = await keyValue.getMany(records.map((record) => countersKey(account, record.id)));
     return records
       .map((record, n) => infoOf(record, counters[n] && decodeCounters(counters[n]), subscribed.has(record.name)))
+      .filter((info) => info !== undefined)
       .sort((a, b) => compareNames(a.name, b.name));
   }
 

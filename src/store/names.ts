@@ -16,6 +16,7 @@ const forbidden = /[\u0000-\u001f\u007f-\u009f\u2028\u2029%*]|\p{Surrogate}|\p{N
 
 /** The name as the store spells it, or undefined where no mailbox can be called so. */
 export function knownName(name: string): string | undefined {
+  if (name === 'INBOX') return name;
   // Longer than any name in any normal form; keeps a stranger's megabytes from being normalised.
   if (name.length > longestName * 4) return undefined;
   const segments = name.normalize('NFC').split('/');

@@ -112,6 +112,9 @@ async function expungedSince(ctx: Context, account: AccountId, mailbox: MailboxI
       if (expunge.modSeq > since && expunge.modSeq <= counters.highestModSeq) for (const uid of expunge.uids) uids.push(uid);
     }
   }
+  // Blocks may have been dropped while they were read.
+  const now = await countersOf(ctx, account, mailbox);
+  if (now && since < now.vanishedSince) return missing(ctx, account, mailbox, counters.uidNext);
   return uids.sort((a, b) => a - b);
 }
 

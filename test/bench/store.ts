@@ -7,7 +7,7 @@
 
 import { join } from 'node:path';
 import { systemClock } from '../../src/base/index.ts';
-import { openBlobs, openKeyValue } from '../../src/storage/index.ts';
+import { below, type Key, openBlobs, openKeyValue, type PartReader } from '../../src/storage/index.ts';
 import { type NewStoredMessage, openStore } from '../../src/store/index.ts';
 import { structure } from '../store/support.ts';
 import { tempDir } from '../support/temp.ts';
@@ -60,6 +60,19 @@ async function deliver(n: number): Promise<void> {
 for (let round = 1; round <= 3; round++) {
   await measure(`deliver to 200 accounts, 20 at once, round ${round}`, count, () => concurrently(count, 20, deliver));
 }
+const records = new Map<Key, Uint8Array>();
+const reader: PartReader = { get: async (key) => records.get(key), scan: async () => [] };
+for (const account of accounts) {
+  for await (const [key, value] of keyValue.scan(below(`store/box/${account}/1/`))) if (!key.includes('/message/')) records.set(key, value);
+}
+await measure('deliverPart alone, on records in memory', count, async () => {
+  for (let n = 0; n < count; n++) {
+    const account = accounts[(n * 7919) % accounts.length]!;
+    const changes = await store.deliverPart(account, someMessage(), { deliveryId: `q${serial}/0` })(reader);
+    for (const [key, value] of changes.puts ?? []) if (!key.includes('/message/')) records.set(key, value);
+  }
+});
+records.clear();
 await measure('an empty durable commit, 20 at once, for comparison', count, () =>
   concurrently(count, 20, (n) =>
     keyValue.transact(async () => ({ puts: [[`bench/${n}`, Buffer.from('x')]], result: undefined }), 'durable'),

@@ -373,6 +373,9 @@ export function storeContract(open: () => Promise<Bench>): void {
       expect(index[1]!.flags).toEqual(['word2']);
       expect(index[249]!.flags).toEqual(['word250']);
       expect(index[250]!.flags).toEqual(['one-more']);
+      const tagged = await message(bench, 'tagged', { flags: ['no-room', '\\Flagged'] });
+      const { uid } = await bench.keyValue.transact(store.deliverPart(account, tagged, {}), 'durable');
+      expect((await store.message(account, inbox, uid))!.flags).toEqual(['\\Flagged']);
       const many = Array.from({ length: 65 }, (_, n) => `k${n}`);
       await expect(store.append(account, 'Sent', [await message(bench, 'x', { flags: many })])).rejects.toMatchObject({ kind: 'too-many' });
     }));
