@@ -11,13 +11,14 @@ import {
   type PreprocessorSettings,
   preprocessorSettings,
 } from '../../src/preprocessor/index.ts';
-import type { NewMessage, Queue } from '../../src/queue/index.ts';
+import type { NewMessage } from '../../src/queue/index.ts';
 import { createRouter } from '../../src/routing/index.ts';
 import { defaultsOf } from '../../src/settings/index.ts';
-import { type FileBlobs, openBlobs } from '../../src/storage/index.ts';
+import { type FileBlobs, type KeyValueOptions, openBlobs } from '../../src/storage/index.ts';
 import { type OpenStore, openStore } from '../../src/store/index.ts';
 import { FakeDit } from './fake-dit.ts';
 import { newMessage, seededRandom, type TestQueue, testQueue } from './queue.ts';
+import { tempDir } from './temp.ts';
 
 export interface TestPipeline extends TestQueue {
   readonly dit: FakeDit;
@@ -41,7 +42,10 @@ export interface TestPipeline extends TestQueue {
 
 export interface PipelineOptions {
   readonly modules?: readonly Module[];
-  readonly queue?: (queue: Queue) => Queue;
+  /** Where the engines are already; removed at the end. */
+  readonly folder?: { readonly path: string; readonly remove: () => Promise<void> };
+  /** Called after every write to the database with the folder of all engines. */
+  readonly onWrite?: (path: string) => Promise<void>;
 }
 
 export const sample = 'Subject: grüße\r\nFrom: müller@example.com\r\n\r\nHallo\r\n';
@@ -51,13 +55,29 @@ function recordingLog(lines: string[]): Log {
   return { ...silentLog, error: write, warning: write, message: write, enabled: (level) => level !== 'informational' };
 }
 
+/** An engine that says when it has written. */
+function afterWrites(written: () => Promise<void>): NonNullable<KeyValueOptions['wrap']> {
+  return (engine) =>
+    new Proxy(engine, {
+      get(target, name) {
+        const value = Reflect.get(target, name) as unknown;
+        if (typeof value !== 'function') return value;
+        return (...args: unknown[]) => {
+          const result = (value as (...all: unknown[]) => unknown).apply(target, args);
+          return name === 'write' ? (result as Promise<void>).then(written) : result;
+        };
+      },
+    });
+}
+
 export async function testPipeline(options: PipelineOptions = {}): Promise<TestPipeline> {
   const lines: string[] = [];
   const log = recordingLog(lines);
-  const base = await testQueue({ log });
-  const { keyValue, clock } = base;
-  const queue = options.queue?.(base.queue) ?? base.queue;
-  const blobs = await openBlobs({ path: join(base.path, '..', 'blobs'), clock });
+  const folder = options.folder ?? (await tempDir());
+  const { onWrite } = options;
+  const base = await testQueue({ log, folder, ...(onWrite ? { wrap: afterWrites(() => onWrite(folder.path)) } : {}) });
+  const { keyValue, clock, queue } = base;
+  const blobs = await openBlobs({ path: join(folder.path, 'blobs'), clock });
   const store = await openStore({ keyValue, blobs, clock });
   const dit = new FakeDit()
     .local('ima.com')

@@ -4,7 +4,7 @@ import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Log, ManualClock, silentLog } from '../../src/base/index.ts';
 import { type NewMessage, type NewRecipient, type OpenQueue, openQueue } from '../../src/queue/index.ts';
-import { type LevelKeyValue, openKeyValue } from '../../src/storage/index.ts';
+import { type KeyValueOptions, type LevelKeyValue, openKeyValue } from '../../src/storage/index.ts';
 import { tempDir } from './temp.ts';
 
 /** Dice that always fall the same way: a linear congruence. */
@@ -27,6 +27,10 @@ export interface TestQueue {
 }
 
 interface Options {
+  /** Wraps the engine of the database. */
+  readonly wrap?: KeyValueOptions['wrap'];
+  /** A database that is there already; removed at the end. */
+  readonly folder?: { readonly path: string; readonly remove: () => Promise<void> };
   readonly feed?: { slips: number; recipients: number };
   readonly log?: Log;
 }
@@ -35,7 +39,7 @@ let epochs = 0;
 
 async function open(path: string, clock: ManualClock, options: Options, remove: () => Promise<void>): Promise<TestQueue> {
   const log = options.log ?? silentLog;
-  const keyValue = await openKeyValue({ path, clock, log });
+  const keyValue = await openKeyValue({ path, clock, log, ...(options.wrap ? { wrap: options.wrap } : {}) });
   epochs++;
   const feed = options.feed ? { feed: options.feed } : {};
   const queue = await openQueue({ keyValue, clock, log, random: seededRandom(epochs), epoch: epochs, ...feed });
@@ -62,7 +66,7 @@ async function open(path: string, clock: ManualClock, options: Options, remove: 
 }
 
 export async function testQueue(options: Options = {}): Promise<TestQueue> {
-  const folder = await tempDir();
+  const folder = options.folder ?? (await tempDir());
   return await open(join(folder.path, 'db'), new ManualClock(), options, folder.remove);
 }
 
