@@ -25,6 +25,8 @@ const dotAtom = /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\u{10ffff}-]+(?:\.[A-Za-z0-
 const quoted = /^"(?:[\x20\x21\x23-\x5b\x5d-\x7e\u0080-\u{10ffff}]|\\[\x20-\x7e])*"$/u;
 /** The underscore is not in RFC 1123, but in names that send mail. */
 const label = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
+const domainText = /^[A-Za-z0-9._\u0080-\u{10ffff}-]+$/u;
+const asciiOnly = /^[\x00-\x7f]*$/;
 /** C1 controls, separators and lone surrogates never belong into an address. */
 const forbidden = /[\u0080-\u009f\u2028\u2029\ud800-\udfff]/u;
 
@@ -32,7 +34,9 @@ const forbidden = /[\u0080-\u009f\u2028\u2029\ud800-\udfff]/u;
 export function normalizeDomain(domain: string): string | undefined {
   if (domain.startsWith('[')) return literal(domain);
   if (domain.length > longestDomain || domain === '') return undefined;
-  const ascii = /^[\x21-\x7e]+$/.test(domain) ? domain.toLowerCase() : forbidden.test(domain) ? '' : domainToASCII(domain.normalize('NFC'));
+  // domainToASCII drops line breaks and decodes percent signs: nothing but letters, digits, dots and hyphens gets there.
+  if (!domainText.test(domain) || forbidden.test(domain)) return undefined;
+  const ascii = asciiOnly.test(domain) ? domain.toLowerCase() : domainToASCII(domain.normalize('NFC'));
   if (ascii === '' || ascii.length > longestDomain) return undefined;
   return ascii.split('.').every((part) => label.test(part)) ? ascii : undefined;
 }
@@ -49,10 +53,11 @@ function literal(domain: string): string | undefined {
 export function parseAddress(text: string): Address | undefined {
   const at = text.lastIndexOf('@');
   if (at < 1 || text.length > longestAddress) return undefined;
-  const local = parseLocal(text.slice(0, at));
+  const written = text.slice(0, at);
+  const local = parseLocal(written);
   const domain = text.slice(at + 1);
   if (local === undefined || normalizeDomain(domain) === undefined) return undefined;
-  if (Buffer.byteLength(local) > longestLocal || Buffer.byteLength(text) > longestAddress) return undefined;
+  if (Buffer.byteLength(written) > longestLocal || Buffer.byteLength(text) > longestAddress) return undefined;
   return { local, domain };
 }
 

@@ -57,6 +57,31 @@ export function parameter(parameters: Parameters, name: string): string | undefi
   return parameters.find(([key]) => key === name)?.[1];
 }
 
+/** The boundary of a multipart, also where it is written by RFC 2231 (`boundary*`, `boundary*0` …). */
+export function boundaryOf(parameters: Parameters): string | undefined {
+  const given = parameter(parameters, 'boundary');
+  if (given !== undefined) return given;
+  const extended = parameter(parameters, 'boundary*');
+  if (extended !== undefined) return decodeExtended(extended);
+  let joined = '';
+  for (let n = 0; n < mostParameters; n++) {
+    const piece = parameter(parameters, `boundary*${n}`);
+    const coded = piece === undefined ? parameter(parameters, `boundary*${n}*`) : undefined;
+    if (piece === undefined && coded === undefined) break;
+    joined += piece ?? (n === 0 ? decodeExtended(coded!) : percentDecoded(coded!));
+  }
+  return joined === '' ? undefined : joined;
+}
+
+/** `charset'language'text`. A boundary is ASCII, so the character set does not matter. */
+function decodeExtended(value: string): string {
+  return percentDecoded(value.replace(/^[^']*'[^']*'/, ''));
+}
+
+function percentDecoded(value: string): string {
+  return value.replace(/%([0-9a-f]{2})/gi, (_all, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
+}
+
 function take(pattern: RegExp, text: string, at: number): string | undefined {
   pattern.lastIndex = at;
   return pattern.exec(text)?.[0];

@@ -6,7 +6,7 @@
  * Spec: RFC 2046 §5.1; RFC 3501 §6.4.5 (what can be addressed)
  */
 
-import { parameter } from './content-type.ts';
+import { boundaryOf } from './content-type.ts';
 import { envelopeOf, partFields, readFields, sentAtOf } from './part-header.ts';
 import type { Envelope, MessageStructure, MimePart } from './structure.ts';
 
@@ -109,7 +109,7 @@ export class PartTree {
   }
 
   #openMultipart(top: Frame): void {
-    const given = parameter(top.part.parameters, 'boundary')?.replace(/[ \t]+$/, '');
+    const given = boundaryOf(top.part.parameters)?.replace(/[ \t]+$/, '');
     if (!given || given.length > longestBoundary) return;
     top.kind = 'multipart';
     // Lines are compared as octets.

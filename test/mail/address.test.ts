@@ -35,6 +35,14 @@ test.each([
   `a@${'a'.repeat(64)}.org`,
   `a@${'a.'.repeat(127)}org`,
   '<a@example.org>',
+  'a@example.org\n',
+  'a@example.org\r\n',
+  'a@exa\tmple.org',
+  'a@ex%61mple.org',
+  'a@bücher.exam\nple',
+  'a@bü%41cher.example',
+  'a@bü/cher.example',
+  `"${'a'.repeat(63)}"@example.org`,
 ])('%j is no address', (text) => {
   expect(parseAddress(text)).toBeUndefined();
   expect(normalizeAddress(text)).toBeUndefined();

@@ -169,6 +169,16 @@ test.each(boundaryCases)('boundaries: %s', async (_name, lines, shape, bodies) =
   expect((root.children ?? []).map(body)).toEqual(bodies);
 });
 
+test.each([
+  ["boundary*=us-ascii''x%20y", 'x y'],
+  ['boundary*0="x "; boundary*1=y', 'x y'],
+  ["boundary*0*=us-ascii'en'x%20; boundary*1=y", 'x y'],
+  ['boundary="x"; boundary*=z', 'x'],
+])('a boundary may be written by RFC 2231: %s', async (parameters, boundary) => {
+  const { root } = await index(crlf(`Content-Type: multipart/mixed; ${parameters}`, '', `--${boundary}`, '', 'one', `--${boundary}--`));
+  expect(outline(root)).toBe('multipart/mixed[text/plain]');
+});
+
 test('parts of a digest are messages unless they say otherwise', async () => {
   const { root } = await index(
     crlf(
