@@ -209,7 +209,7 @@ class Session implements PeerSession {
     this.#failed = failed;
     this.#connection.on('error', (error) => {
       this.#rest();
-      this.#failed(failureOf(error));
+      this.#failed(failureOf(error, this.#connection.upgrading));
     });
     this.#connection.on('end', () => {
       this.#rest();
@@ -337,8 +337,8 @@ class Session implements PeerSession {
 
 const oneReply = (text: string): string => text.replace(/\s*\r?\n\s*/g, ' / ').slice(0, 1_000);
 
-function failureOf(error: SendError): PeerFailure {
-  return new PeerFailure(oneReply(error.response ?? error.message), error.code === 'ETLS', error.responseCode);
+function failureOf(error: SendError, upgrading = false): PeerFailure {
+  return new PeerFailure(oneReply(error.response ?? error.message), upgrading || error.code === 'ETLS', error.responseCode);
 }
 
 function answerOf(error: SendError): PeerAnswer {

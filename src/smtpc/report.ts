@@ -6,6 +6,7 @@
  * Spec: RFC 3461 §6, RFC 3462/6522 (multipart/report), RFC 3464; RFC 6533 (UTF-8 addresses); RFC 3834 (Auto-Submitted)
  */
 
+import { formatDate } from '../mail/index.ts';
 import type { QueuedMessage } from '../queue/index.ts';
 
 export type Action = 'failed' | 'delayed' | 'relayed';
@@ -58,7 +59,7 @@ export function buildReport(input: ReportInput): Buffer {
   const { message, recipients, host, id, now } = input;
   const action = recipients[0]?.action ?? 'failed';
   const boundary = `=_${id}_report`;
-  const date = stamp(now);
+  const date = formatDate(now);
   // The returned bytes must not be able to end their part: only a boundary that is not in them will do.
   const safe = input.returned.bytes.includes(boundary) ? `${boundary}_${now.toString(36)}_${input.returned.bytes.length}` : boundary;
   const global = recipients.some((one) => !isAscii(one.address));
@@ -87,7 +88,7 @@ export function buildReport(input: ReportInput): Buffer {
     ...recipients.flatMap((one) => [
       `<${oneLine(one.address)}>`,
       ...folded(oneLine(one.text)),
-      ...(one.until ? [`    It will be tried until ${stamp(one.until)}.`] : []),
+      ...(one.until ? [`    It will be tried until ${formatDate(one.until)}.`] : []),
       '',
     ]),
   ];
@@ -98,7 +99,7 @@ export function buildReport(input: ReportInput): Buffer {
     `Reporting-MTA: dns; ${host}`,
     ...(message.envelopeId === undefined ? [] : [`Original-Envelope-Id: ${xtext(message.envelopeId)}`]),
     `X-Queue-Id: ${message.id}`,
-    `Arrival-Date: ${stamp(message.arrivedAt)}`,
+    `Arrival-Date: ${formatDate(message.arrivedAt)}`,
     '',
     ...recipients.flatMap((one) => [...fields(one, date), '']),
   ];
@@ -122,7 +123,7 @@ function fields(one: ReportRecipient, date: string): string[] {
     ...(one.host === undefined ? [] : [`Remote-MTA: dns; ${ascii(one.host)}`]),
     ...(one.said === undefined ? [] : [`Diagnostic-Code: smtp; ${ascii(one.said).slice(0, 900)}`]),
     `Last-Attempt-Date: ${date}`,
-    ...(one.until ? [`Will-Retry-Until: ${stamp(one.until)}`] : []),
+    ...(one.until ? [`Will-Retry-Until: ${formatDate(one.until)}`] : []),
   ];
 }
 
@@ -149,5 +150,3 @@ const xtext = (text: string): string =>
         : `+${octet.toString(16).toUpperCase().padStart(2, '0')}`),
     '',
   );
-
-const stamp = (at: number): string => new Date(at).toUTCString().replace('GMT', '+0000');

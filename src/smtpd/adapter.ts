@@ -28,7 +28,8 @@ export interface EngineOptions {
   readonly host: () => string;
   /** Checks a name and password and notes the user in the session. Never throws. */
   readonly login: (session: Session, name: string, password: string) => Promise<LoginResult>;
-  readonly onClosed: (session: Session) => void;
+  /** The door is being closed: a session ends after the message that it is filing. */
+  readonly closing: () => boolean;
 }
 
 export interface Engine {
@@ -302,6 +303,7 @@ class Connection extends SMTPConnection implements Conversation {
     this.ours.state = withoutMail(this.ours.state);
     this.#lastActivity = this.ours.house.clock.now();
     if (!this._closed) this.#answer(answer, hopeless);
+    if (this.#options.closing()) this.farewell('closing down');
     done();
   }
 
@@ -352,12 +354,16 @@ class Connection extends SMTPConnection implements Conversation {
   /** RFC 3207 §4.2: what was known before the encryption is forgotten. */
   override upgrade(next: () => void, secured?: () => void): void {
     this.#corked?.uncork();
+    const plain = this._socket;
+    const watchers = plain.rawListeners('close');
     super.upgrade(next, () => {
       this.ours.tls = true;
       this.ours.state = { at: 'start' };
       this.ours.user = undefined;
       secured?.();
     });
+    // The library takes all listeners off the plain socket; who counts connections must still hear of its end.
+    for (const watcher of watchers) plain.on('close', watcher as () => void);
   }
 
   farewell(text: string): void {
@@ -378,9 +384,7 @@ class Connection extends SMTPConnection implements Conversation {
     this.#idle?.();
     this.#receiver?.abort();
     this.#receiver = undefined;
-    const first = !this._closed;
     super._onClose();
-    if (first) this.#options.onClosed(this.ours);
   }
 
   override _armTimeout(): void {

@@ -21,9 +21,9 @@ export class HeaderWatch {
     this.#wanted = names;
   }
 
-  put(bytes: Buffer): void {
+  put(bytes: Uint8Array): void {
     if (this.#done) return;
-    const text = bytes.toString('latin1', 0, Math.min(bytes.length, most - this.#seen));
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, most - this.#seen)).toString('latin1');
     this.#seen += bytes.length;
     let at = 0;
     while (at < text.length && !this.#done) {

@@ -7,12 +7,12 @@
  */
 
 import { Fault } from '../base/index.ts';
+import { formatDate, LineEndNormalizer, messageId, needs8bit, receivedLine } from '../mail/index.ts';
 import type { NewMessage, QueueId } from '../queue/index.ts';
 import type { BlobWriter } from '../storage/index.ts';
 import { HeaderWatch } from './header-watch.ts';
-import { LineEnds } from './line-ends.ts';
 import { faultReply, type Receiver, type Reply, type Session, type State, submits } from './session.ts';
-import { messageDate, protocolName, receivedLine } from './trace.ts';
+import { protocolName } from './trace.ts';
 
 type Mailing = Extract<State, { at: 'mail' }>;
 
@@ -27,7 +27,8 @@ class MessageReceiver implements Receiver {
   readonly #session: Session;
   readonly #state: Mailing;
   readonly #writer: BlobWriter;
-  readonly #lines = new LineEnds();
+  readonly #lines = new LineEndNormalizer();
+  #eightBit = false;
   readonly #header: HeaderWatch | undefined;
   #octets = 0;
   #tooLarge = false;
@@ -53,7 +54,8 @@ class MessageReceiver implements Receiver {
       this.abort();
     }
     if (this.#tooLarge || this.#trouble) return undefined;
-    const clean = this.#lines.put(bytes);
+    const clean = this.#lines.push(bytes);
+    this.#eightBit ||= needs8bit(clean);
     this.#header?.put(clean);
     return this.#writer.write(clean).catch((thrown: unknown) => this.#note(thrown));
   }
@@ -105,13 +107,13 @@ class MessageReceiver implements Receiver {
     const protocol = protocolName(this.#state.esmtp, tls, user !== undefined, mail.smtputf8);
     const one = recipients.length === 1 ? recipients[0]?.address : undefined;
     const trace = receivedLine({
-      helo,
-      address,
-      host: house.mta.value.host,
-      protocol,
+      from: helo,
+      ip: address,
+      by: house.mta.value.host,
+      with: protocol,
       id,
-      at: arrivedAt,
-      ...(one === undefined ? {} : { recipient: one }),
+      date: arrivedAt,
+      ...(one === undefined ? {} : { for: one }),
     });
     const blob = await this.#writer.commit({
       sender: mail.sender,
@@ -128,7 +130,7 @@ class MessageReceiver implements Receiver {
       inputChannel: 'SMTPD',
       origin: { address, port, helo, protocol, tls, ...(user ? { user: user.dn } : {}) },
       smtputf8: mail.smtputf8,
-      eightBit: this.#lines.eightBit,
+      eightBit: this.#eightBit,
       ...(mail.ret ? { ret: mail.ret } : {}),
       ...(mail.envelopeId === undefined ? {} : { envelopeId: mail.envelopeId }),
       arrivedAt,
@@ -137,8 +139,8 @@ class MessageReceiver implements Receiver {
 
   #missing(id: QueueId, at: number): string {
     if (!this.#header) return '';
-    const messageId = this.#header.has('message-id') ? '' : `Message-ID: <${id}@${this.#session.house.mta.value.host}>\r\n`;
-    return messageId + (this.#header.has('date') ? '' : `Date: ${messageDate(at)}\r\n`);
+    const own = this.#header.has('message-id') ? '' : `Message-ID: ${messageId(id, this.#session.house.mta.value.host)}\r\n`;
+    return own + (this.#header.has('date') ? '' : `Date: ${formatDate(at)}\r\n`);
   }
 
   abort(): void {

@@ -107,7 +107,7 @@ export function createSmtpd(options: SmtpdOptions): Smtpd {
       engine = createEngine({
         host: () => options.mta.value.host,
         login: (session, name, password) => logIn(session, name, password, guard),
-        onClosed: () => {},
+        closing: () => stopping,
       });
       trust(options.tls.value);
       cancel = options.tls.onChange(trust);

@@ -1,0 +1,286 @@
+import { afterEach, expect, test } from '@jest/globals';
+import { ManualClock } from '../../src/base/index.ts';
+import { type Client, greeted, plain, startWorld, testCertificate, Client as Wire, type World, type WorldOptions } from './helpers.ts';
+
+let world: World;
+let clients: Client[] = [];
+const begin = async (options?: WorldOptions): Promise<void> => {
+  world = await startWorld(options);
+};
+const client = async (kind?: 'smtp' | 'submission' | 'smtps'): Promise<Client> => {
+  const made = await greeted(world, kind);
+  clients.push(made);
+  return made;
+};
+const raw = async (tls = false): Promise<Client> => {
+  const made = await Wire.open(world.smtpd.port(tls ? 'smtps' : 'smtp'), tls);
+  clients.push(made);
+  await made.reply();
+  return made;
+};
+afterEach(async () => {
+  for (const one of clients) one.close();
+  clients = [];
+  await world.stop();
+});
+
+const smuggled = 'MAIL FROM:<evil@x.example>\r\nRCPT TO:<ann@jade.example>\r\nDATA\r\nsmuggled\r\n.\r\n';
+
+test.each([
+  ['\n.\n'],
+  ['\n.\r\n'],
+  ['\r.\r'],
+  ['\r.\r\n'],
+  ['\r\n.\n'],
+  ['\r\n.\r'],
+  ['\n.\r'],
+  ['\r.\n'],
+  ['\r\n.\r\r\n'],
+  ['\r\r\n.\r\r\n'],
+  ['\r\n\x00.\r\n'],
+  ['\r\n.\x00\r\n'],
+  ['\n\n.\r\n'],
+  ['\r\n..\r\n'],
+])('%j does not end a message, in one piece or octet by octet', async (fake) => {
+  await begin();
+  for (const slowly of [false, true]) {
+    const c = await client();
+    for (const line of ['MAIL FROM:<a@x.example>', 'RCPT TO:<bob@jade.example>', 'DATA']) await c.say(line);
+    const bytes = `before${fake}${smuggled}`;
+    if (slowly) {
+      for (const octet of bytes) {
+        c.write(Buffer.from(octet, 'latin1'));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+    } else c.write(Buffer.from(bytes, 'latin1'));
+    expect(await c.reply()).toMatch(/^250 2\.0\.0 /);
+    expect(await c.say('NOOP')).toMatch(/^250 /);
+    const stored = world.bytes(world.accepted.length - 1);
+    expect(stored).toContain('smuggled\r\n');
+    // What is kept has no line end but CRLF.
+    expect(stored.replaceAll('\r\n', '')).not.toMatch(/[\r\n]/);
+  }
+  expect(world.accepted.map((one) => one.sender)).toEqual(['a@x.example', 'a@x.example']);
+});
+
+test('dots are taken out where they were put in and nowhere else', async () => {
+  await begin();
+  const c = await client();
+  for (const line of ['MAIL FROM:<>', 'RCPT TO:<bob@jade.example>', 'DATA']) await c.say(line);
+  await c.say('..\r\n...\r\n.x\r\nx.\r\nx\r\n\r\n..\r\n.');
+  expect(world.bytes()).toBe('.\r\n..\r\nx\r\nx.\r\nx\r\n\r\n.\r\n');
+  for (const line of ['MAIL FROM:<>', 'RCPT TO:<bob@jade.example>', 'DATA']) await c.say(line);
+  expect(await c.say('.')).toMatch(/^250 /);
+  expect(world.bytes(1)).toBe('');
+});
+
+test('what is pipelined in plaintext behind STARTTLS is never done', async () => {
+  await begin({ tls: testCertificate() });
+  const c = await client();
+  c.write('STARTTLS\r\nMAIL FROM:<evil@x.example>\r\nRCPT TO:<ann@jade.example>\r\n');
+  expect(await c.reply()).toMatch(/^220 /);
+  await c.secure().catch(() => {});
+  if (!c.ended) {
+    expect(await c.say('MAIL FROM:<>')).toMatch(/^(503 5\.5\.1|\(closed\))/);
+  }
+  expect(world.accepted).toEqual([]);
+});
+
+test('after STARTTLS nothing said before counts', async () => {
+  await begin({ tls: testCertificate() });
+  const c = await client();
+  await c.say('MAIL FROM:<>');
+  expect(await c.say('STARTTLS now')).toMatch(/^501 /);
+  expect(await c.say('STARTTLS')).toMatch(/^220 /);
+  await c.secure();
+  expect(await c.say('RCPT TO:<ann@jade.example>')).toMatch(/^503 /);
+  const hello = await c.say('EHLO client.example');
+  expect(hello).toMatch(/AUTH PLAIN LOGIN/);
+  expect(hello).not.toMatch(/STARTTLS/);
+  expect(await c.say('STARTTLS')).toMatch(/^503 /);
+  for (const line of ['MAIL FROM:<>', 'RCPT TO:<ann@jade.example>', 'DATA']) await c.say(line);
+  await c.say('x\r\n.');
+  expect(world.accepted[0]?.origin).toMatchObject({ tls: true, protocol: 'ESMTPS' });
+});
+
+test('passwords are not asked for without encryption, nor taken', async () => {
+  await begin({ tls: testCertificate(), settings: { loginWithoutTls: 'never' } });
+  const c = await raw();
+  expect(await c.say('EHLO x')).not.toMatch(/AUTH/);
+  expect(await c.say(`AUTH PLAIN ${plain('ann', 'secret')}`)).toMatch(/^538 5\.7\.11 /);
+  const d = await raw(true);
+  expect(await d.say('EHLO x')).toMatch(/AUTH PLAIN LOGIN/);
+  expect(await d.say('MAIL FROM:<>')).toMatch(/^530 /);
+  expect(await d.say(`AUTH PLAIN ${plain('ann', 'secret')}`)).toMatch(/^235 /);
+});
+
+test('rubbish in a login is refused and guessing ends', async () => {
+  await begin();
+  const c = await client();
+  expect(await c.say('AUTH')).toMatch(/^504 /);
+  expect(await c.say('AUTH CRAM-MD5')).toMatch(/^504 /);
+  expect(await c.say('AUTH PLAIN !!!!')).toMatch(/^501 /);
+  expect(await c.say('AUTH PLAIN')).toMatch(/^334 ?$/);
+  expect(await c.say('*')).toMatch(/^501 /);
+  expect(await c.say(`AUTH PLAIN ${Buffer.from('bob\0ann\0secret').toString('base64')}`)).toMatch(/^535 /);
+  for (let n = 0; n < 2; n += 1) expect(await c.say(`AUTH PLAIN ${plain('ann', 'guess')}`)).toMatch(/^535 /);
+  expect(await c.say(`AUTH PLAIN ${plain('ann', 'guess')}`)).toMatch(/^535 /);
+  expect(await c.reply()).toMatch(/^421 4\.7\.0 /);
+  expect(await c.reply()).toBe('(closed)');
+});
+
+test('a failed login is answered late, each one later', async () => {
+  const clock = new ManualClock();
+  await begin({ clock, settings: { loginFailureDelay: 2 } });
+  const c = await client();
+  let answered = '';
+  const asked = c.say(`AUTH PLAIN ${plain('ann', 'guess')}`).then((said) => {
+    answered = said;
+  });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  clock.advance(1_999);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(answered).toBe('');
+  clock.advance(1);
+  await asked;
+  expect(answered).toMatch(/^535 /);
+});
+
+test('a line without end is cut off', async () => {
+  await begin();
+  const c = await client();
+  for (let n = 0; n < 160 && !c.ended; n += 1) {
+    c.write('x'.repeat(65_536));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect((await c.reply()).slice(0, 9)).toMatch(/^500 5\.5\.2|^\(closed\)/);
+  await c.rest();
+});
+
+test('lines too long, NUL, bare CR and octets that are not UTF-8 in commands are refused one by one', async () => {
+  await begin();
+  const c = await client();
+  expect(await c.say(`MAIL FROM:<${'x'.repeat(3_000)}@x.example>`)).toMatch(/^500 5\.5\.2 /);
+  expect(await c.say(`MAIL FROM:<${'x'.repeat(65)}@x.example>`)).toMatch(/^553 5\.1\.7 /);
+  expect(await c.say('MAIL FROM:<a\x00b@x.example>')).toMatch(/^501 5\.5\.2 /);
+  expect(await c.say('MAIL FROM:<a@x.example>\rRCPT TO:<ann@jade.example>')).toMatch(/^501 5\.5\.2 /);
+  c.write(Buffer.concat([Buffer.from('MAIL FROM:<'), Buffer.from([0xff, 0xfe]), Buffer.from('@x.example> SMTPUTF8\r\n')]));
+  expect(await c.reply()).toMatch(/^501 5\.5\.2 /);
+  expect(await c.say('EHLO a b')).toMatch(/^501 /);
+  expect(await c.say('EHLO x(by evil)')).toMatch(/^501 /);
+  expect(await c.say('')).toMatch(/^500 /);
+  expect(await c.say('MAIL FROM:<a@x.example> ENVID=a+0D+0Ab')).toMatch(/^501 5\.5\.4 /);
+  expect(await c.say('MAIL FROM:<a@x.example> SIZE=1 SIZE=2')).toMatch(/^501 5\.5\.4 /);
+  expect(await c.say('MAIL FROM:<a@x.example>')).toMatch(/^250 /);
+});
+
+test('a client that only makes errors is sent away', async () => {
+  await begin({ settings: { maxErrors: 5 } });
+  const c = await raw();
+  c.write('RUBBISH\r\n'.repeat(50));
+  const replies = await c.rest();
+  expect(replies.slice(0, 5).every((one) => one.startsWith('500 5.5.2'))).toBe(true);
+  expect(replies[5]).toMatch(/^421 4\.7\.0 /);
+  expect(replies.length).toBe(6);
+});
+
+test('a web page that talks to us is sent away', async () => {
+  await begin();
+  const c = await raw();
+  c.write('POST /x HTTP/1.1\r\nHost: mail\r\n\r\nMAIL FROM:<evil@x.example>\r\n');
+  expect((await c.rest())[0]).toMatch(/^421 /);
+});
+
+test('who leaves in the middle of a message leaves nothing behind', async () => {
+  await begin();
+  const c = await client();
+  for (const line of ['MAIL FROM:<>', 'RCPT TO:<ann@jade.example>', 'DATA']) await c.say(line);
+  c.write('half a mess');
+  while (world.blobs.open === 0) await new Promise((resolve) => setTimeout(resolve, 2));
+  c.close();
+  while (world.blobs.open > 0) await new Promise((resolve) => setTimeout(resolve, 2));
+  const d = await client();
+  for (const line of ['MAIL FROM:<>', 'RCPT TO:<ann@jade.example>']) await d.say(line);
+  d.socket.end('DATA\r\nall of it, but for the last line\r\n.');
+  expect(await d.rest()).toEqual([expect.stringMatching(/^354/)]);
+  expect([world.accepted.length, world.blobs.open, world.blobs.stored.size]).toEqual([0, 0, 0]);
+});
+
+test('who says nothing is sent away after the idle time', async () => {
+  const clock = new ManualClock();
+  await begin({ clock });
+  const c = await client();
+  clock.advance(299_000);
+  expect(await c.say('NOOP')).toMatch(/^250/);
+  clock.advance(299_000);
+  expect(await c.say('NOOP')).toMatch(/^250/);
+  clock.advance(301_000);
+  expect(await c.reply()).toMatch(/^421 4\.4\.2 /);
+});
+
+test('connections over the limits are told to come back', async () => {
+  await begin({ settings: { maxSessions: 3, maxSessionsPerAddress: 2 } });
+  await client();
+  await client('submission');
+  const c = await client();
+  c.close();
+  world.settings.set({ ...world.settings.value, maxSessions: 2 });
+  const d = await Wire.open(world.smtpd.port('smtp'));
+  clients.push(d);
+  expect(await d.reply()).toMatch(/^(421 4\.3\.2 |220 )/);
+});
+
+test('a listener moves without dropping anybody, and new settings hold for new connections', async () => {
+  await begin();
+  const c = await client();
+  const before = world.smtpd.port('smtp');
+  world.settings.set({ ...world.settings.value, greeting: 'New', maxMessageSize: 5_000 });
+  expect(await c.say('MAIL FROM:<> SIZE=6000')).toMatch(/^250/);
+  world.places.smtp.set({ host: '127.0.0.1', port: (before ?? 0) === 42_525 ? 42_526 : 42_525 });
+  while (world.smtpd.port('smtp') === before) await new Promise((resolve) => setTimeout(resolve, 2));
+  expect(await c.say('NOOP')).toMatch(/^250/);
+  const d = await Wire.open(world.smtpd.port('smtp'));
+  clients.push(d);
+  expect(await d.reply()).toBe('220 mx.jade.example ESMTP New');
+  await d.say('EHLO x');
+  expect(await d.say('MAIL FROM:<> SIZE=6000')).toMatch(/^552/);
+});
+
+test('a certificate that arrives later opens smtps and STARTTLS, one that is no good changes nothing', async () => {
+  await begin();
+  expect(world.smtpd.port('smtps')).toBeUndefined();
+  const c = await client();
+  expect(await c.say('STARTTLS')).toMatch(/^454 4\.7\.0 /);
+  world.tls.set(testCertificate());
+  while (world.smtpd.port('smtps') === undefined) await new Promise((resolve) => setTimeout(resolve, 2));
+  expect(await c.say('EHLO x')).toMatch(/STARTTLS/);
+  world.tls.set({ key: 'rubbish', cert: 'rubbish' });
+  expect(world.logged.some((line) => line.startsWith('[Error] the certificate cannot be used'))).toBe(true);
+  const d = await client('smtps');
+  expect(await d.say('NOOP')).toMatch(/^250/);
+});
+
+test('stopping says goodbye, lets a message that is in be filed, and can be undone', async () => {
+  await begin();
+  const c = await client();
+  const idle = await client();
+  for (const line of ['MAIL FROM:<>', 'RCPT TO:<ann@jade.example>', 'DATA']) await c.say(line);
+  let go: () => void = () => {};
+  let filing = false;
+  world.mood.queue = () =>
+    new Promise<void>((resolve) => {
+      filing = true;
+      go = resolve;
+    });
+  c.write('x\r\n.\r\n');
+  while (!filing) await new Promise((resolve) => setTimeout(resolve, 2));
+  const stopped = world.smtpd.stop();
+  expect(await idle.reply()).toMatch(/^421 /);
+  go();
+  expect(await c.reply()).toMatch(/^250 2\.0\.0 /);
+  expect(await c.reply()).toMatch(/^421 |\(closed\)/);
+  await stopped;
+  await world.smtpd.start(() => {});
+  const d = await client();
+  expect(await d.say('NOOP')).toMatch(/^250/);
+});
