@@ -9,14 +9,14 @@
 
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { asFault, type Fault, type Live, type Log, oneLine, peerAddress, replyOf, startTls } from '../base/index.ts';
+import { asFault, Fault, type Live, type Log, oneLine, peerAddress, replyOf, startTls } from '../base/index.ts';
 import { capabilities } from './capabilities.ts';
 import type { Command } from './command.ts';
 import { findCommand } from './commands/table.ts';
 import { pace } from './pace.ts';
 import { Refusal } from './refusal.ts';
 import type { Completion, Services, Session, SessionState } from './session.ts';
-import { Farewell, gather, type ReadLimits } from './wire/command-reader.ts';
+import { Farewell, gather, type LiteralTaker, type ReadLimits } from './wire/command-reader.ts';
 import { Cursor } from './wire/cursor.ts';
 import { Disconnected, Input, type Line } from './wire/input.ts';
 import { Output } from './wire/output.ts';
@@ -224,7 +224,7 @@ export class Connection {
     };
     const streaming = allowed ? command?.stream?.(this.#session, this.#state) : undefined;
     try {
-      const { pieces, refused } = await gather(this.#input, rest, this.#limits(), goAhead, streaming);
+      const { pieces, refused } = await gather(this.#input, rest, this.#limits(), goAhead, allowed ? streaming : unwanted);
       if (!command) return { status: 'BAD', text: 'unknown command' };
       if (!allowed)
         return { status: 'BAD', text: this.#state.name === 'not-authenticated' ? 'log in first' : `${name} is not allowed in this state` };
@@ -327,6 +327,11 @@ export class Connection {
     arm();
   }
 }
+
+/** For commands that are not going to be run. */
+const unwanted: LiteralTaker = {
+  announce: () => Promise.reject(new Fault('wrong-moment', 'not now')),
+};
 
 /** Reply text: one line of printable ASCII. */
 function printable(text: string): string {
