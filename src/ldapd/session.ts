@@ -29,6 +29,7 @@ import type { TlsMaterial } from './ldapd.ts';
 import { Outbox } from './outbox.ts';
 import { noticeMessage, resultOf, successOperation } from './results.ts';
 import type { LdapdSettings } from './settings.ts';
+import { type Overdue, Turn, Watchdog } from './watchdog.ts';
 
 export interface SessionOptions {
   readonly directory: Directory;
@@ -45,10 +46,7 @@ export interface SessionOptions {
 
 /** After a farewell the peer has so long to take it, in milliseconds. */
 const farewellMs = 1_000;
-/** One search or chain of answers holds the loop so long at most, in milliseconds. */
-const turnMs = 4;
-/** Messages between two looks at the clock. */
-const lookEvery = 32;
+const stopping = 'the server is shutting down';
 
 const needsQuiet = (request: Request): boolean => request.op === 'bind' || (request.op === 'extended' && request.oid === startTlsOid);
 
@@ -62,16 +60,14 @@ export class Session {
   #socket: Socket;
   #actor: Actor;
   #tls: boolean;
-  /** open: at work · ending: the peer has closed its half, or we stop · closed: nothing is read or answered any more. */
-  #state: 'open' | 'ending' | 'closed' = 'open';
+  /** open: at work · ending: the peer has closed its half · stopping: we end · closed: nothing is read or answered any more. */
+  #state: 'open' | 'ending' | 'stopping' | 'closed' = 'open';
   /** A request that waits for quiet, or is alone in work. */
   #alone: Message<Request> | 'working' | undefined;
-  #sent = 0;
-  #turnBegan = 0;
-  #lastRequest: number;
-  #partialSince: number | undefined;
-  #stalledSince: number | undefined;
-  #cancelWatch: () => void = () => {};
+  readonly #turn = new Turn();
+  readonly #watchdog: Watchdog;
+  #cancelFarewell: () => void = () => {};
+  #gone = false;
 
   constructor(socket: Socket, options: SessionOptions) {
     this.#options = options;
@@ -79,19 +75,19 @@ export class Session {
     this.#tls = options.over === 'tls';
     this.#address = peerAddress(socket);
     this.#actor = anonymous('ldap', this.#address || undefined);
-    this.#lastRequest = options.clock.now();
     this.#outbox = new Outbox(socket, () => this.#pump());
+    this.#watchdog = new Watchdog(options.clock, options.settings, (what) => this.#overdue(what));
     this.#attach(socket);
-    this.#watch();
   }
 
   /** Refuses new requests, lets those in work finish for `graceMs` milliseconds, and says farewell. */
   shutdown(graceMs: number): void {
     if (this.#state === 'closed') return;
-    this.#state = 'ending';
+    this.#state = 'stopping';
+    this.#socket.pause();
     for (const operation of this.#operations.values()) if (operation.abort) this.#end(operation, 'cancelled');
-    if (this.#operations.size === 0) this.#disconnect('unavailable', 'the server is shutting down');
-    else this.#options.clock.after(graceMs, () => this.#disconnect('unavailable', 'the server is shutting down'));
+    this.#options.clock.after(graceMs, () => this.#disconnect('unavailable', stopping));
+    this.#finishIfDone();
   }
 
   // ---- the socket
@@ -124,14 +120,14 @@ export class Session {
     if (this.#state === 'closed' && this.#gone) return;
     this.#state = 'closed';
     this.#gone = true;
-    this.#cancelWatch();
+    this.#watchdog.stop();
+    this.#cancelFarewell();
     this.#outbox.close();
     this.#cursors.clear();
     for (const operation of this.#operations.values()) this.#end(operation, 'abandoned');
     this.#options.onClose();
     this.#socket.destroy();
   }
-  #gone = false;
 
   /** Says why, and ends the connection. */
   #disconnect(result: 'protocolError' | 'unavailable' | 'busy', why: string): void {
@@ -146,18 +142,19 @@ export class Session {
     this.#state = 'closed';
     for (const operation of this.#operations.values()) this.#end(operation, 'abandoned');
     this.#cursors.clear();
-    this.#cancelWatch();
+    this.#watchdog.stop();
     this.#outbox.flush();
     const socket = this.#socket;
     socket.off('data', this.#onData);
     socket.resume();
     socket.end();
-    this.#cancelWatch = this.#options.clock.after(farewellMs, () => socket.destroy());
+    this.#cancelFarewell = this.#options.clock.after(farewellMs, () => socket.destroy());
   }
 
   #finishIfDone(): void {
-    if (this.#state !== 'ending' || this.#operations.size > 0 || this.#alone !== undefined) return;
-    this.#hangUp();
+    if (this.#operations.size > 0) return;
+    if (this.#state === 'stopping') this.#disconnect('unavailable', stopping);
+    else if (this.#state === 'ending' && this.#alone === undefined) this.#hangUp();
   }
 
   // ---- reading
@@ -168,7 +165,7 @@ export class Session {
         const { maxMessage, maxMessageAnonymous } = this.#options.settings.value;
         const frame = this.#framer.next(this.#actor.dn || this.#actor.as === 'system' ? maxMessage : maxMessageAnonymous);
         if (!frame) break;
-        this.#partialSince = undefined;
+        this.#watchdog.message();
         this.#take(frame);
       }
     } catch (thrown) {
@@ -183,27 +180,28 @@ export class Session {
 
   #mayRead(): boolean {
     return (
-      this.#state !== 'closed' &&
+      (this.#state === 'open' || this.#state === 'ending') &&
       this.#alone === undefined &&
       this.#operations.size < this.#options.settings.value.maxOperations &&
       !this.#outbox.full
     );
   }
 
-  /** Lets the socket flow or not, and notes since when something has been waiting. */
+  /** Lets the socket flow or not, and tells the watchdog how things stand. */
   #steer(): void {
     if (this.#state === 'closed') return;
-    const now = this.#options.clock.now();
-    if (this.#mayRead()) {
-      this.#socket.resume();
-      if (this.#framer.waiting > 0) this.#partialSince ??= now;
-    } else this.#socket.pause();
-    this.#stalledSince = this.#outbox.full ? (this.#stalledSince ?? now) : undefined;
+    const flows = this.#mayRead();
+    if (flows) this.#socket.resume();
+    else this.#socket.pause();
+    this.#watchdog.state({
+      partial: flows && this.#framer.waiting > 0,
+      stalled: this.#outbox.full,
+      busy: this.#operations.size > 0,
+    });
     this.#finishIfDone();
   }
 
   #take(frame: Buffer): void {
-    this.#lastRequest = this.#options.clock.now();
     let message: Message<Request>;
     try {
       message = decodeRequest(frame);
@@ -308,23 +306,14 @@ export class Session {
       outstandingCount: this.#operations.size,
       cursors: this.#cursors,
       send: (octets) => outbox.push(wrapOperation(operation.id, octets)),
-      tired: () => outbox.full || this.#turnIsOver(),
+      tired: () => outbox.full || this.#turn.over(),
       rest: async () => {
         this.#steer();
         await outbox.drained();
         await new Promise((resolve) => setImmediate(resolve));
-        this.#turnBegan = performance.now();
+        this.#turn.begin();
       },
     };
-  }
-
-  /** Whether the loop has been held long enough for others to have a turn. */
-  #turnIsOver(): boolean {
-    if (++this.#sent % lookEvery !== 0) return false;
-    const now = performance.now();
-    // The first look after a pause begins a turn: what was before it belonged to somebody else.
-    if (now - this.#turnBegan > 50) this.#turnBegan = now;
-    return now - this.#turnBegan > turnMs;
   }
 
   #becomes(actor: Actor | undefined): void {
@@ -387,25 +376,12 @@ export class Session {
     }
   }
 
-  // ---- time
-
-  #watch(): void {
-    const { idleTime, messageTime } = this.#options.settings.value;
-    const step = Math.max(1_000, Math.min(30_000, (Math.min(idleTime, messageTime) * 1_000) / 4));
-    this.#cancelWatch = this.#options.clock.after(step, () => {
-      this.#checkTime();
-      if (this.#state !== 'closed') this.#watch();
-    });
-  }
-
-  #checkTime(): void {
-    const { idleTime, messageTime } = this.#options.settings.value;
-    const now = this.#options.clock.now();
-    const older = (since: number | undefined, seconds: number): boolean => since !== undefined && now - since >= seconds * 1_000;
-    if (this.#outbox.full && older(this.#stalledSince, messageTime)) {
+  #overdue(what: Overdue): void {
+    if (what === 'message') this.#disconnect('protocolError', 'the message was not completed in time');
+    else if (what === 'idle') this.#disconnect('unavailable', 'idle for too long');
+    else {
       this.#options.log.info(`connection from ${this.#address} ended: it does not take its answers`);
       this.#close();
-    } else if (older(this.#partialSince, messageTime)) this.#disconnect('protocolError', 'the message was not completed in time');
-    else if (this.#operations.size === 0 && older(this.#lastRequest, idleTime)) this.#disconnect('unavailable', 'idle for too long');
+    }
   }
 }
