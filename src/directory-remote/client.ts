@@ -6,7 +6,7 @@
  * Spec: RFC 4511 §4, RFC 4513 §5.1.3, §5.2.3
  */
 
-import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTcp, type NetConnectOpts, type Socket } from 'node:net';
 import { type Attribute, DirectoryFault, Entry, type Modification, type ResultName, resultCodes, type Scope } from '../directory/index.ts';
 import {
   type Dn,
@@ -56,7 +56,7 @@ export class LdapClient {
   /** DirectoryFault `unavailable` where nobody answers. */
   static connect(place: LdapPlace, timeoutMs = 10_000): Promise<LdapClient> {
     return new Promise((resolve, reject) => {
-      const socket = connectTcp({ ...place, noDelay: true, timeout: timeoutMs } as Parameters<typeof connectTcp>[0]);
+      const socket = connectTcp({ ...place, noDelay: true, timeout: timeoutMs } as NetConnectOpts);
       const fail = (cause?: unknown): void => {
         socket.destroy();
         const where = 'path' in place ? place.path : `${place.host} port ${place.port}`;

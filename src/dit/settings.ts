@@ -98,15 +98,5 @@ export const mtaSettings = declareSettings({
       help: 'Who gets notifications, and mail for postmaster at a local domain that has no such address. Without it, postmaster at the local domain.',
       spec: 'manual chapter 3; checklist MTA-10; RFC 5321 §4.5.1',
     }),
-    driveMin: integer({
-      attribute: 'mtDriveMin',
-      label: 'Least free disk space',
-      default: 50,
-      min: 0,
-      max: 1_000_000_000,
-      unit: 'megabytes',
-      help: 'With less free space than this where the queue lives, no message is taken; senders get a temporary error and try again. 0 switches the check off.',
-      spec: 'manual chapter 3, "DriveMin"; checklist MTA-08',
-    }),
   },
 });

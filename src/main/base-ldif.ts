@@ -4,7 +4,8 @@
  * `{host}`, `{domain}`, `{domainDn}` and `{system}` are filled in as text, `{password}` as a value, both at import.
  */
 
-import { defaultAccessEntries } from '../directory/index.ts';
+import { defaultAccess } from '../directory/index.ts';
+import { formatRdn, parseDn } from '../ldap-wire/index.ts';
 import { defaultEntries } from '../settings/index.ts';
 import { declared } from './declarations.ts';
 
@@ -52,8 +53,7 @@ function templateEntries(): TemplateEntry[] {
         ['description', 'Domain forwarding: one entry a domain'],
       ],
     },
-    container('access', 'Access rights, in the order of mtAccessOrder'),
-    ...defaultAccessEntries().map(({ name, attributes }) => ({ dn: `cn=${name},cn=access,{system}`, attributes })),
+    ...accessEntries(),
     container('admins', 'Super administrators'),
     {
       dn: 'cn=admin,cn=admins,{system}',
@@ -73,4 +73,13 @@ function templateEntries(): TemplateEntry[] {
       ],
     },
   ];
+}
+
+/** Access rules, named relative to the system context. */
+function accessEntries(): TemplateEntry[] {
+  const systemBase = parseDn('cn=mailtree');
+  return defaultAccess({ systemBase }).map(({ dn, attributes }) => ({
+    dn: [...dn.rdns.slice(0, -systemBase.rdns.length).map(formatRdn), '{system}'].join(','),
+    attributes: attributes.flatMap(({ name, values }) => values.map((value) => [name, String(value)] as const)),
+  }));
 }

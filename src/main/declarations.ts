@@ -1,6 +1,6 @@
 /** Everything the rooms declare, in one place: what schema, default LDIF and reference page are made from. */
 
-import { directoryClasses, directorySettings } from '../directory/index.ts';
+import { accessClass, directorySettings } from '../directory/index.ts';
 import { ditClasses, mtaSettings, serverSettings } from '../dit/index.ts';
 import { imapdSettings } from '../imapd/index.ts';
 import { ldapdSettings } from '../ldapd/index.ts';
@@ -11,9 +11,10 @@ import { components } from '../responder/index.ts';
 import type { Declared, SettingsDeclaration } from '../settings/index.ts';
 import { smtpcSettings } from '../smtpc/index.ts';
 import { smtpdSettings } from '../smtpd/index.ts';
+import { storeSettings } from '../store/index.ts';
 
 export const declared: Declared = {
-  classes: [...ditClasses, ...directoryClasses],
+  classes: [...ditClasses, accessClass],
   settings: [
     serverSettings,
     directorySettings,
@@ -24,6 +25,7 @@ export const declared: Declared = {
     smtpdSettings,
     smtpcSettings,
     lmdaSettings,
+    storeSettings,
     imapdSettings,
     pop3dSettings,
     ...Object.values(components),

@@ -8,7 +8,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type Attribute, type Directory, DirectoryFault, system } from '../directory/index.ts';
-import { type Dn, formatRdn, type LdifRecord, parseDn, readLdif } from '../ldap-wire/index.ts';
+import { type Dn, formatRdn, type LdifRecord, parseDn, parseLdif } from '../ldap-wire/index.ts';
 import { type Config, doorNames, formatWhere } from './config.ts';
 
 /** What the newcomer is told, once. */
@@ -65,7 +65,7 @@ interface NewEntry {
 /** `{name}` in the file is filled in as text before it is parsed (checked names only), `{password}` in the values after. */
 function load(name: string, texts: Readonly<Record<string, string>>, password: string): NewEntry[] {
   const template = readFileSync(new URL(name, ldif), 'utf8').replace(/\{(\w+)\}/g, (whole, key: string) => texts[key] ?? whole);
-  return [...readLdif(template)].map((record: LdifRecord) => {
+  return parseLdif(template).map((record: LdifRecord) => {
     if (record.kind !== 'content') throw new Error(`${name}:${record.line}: not an entry`);
     return {
       dn: record.dn,

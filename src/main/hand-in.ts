@@ -8,7 +8,16 @@
 
 import { type Clock, Fault, type Live } from '../base/index.ts';
 import type { MtaPolicy } from '../dit/index.ts';
-import { formatDate, LineEndNormalizer, missingFields, parseAddress, receivedLine } from '../mail/index.ts';
+import {
+  formatDate,
+  headerValue,
+  LineEndNormalizer,
+  needs8bit,
+  needsUtf8,
+  normalizeAddress,
+  receivedLine,
+  splitHeader,
+} from '../mail/index.ts';
 import type { Queue, QueueId } from '../queue/index.ts';
 import type { Blobs } from '../storage/index.ts';
 
@@ -32,6 +41,8 @@ export interface HandInOptions {
 }
 
 const maxRecipients = 1_000;
+/** Where the header is looked for. */
+const headSize = 65_536;
 
 export function createHandIn(options: HandInOptions): HandIn {
   return async ({ sender, recipients, message }) => {
@@ -49,23 +60,24 @@ export function createHandIn(options: HandInOptions): HandIn {
       const head: Uint8Array[] = [];
       let eightBit = false;
       const take = async (chunk: Uint8Array): Promise<void> => {
-        if (writer.size < 65_536) head.push(Uint8Array.from(chunk));
-        eightBit ||= chunk.some((octet) => octet > 127);
+        if (writer.size < headSize) head.push(Uint8Array.from(chunk));
+        eightBit ||= needs8bit(chunk);
         await writer.write(chunk);
         const most = options.maxSize();
         if (most > 0 && writer.size > most) throw new Fault('too-large', `a message may have at most ${most} octets`);
       };
       for await (const chunk of message) await take(lines.push(Buffer.from(chunk)));
       await take(lines.end());
-      const missing = missingFields(Buffer.concat(head), ['message-id', 'date', 'from']);
+      const header = splitHeader(Buffer.concat(head));
+      const missing = ['message-id', 'date', 'from'].filter((name) => headerValue(header, name) === undefined);
       const host = options.mta.value.host;
       const added: Readonly<Record<string, string>> = {
         'message-id': `Message-ID: <${id}@${host}>\r\n`,
         date: `Date: ${formatDate(arrivedAt)}\r\n`,
         from: from === '' ? '' : `From: ${from}\r\n`,
       };
-      const trace = receivedLine({ from: undefined, by: host, with: 'local', id, date: arrivedAt });
-      const smtputf8 = [from, ...to].some((address) => /[^\x20-\x7e]/.test(address));
+      const trace = receivedLine({ by: host, with: 'local', id, date: arrivedAt });
+      const smtputf8 = [from, ...to].some(needsUtf8);
       const blob = await writer.commit({ sender: from, recipients: to.slice(0, 100) });
       await queue.submit({
         id,
@@ -88,7 +100,7 @@ export function createHandIn(options: HandInOptions): HandIn {
 }
 
 function completed(text: string, domain: string): string {
-  const address = parseAddress(text.includes('@') ? text : `${text}@${domain}`);
-  if (!address) throw new Fault('malformed', `${text} is not an address`);
-  return `${address.local}@${address.domain}`;
+  const address = normalizeAddress(text.includes('@') ? text : `${text}@${domain}`);
+  if (address === undefined) throw new Fault('malformed', `${text} is not an address`);
+  return address;
 }

@@ -9,18 +9,19 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createLog, Fault, type Live, LiveValue, type Log, type LogLevel, type Place, systemClock } from '../base/index.ts';
-import { type BundledDirectory, directorySettings, loadSchema, openDirectory } from '../directory/index.ts';
+import { fileURLToPath } from 'node:url';
+import { type Cancel, type Clock, createLog, type Live, LiveValue, type Log, type LogLevel, systemClock } from '../base/index.ts';
+import { type BundledDirectory, directorySettings, loadSchema, openDirectory, type Schema } from '../directory/index.ts';
 import { type OpenDit, openDit, serverSettings } from '../dit/index.ts';
 import { parseDn } from '../ldap-wire/index.ts';
 import { openQueue, type Queue } from '../queue/index.ts';
 import { Responder } from '../responder/index.ts';
 import { createRouter, type Router } from '../routing/index.ts';
 import { type Blobs, type KeyValue, openBlobs, openDataDirectory, openKeyValue, Reclaimer } from '../storage/index.ts';
-import { openStore, type Store } from '../store/index.ts';
+import { openStore, type Store, storeSettings } from '../store/index.ts';
 import { type Certificate, openCertificate } from './certificate.ts';
 import { addComponents } from './components.ts';
-import { type Config, formatWhere, parseWhere } from './config.ts';
+import type { Config } from './config.ts';
 import { openControl, type ServerStatus } from './control.ts';
 import { type FirstStart, fillDirectory } from './first-start.ts';
 import { createHandIn } from './hand-in.ts';
@@ -44,6 +45,7 @@ export interface StartOptions {
 export interface Parts {
   readonly config: Config;
   readonly logs: (component: string) => Log;
+  readonly schema: Schema;
   readonly directory: BundledDirectory;
   readonly dit: OpenDit;
   readonly keyValue: KeyValue;
@@ -151,7 +153,7 @@ async function openParts(
   const clock = systemClock;
   const directoryStore = await openKeyValue({ path: join(config.data, 'directory'), clock, log: logs('Directory Services') });
   onClose(() => directoryStore.close());
-  const schema = await loadSchema();
+  const schema = await loadSchema([fileURLToPath(new URL('../../schema/', import.meta.url))]);
   const directory = await openDirectory({
     keyValue: directoryStore,
     schema,
@@ -171,6 +173,7 @@ async function openParts(
     log: logs('Directory Services'),
   });
   onClose(() => dit.close());
+  // The directory's own settings stand in the directory: defaults held until now.
   directory.useSettings(dit.settings(directorySettings));
 
   const certificate = await openCertificate({ data: config.data, host: config.host, clock, log: logs('Server') });
@@ -180,33 +183,38 @@ async function openParts(
   const blobs = await openBlobs({ path: join(config.data, 'blobs'), clock, log: logs('Storage') });
   onClose(() => blobs.close());
   const queue = await openQueue({ keyValue, clock, log: logs('MQ Router'), random: Math.random, epoch: randomBytes(8).toString('hex') });
-  const store = await openStore({ keyValue, blobs, clock, log: logs('Message Store') });
-  const reclaimer = new Reclaimer({ keyValue, blobs, clock, log: logs('Storage') });
-  onClose(() => reclaimer.close());
+  onClose(() => queue.close());
+  const store = await openStore({ keyValue, blobs, clock, log: logs('Message Store'), settings: dit.settings(storeSettings) });
+  onClose(() => store.close());
+  onClose(reclaimRegularly(new Reclaimer({ keyValue, blobs, clock, log: logs('Storage') }), clock, logs('Storage')));
   const freeSpace = async (): Promise<number> => {
     const space = await statfs(config.data);
     return space.bavail * space.bsize;
   };
-  return { config, logs, directory, dit, keyValue, blobs, queue, store, router: createRouter({ dit }), certificate, freeSpace };
+  return { config, logs, schema, directory, dit, keyValue, blobs, queue, store, router: createRouter({ dit }), certificate, freeSpace };
 }
 
-/** A listener's place as its setting says; the pattern of the setting keeps out what cannot be read. */
-export function placeOf(live: Live<unknown>, read: () => string): Live<Place> {
-  const place = (): Place => {
-    const where = parseWhere(read());
-    if (where === undefined) throw new Fault('malformed', `${read()} is not a place to listen`);
-    return where;
+/** How often space of messages that nobody has any more is given back. */
+const reclaimEvery = 600_000;
+/** Every so many times all blobs are looked through: a crash may leave bytes that nothing ever referred to. */
+const sweepEach = 144;
+
+function reclaimRegularly(reclaimer: Reclaimer, clock: Clock, log: Log): () => Promise<void> {
+  let running: Promise<unknown> = Promise.resolve();
+  let turn = 0;
+  let cancel: Cancel = () => {};
+  const again = (): void => {
+    cancel = clock.after(reclaimEvery, () => {
+      turn++;
+      running = (turn % sweepEach === 0 ? reclaimer.sweep() : reclaimer.run())
+        .catch((thrown: unknown) => log.error('space could not be given back', thrown))
+        .then(again);
+    });
   };
-  const value = new LiveValue<Place>(place());
-  live.onChange(() => value.set(place()));
-  return value;
+  again();
+  return async () => {
+    cancel();
+    await running;
+    cancel();
+  };
 }
-
-/** Whether the directory says something else than the file about where a door listens: a line for the log. */
-export function differs(door: string, inFile: string, inDirectory: string): string | undefined {
-  return inFile === inDirectory
-    ? undefined
-    : `${door}: the configuration file says ${inFile}, the directory says ${inDirectory}; the directory counts`;
-}
-
-export { formatWhere };

@@ -9,7 +9,6 @@
 import { readFileSync } from 'node:fs';
 import { Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
-import type { Live } from '../base/index.ts';
 
 export interface Service {
   /** `IMAP`, `Submission` … */
@@ -19,8 +18,8 @@ export interface Service {
 }
 
 export interface WebOptions {
-  readonly host: Live<string>;
-  readonly domain: Live<string>;
+  readonly host: () => string;
+  readonly domain: () => string;
   readonly services: () => readonly Service[];
   /** Names of components that should run and do not. */
   readonly failing: () => readonly string[];
@@ -52,8 +51,8 @@ export function createApp(options: WebOptions): Hono {
       .services()
       .map((s) => `<tr>${[s.name, s.address, s.security].map((text) => `<td>${escapeHtml(text)}</td>`).join('')}</tr>`);
     const values: Readonly<Record<string, string>> = {
-      host: escapeHtml(options.host.value),
-      domain: escapeHtml(options.domain.value),
+      host: escapeHtml(options.host()),
+      domain: escapeHtml(options.domain()),
       rows: rows.join('\n'),
     };
     return c.html(page.replace(/\{\{(\w+)\}\}/g, (_, name: string) => values[name] ?? ''));

@@ -1,7 +1,7 @@
 /** `mailtree explain ADDRESS`: where mail for an address would go, and why. Source: checklist MTA-23 */
 
 import type { Command } from 'commander';
-import type { Route } from '../../routing/index.ts';
+import type { Routing } from '../../routing/index.ts';
 import { askControl } from '../control-client.ts';
 import type { Run } from '../program.ts';
 
@@ -13,9 +13,19 @@ export function addExplainCommand(program: Command, run: Run): void {
     .option('--json', 'as JSON')
     .action(
       run(async (config, address: string, options: { sender?: string; json?: boolean }) => {
-        const route = await askControl<Route>(config, { path: '/explain', query: { address, sender: options.sender } });
-        if (options.json) console.log(JSON.stringify(route, null, 2));
-        else print(address, route);
+        const routing = await askControl<Routing>(config, { path: '/explain', query: { address, sender: options.sender } });
+        if (options.json) console.log(JSON.stringify(routing, null, 2));
+        else print(address, routing);
       }),
     );
+}
+
+function print(address: string, routing: Routing): void {
+  for (const step of routing.steps) {
+    console.log(`${step.address}: ${step.text}`);
+    if (step.entry !== undefined) console.log(`    by ${step.entry}`);
+  }
+  console.log('');
+  for (const route of routing.routes) console.log(`${address} -> ${route.queue} ${route.identifier} (as ${route.address})`);
+  for (const refusal of routing.refusals) console.log(`${refusal.address}: refused, ${refusal.status} ${refusal.text}`);
 }

@@ -1,0 +1,183 @@
+/** The components of this host, in the order in which they are started: what is filled first, doors after, LDAP and web with them. */
+
+import { constant, createResolver, type DnsServer, type Live, LiveValue, type Place, systemClock } from '../base/index.ts';
+import { system } from '../directory/index.ts';
+import { serverSettings } from '../dit/index.ts';
+import { createImapd, imapdSettings } from '../imapd/index.ts';
+import { createLdapd, ldapdSettings } from '../ldapd/index.ts';
+import { createLmda, lmdaSettings } from '../lmda/index.ts';
+import { createPop3d, pop3dSettings } from '../pop3d/index.ts';
+import { createPreprocessor, loopDetectionSettings, preprocessorSettings } from '../preprocessor/index.ts';
+import { components, type Responder } from '../responder/index.ts';
+import { createSmtpc, smtpcSettings } from '../smtpc/index.ts';
+import { createSmtpd, smtpdSettings } from '../smtpd/index.ts';
+import { createWeb, type Service } from '../web/index.ts';
+import { formatWhere, parseWhere, type Where } from './config.ts';
+import type { Parts } from './server.ts';
+import { virtualEntries } from './virtual.ts';
+
+export function addComponents(responder: Responder, parts: Parts): void {
+  const { dit, logs, config, queue, store, keyValue, blobs, router, certificate } = parts;
+  const mta = dit.mta;
+  const tls = certificate.context;
+  const server = dit.settings(serverSettings);
+  const host = (): string => server.value.host;
+  const policies = {
+    smtpd: dit.settings(components.SMTPD),
+    imapd: dit.settings(components.IMAPD),
+    pop3d: dit.settings(components.POP3D),
+  };
+  const clock = systemClock;
+  const random = Math.random;
+  const resolver = createResolver({ servers: derived(server, (value) => value.dnsServers.flatMap(dnsServer)) });
+
+  responder.add(
+    createPreprocessor({
+      queue,
+      router,
+      blobs,
+      mta,
+      clock,
+      random,
+      loopDetection: dit.settings(loopDetectionSettings),
+      settings: dit.settings(preprocessorSettings),
+      log: logs('PreProcessor'),
+    }),
+    dit.settings(components.PREPROCESSOR),
+  );
+  responder.add(
+    createLmda({
+      queue,
+      store,
+      keyValue,
+      blobs,
+      dit,
+      settings: dit.settings(lmdaSettings),
+      mta,
+      log: logs('LMDA'),
+      clock,
+      random,
+    }),
+    dit.settings(components.LMDA),
+  );
+  responder.add(
+    createSmtpc({ queue, keyValue, blobs, resolver, settings: dit.settings(smtpcSettings), mta, log: logs('SMTPC'), clock, random }),
+    dit.settings(components.SMTPC),
+  );
+  responder.add(
+    createLdapd({
+      directory: parts.directory,
+      virtual: virtualEntries(parts),
+      settings: dit.settings(ldapdSettings),
+      listen: {
+        ldap: constant(config.listen.ldap),
+        ldaps: constant(config.listen.ldaps),
+        ldapi: constant<Place>(config.listen.ldapi === 'off' ? 'off' : { path: config.listen.ldapi }),
+      },
+      tls,
+      external: { ...system('ldapi') },
+      log: logs('LDAP Server'),
+      clock,
+    }),
+    dit.settings(components.DIRECTORY),
+  );
+  responder.add(
+    createSmtpd({
+      queue,
+      blobs,
+      judge: (address) => router.acceptable(address),
+      dit,
+      settings: dit.settings(smtpdSettings),
+      tls,
+      mta,
+      log: logs('SMTPD'),
+      clock,
+      listeners: {
+        smtp: derived(policies.smtpd, (v) => place(v.smtp)),
+        submission: derived(policies.smtpd, (v) => place(v.submission)),
+        smtps: derived(policies.smtpd, (v) => place(v.smtps)),
+      },
+      freeSpace: parts.freeSpace,
+    }),
+    policies.smtpd,
+  );
+  responder.add(
+    createImapd({
+      store,
+      blobs,
+      dit,
+      settings: dit.settings(imapdSettings),
+      tls,
+      host,
+      log: logs('IMAP4 Server'),
+      clock,
+      listeners: { imap: derived(policies.imapd, (v) => place(v.imap)), imaps: derived(policies.imapd, (v) => place(v.imaps)) },
+    }),
+    policies.imapd,
+  );
+  responder.add(
+    createPop3d({
+      store,
+      dit,
+      settings: dit.settings(pop3dSettings),
+      tls,
+      host,
+      log: logs('POP3 Server'),
+      clock,
+      listeners: { pop3: derived(policies.pop3d, (v) => place(v.pop3)), pop3s: derived(policies.pop3d, (v) => place(v.pop3s)) },
+    }),
+    policies.pop3d,
+  );
+  responder.add(
+    createWeb({
+      where: config.listen.http,
+      host,
+      domain: () => server.value.domain,
+      services: () => services(policies),
+      failing: () =>
+        responder
+          .status()
+          .filter((c) => c.policy.autoStart && c.state !== 'running')
+          .map((c) => c.name),
+      log: logs('Web'),
+    }),
+    dit.settings(components.WEB),
+  );
+}
+
+/** A part of a live value, live. */
+function derived<T, U>(live: Live<T>, read: (value: T) => U): Live<U> {
+  const value = new LiveValue(read(live.value));
+  live.onChange((now) => {
+    const next = read(now);
+    if (JSON.stringify(next) !== JSON.stringify(value.value)) value.set(next);
+  });
+  return value;
+}
+
+/** The setting's pattern keeps out nearly everything that is no place; a port of 70000 is as good as off. */
+function place(text: string): Where {
+  return parseWhere(text) ?? 'off';
+}
+
+function dnsServer(text: string): DnsServer[] {
+  const where = parseWhere(/^\[.*\]$|^[^:]+$/.test(text) ? `${text}:53` : text);
+  return where === undefined || where === 'off' ? [] : [where];
+}
+
+interface Policies {
+  readonly smtpd: Live<{ readonly submission: string; readonly smtps: string }>;
+  readonly imapd: Live<{ readonly imap: string; readonly imaps: string }>;
+  readonly pop3d: Live<{ readonly pop3: string; readonly pop3s: string }>;
+}
+
+function services({ smtpd, imapd, pop3d }: Policies): Service[] {
+  return [
+    { name: 'IMAP', address: imapd.value.imaps, security: 'TLS' },
+    { name: 'IMAP', address: imapd.value.imap, security: 'STARTTLS' },
+    { name: 'POP3', address: pop3d.value.pop3s, security: 'TLS' },
+    { name: 'POP3', address: pop3d.value.pop3, security: 'STARTTLS' },
+    { name: 'Submission', address: smtpd.value.smtps, security: 'TLS' },
+    { name: 'Submission', address: smtpd.value.submission, security: 'STARTTLS' },
+  ].filter((service) => service.address !== formatWhere('off'));
+}

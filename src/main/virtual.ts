@@ -1,0 +1,51 @@
+/**
+ * Entries that are computed: the root DSE and the subschema.
+ *
+ * Spec: RFC 4512 §4.2, §5.1
+ */
+
+import { type Actor, Entry, subschemaEntry, system } from '../directory/index.ts';
+import { type Dn, parseDn, parseFilter, rootDn } from '../ldap-wire/index.ts';
+import { supportedControls, supportedExtensions, type Virtual } from '../ldapd/index.ts';
+import type { Parts } from './server.ts';
+import { version } from './version.ts';
+
+/** RFC 4512 §5.1: all attributes of the root DSE but objectClass and the vendor's are operational. */
+const alwaysShown = new Set(['objectclass', 'vendorname', 'vendorversion', 'cn']);
+
+export function virtualEntries(parts: Pick<Parts, 'directory' | 'config' | 'schema' | 'certificate'>): Virtual {
+  const subschema = subschemaEntry(parts.schema);
+  return {
+    read(dn: Dn, _actor: Actor) {
+      if (dn.rdns.length === 0) return rootDse(parts);
+      return dn.key === subschema.dn.key ? subschema : undefined;
+    },
+    operational: (attribute) => !alwaysShown.has(attribute.toLowerCase()),
+  };
+}
+
+async function rootDse({ directory, config, certificate }: Pick<Parts, 'directory' | 'config' | 'certificate'>): Promise<Entry> {
+  const contexts = [config.systemBase];
+  // Domains stand below top-level dc entries, which come and go with them.
+  const tops = { base: rootDn, scope: 'one', filter: parseFilter('(objectClass=*)'), attributes: ['1.1'] } as const;
+  for await (const top of directory.search(system('ldapd'), tops)) {
+    if (top.dn.key !== parseDn(config.systemBase).key) contexts.push(top.dn.toString());
+  }
+  const startTls = '1.3.6.1.4.1.1466.20037';
+  const values: readonly (readonly [string, readonly string[]])[] = [
+    ['objectClass', ['top', 'extensibleObject']],
+    ['namingContexts', contexts],
+    ['subschemaSubentry', ['cn=subschema']],
+    ['supportedLDAPVersion', ['3']],
+    ['supportedControl', supportedControls],
+    ['supportedExtension', supportedExtensions.filter((oid) => oid !== startTls || certificate.context.value !== undefined)],
+    ['supportedFeatures', ['1.3.6.1.4.1.4203.1.5.1', '1.3.6.1.4.1.4203.1.5.3', '1.3.6.1.1.14']],
+    ['supportedSASLMechanisms', config.listen.ldapi === 'off' ? [] : ['EXTERNAL']],
+    ['vendorName', ['Mailtree']],
+    ['vendorVersion', [version]],
+  ];
+  return new Entry(
+    rootDn,
+    values.filter(([, list]) => list.length > 0).map(([name, list]) => ({ name, values: list })),
+  );
+}

@@ -1,0 +1,200 @@
+/**
+ * Postfix and Dovecot as a peer: private directories, loopback, Debian's programs. Needs root, as Postfix does.
+ *
+ * Equal terms: the same users, LMTP into Dovecot's faster format, fsync as both ship it, no content checks, no TLS.
+ */
+
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { answering, ended, type Peer, run, start } from './process.ts';
+
+export interface MailPeer extends Peer {
+  readonly smtp: number;
+  readonly imap: number;
+  readonly pop3: number;
+  /** Resolves when nothing waits in the queue any more. */
+  drained(): Promise<void>;
+}
+
+export async function startPostfixDovecot(options: {
+  dir: string;
+  ports: { smtp: number; lmtp: number; imap: number; pop3: number };
+  users: readonly string[];
+  password: string;
+  format: 'mdbox' | 'maildir';
+}): Promise<MailPeer> {
+  const { dir, ports } = options;
+  const domain = options.users[0]?.split('@')[1] ?? '';
+  const dovecot = await startDovecot(options);
+  const etc = join(dir, 'postfix-etc');
+  const spool = join(dir, 'postfix-spool');
+  const lib = join(dir, 'postfix-lib');
+  for (const folder of [etc, spool, lib]) mkdirSync(folder, { recursive: true });
+  await run('chown', ['postfix', lib]);
+  writeFileSync(join(etc, 'users'), options.users.map((user) => `${user} ok\n`).join(''));
+  writeFileSync(
+    join(etc, 'main.cf'),
+    [
+      'compatibility_level = 3.6',
+      `queue_directory = ${spool}`,
+      `data_directory = ${lib}`,
+      'command_directory = /usr/sbin',
+      'daemon_directory = /usr/lib/postfix/sbin',
+      'mail_owner = postfix',
+      'setgid_group = postdrop',
+      'inet_interfaces = 127.0.0.1',
+      'inet_protocols = ipv4',
+      'myhostname = peer.example.test',
+      'mydestination =',
+      'mynetworks = 127.0.0.0/8',
+      `virtual_mailbox_domains = ${domain}`,
+      `virtual_mailbox_maps = texthash:${join(etc, 'users')}`,
+      `virtual_transport = lmtp:inet:127.0.0.1:${ports.lmtp}`,
+      'smtpd_tls_security_level = none',
+      'lmtp_destination_concurrency_limit = 50',
+      'default_process_limit = 200',
+      'maillog_file = /dev/null',
+      'maillog_file_prefixes = /dev',
+      'smtpd_client_connection_count_limit = 0',
+      'smtpd_client_connection_rate_limit = 0',
+      'alias_maps =',
+      'local_recipient_maps =',
+      '',
+    ].join('\n'),
+  );
+  const master = [`127.0.0.1:${ports.smtp} inet n - n - - smtpd`];
+  for (const [name, kind, n, command, args] of [
+    ['pickup', 'unix', '60', 'pickup', ''],
+    ['cleanup', 'unix', '-', 'cleanup', ''],
+    ['qmgr', 'unix', '300', 'qmgr', ''],
+    ['rewrite', 'unix', '-', 'trivial-rewrite', ''],
+    ['bounce', 'unix', '-', 'bounce', ''],
+    ['defer', 'unix', '-', 'bounce', ''],
+    ['trace', 'unix', '-', 'bounce', ''],
+    ['verify', 'unix', '-', 'verify', ''],
+    ['flush', 'unix', '1000?', 'flush', ''],
+    ['proxymap', 'unix', '-', 'proxymap', ''],
+    ['smtp', 'unix', '-', 'smtp', ''],
+    ['relay', 'unix', '-', 'smtp', ''],
+    ['showq', 'unix', '-', 'showq', ''],
+    ['error', 'unix', '-', 'error', ''],
+    ['retry', 'unix', '-', 'error', ''],
+    ['discard', 'unix', '-', 'discard', ''],
+    ['local', 'unix', '-', 'local', ''],
+    ['virtual', 'unix', '-', 'virtual', ''],
+    ['lmtp', 'unix', '-', 'lmtp', ''],
+    ['anvil', 'unix', '-', 'anvil', ''],
+    ['scache', 'unix', '-', 'scache', ''],
+    ['postlog', 'unix-dgram', '-', 'postlogd', ''],
+  ] as const) {
+    const isPrivate =
+      name === 'pickup' || name === 'cleanup' || name === 'qmgr' || name === 'flush' || name === 'showq' || name === 'postlog' ? 'n' : '-';
+    master.push(
+      `${name} ${kind} ${isPrivate} - n ${n} ${name === 'cleanup' ? '0' : name === 'qmgr' || name === 'pickup' || name === 'postlog' ? '1' : '-'} ${command} ${args}`,
+    );
+  }
+  writeFileSync(join(etc, 'master.cf'), `${master.join('\n')}\n`);
+  await run('postfix', ['-c', etc, 'set-permissions']).catch(() => {});
+  await run('postfix', ['-c', etc, 'start']);
+  await answering(ports.smtp);
+  return {
+    name: `Postfix + Dovecot (${options.format})`,
+    smtp: ports.smtp,
+    imap: ports.imap,
+    pop3: ports.pop3,
+    async drained() {
+      for (;;) {
+        const { stdout } = await run('find', [
+          join(spool, 'incoming'),
+          join(spool, 'active'),
+          join(spool, 'deferred'),
+          join(spool, 'maildrop'),
+          '-type',
+          'f',
+          '-print',
+          '-quit',
+        ]);
+        if (stdout === '') return;
+        await sleep(20);
+      }
+    },
+    async stop() {
+      await run('postfix', ['-c', etc, 'stop']).catch(() => {});
+      await dovecot.stop();
+    },
+  };
+}
+
+async function startDovecot(options: {
+  dir: string;
+  ports: { lmtp: number; imap: number; pop3: number };
+  users: readonly string[];
+  password: string;
+  format: 'mdbox' | 'maildir';
+}): Promise<Peer> {
+  const { dir, ports } = options;
+  const base = join(dir, 'dovecot');
+  mkdirSync(join(base, 'mail'), { recursive: true });
+  // The mail user must reach its directory from the root down.
+  await run('chmod', ['755', dir, base]);
+  await run('chown', ['nobody:nogroup', join(base, 'mail')]);
+  writeFileSync(join(base, 'users'), options.users.map((user) => `${user}:{PLAIN}${options.password}::::::\n`).join(''));
+  writeFileSync(
+    join(base, 'dovecot.conf'),
+    `base_dir = ${base}/run
+log_path = /dev/null
+protocols = imap pop3 lmtp
+listen = 127.0.0.1
+ssl = no
+disable_plaintext_auth = no
+mail_location = ${options.format}:${base}/mail/%u
+mail_uid = nobody
+mail_gid = nogroup
+first_valid_uid = 1
+first_valid_gid = 1
+default_process_limit = 400
+default_client_limit = 4000
+auth_cache_size = 10M
+passdb {
+  driver = passwd-file
+  args = ${base}/users
+}
+userdb {
+  driver = static
+  args = uid=nobody gid=nogroup home=${base}/mail/%u
+}
+service lmtp {
+  inet_listener lmtp {
+    address = 127.0.0.1
+    port = ${ports.lmtp}
+  }
+}
+service imap-login {
+  inet_listener imap {
+    port = ${ports.imap}
+  }
+  inet_listener imaps {
+    port = 0
+  }
+}
+service pop3-login {
+  inet_listener pop3 {
+    port = ${ports.pop3}
+  }
+  inet_listener pop3s {
+    port = 0
+  }
+}
+`,
+  );
+  const child = start('dovecot', ['-F', '-c', join(base, 'dovecot.conf')]);
+  await answering(ports.lmtp);
+  return {
+    name: 'Dovecot',
+    async stop() {
+      child.kill('SIGTERM');
+      await ended(child);
+    },
+  };
+}

@@ -1,0 +1,161 @@
+/**
+ * Us and the peers, side by side on this machine with the same client: `npm run bench`.
+ *
+ * Rounds alternate between the sides, because such machines are noisy; the median counts. CPU is what the whole machine used less
+ * what the load client used, the same way for every side. Needs root and Debian's postfix, dovecot and slapd.
+ */
+
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { adminDn, adminPassword, cpuOf, memoryOf } from '../support/server.ts';
+import { freePort } from '../support/temp.ts';
+import { ldapLoad } from './load/ldap.ts';
+import { imapLoad, pop3Load } from './load/mailbox.ts';
+import { type LoadResult, smtpLoad } from './load/smtp.ts';
+import { type MailtreePeer, startMailtree } from './peers/mailtree.ts';
+import { type MailPeer, startPostfixDovecot } from './peers/postfix-dovecot.ts';
+import { startSlapd } from './peers/slapd.ts';
+
+const password = 'bench-password-1';
+const users = Array.from({ length: 200 }, (_, n) => `bench${n}@example.test`);
+const rounds = Number(process.env['ROUNDS'] ?? 3);
+const messages = Number(process.env['MESSAGES'] ?? 2_000);
+
+interface Measured {
+  readonly perSecond: number;
+  /** Milliseconds of processor time each. */
+  readonly cpu: number;
+  readonly p99: number;
+}
+
+async function machineBusy(): Promise<number> {
+  const [, user, nice, system, , , irq, softirq] = ((await readFile('/proc/stat', 'latin1')).split('\n')[0] ?? '').split(/\s+/).map(Number);
+  return ((user ?? 0) + (nice ?? 0) + (system ?? 0) + (irq ?? 0) + (softirq ?? 0)) / 100;
+}
+
+async function measure(load: () => Promise<LoadResult>, drained: () => Promise<void> = async () => {}): Promise<Measured> {
+  const [busy, own, begun] = [await machineBusy(), process.cpuUsage(), performance.now()];
+  const result = await load();
+  await drained();
+  const seconds = (performance.now() - begun) / 1000;
+  const { user, system } = process.cpuUsage(own);
+  const cpu = (await machineBusy()) - busy - (user + system) / 1e6;
+  return {
+    perSecond: result.count / seconds,
+    cpu: (cpu * 1000) / result.count,
+    p99: result.latencies[Math.floor(result.latencies.length * 0.99)] ?? 0,
+  };
+}
+
+const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+
+/** Sides take turns; prints a line a side and the ratio of the first to each other. */
+async function compare(title: string, sides: readonly (readonly [name: string, round: () => Promise<Measured>])[]): Promise<void> {
+  const results = new Map<string, Measured[]>(sides.map(([name]) => [name, []]));
+  for (let n = 0; n < rounds; n++) for (const [name, round] of sides) results.get(name)?.push(await round());
+  console.log(`\n${title}`);
+  const first = median((results.get(sides[0]?.[0] ?? '') ?? []).map((m) => m.perSecond));
+  for (const [name] of sides) {
+    const all = results.get(name) ?? [];
+    const rate = median(all.map((m) => m.perSecond));
+    console.log(
+      `  ${name.padEnd(30)} ${rate.toFixed(0).padStart(7)}/s  ${median(all.map((m) => m.cpu))
+        .toFixed(3)
+        .padStart(8)} ms CPU each  p99 ${median(all.map((m) => m.p99))
+        .toFixed(1)
+        .padStart(7)} ms  ratio ${(first / rate).toFixed(2)}`,
+    );
+  }
+}
+
+async function mailtreeDrained(peer: MailtreePeer): Promise<void> {
+  for (;;) {
+    const summary = await new Promise<{ queues: { pending: number; deferred: number }[] }>((resolve, reject) => {
+      request({ socketPath: peer.control, path: '/status' }, (response) => {
+        let text = '';
+        response.on('data', (chunk) => {
+          text += chunk;
+        });
+        response.on('end', () => resolve(JSON.parse(text)));
+      })
+        .on('error', reject)
+        .end();
+    });
+    if (summary.queues.every((queue) => queue.pending + queue.deferred === 0)) return;
+    await sleep(20);
+  }
+}
+
+async function mail(dir: string, format: 'mdbox' | 'maildir', ours: MailtreePeer): Promise<MailPeer> {
+  const ports = { smtp: await freePort(), lmtp: await freePort(), imap: await freePort(), pop3: await freePort() };
+  const peer = await startPostfixDovecot({ dir: await mkdtemp(join(dir, format)), ports, users, password, format });
+  const load = (port: number) => () =>
+    smtpLoad({ host: '127.0.0.1', port, sessions: 20, messages, size: 4096, recipients: users, sender: 'bench@example.net' });
+  await compare('Acceptance to mailbox, 4 KB, 20 sessions, 200 users, durable', [
+    ['Mailtree', () => measure(load(ours.ports.smtp), () => mailtreeDrained(ours))],
+    [peer.name, () => measure(load(peer.smtp), () => peer.drained())],
+  ]);
+  return peer;
+}
+
+async function main(): Promise<void> {
+  const dir = await mkdtemp(join(tmpdir(), 'mailtree-bench-'));
+  const ours = await startMailtree({ users, password });
+  const { ports } = ours;
+  const slapdPort = await freePort();
+  const slapd = await startSlapd({ dir, port: slapdPort, users });
+  const started: { stop(): Promise<void> }[] = [ours, slapd];
+  try {
+    await sleep(3_000);
+    console.log(`Mailtree idle: ${memoryOf(ours.pid).toFixed(0)} MB resident, ${cpuOf(ours.pid).toFixed(1)} s CPU so far`);
+    const admin = { dn: adminDn, password: adminPassword };
+    for (const connections of [1, 10]) {
+      const searches = 20_000;
+      await compare(`LDAP equality search by mail, ${connections} connection${connections > 1 ? 's' : ''}`, [
+        [
+          'Mailtree',
+          () =>
+            measure(() =>
+              ldapLoad({
+                host: '127.0.0.1',
+                port: ports.ldap,
+                connections,
+                searches,
+                base: 'dc=example,dc=test',
+                addresses: users,
+                bind: admin,
+              }),
+            ),
+        ],
+        [
+          slapd.name,
+          () =>
+            measure(() =>
+              ldapLoad({ host: '127.0.0.1', port: slapdPort, connections, searches, base: 'dc=example,dc=test', addresses: users }),
+            ),
+        ],
+      ]);
+    }
+    const mdbox = await mail(dir, 'mdbox', ours);
+    started.push(mdbox);
+    const box = (port: number) => ({ host: '127.0.0.1', port, sessions: 10, rounds: 200, users, password });
+    await compare('IMAP: log in, fetch all of INBOX, log out; 10 sessions', [
+      ['Mailtree', () => measure(() => imapLoad(box(ports.imap)))],
+      [mdbox.name, () => measure(() => imapLoad(box(mdbox.imap)))],
+    ]);
+    await compare('POP3: log in, retrieve all, quit; 10 sessions', [
+      ['Mailtree', () => measure(() => pop3Load(box(ports.pop3)))],
+      [mdbox.name, () => measure(() => pop3Load(box(mdbox.pop3)))],
+    ]);
+    started.push(await mail(dir, 'maildir', ours));
+    console.log(`\nMailtree after the load: ${memoryOf(ours.pid).toFixed(0)} MB resident`);
+  } finally {
+    for (const peer of started.reverse()) await peer.stop();
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+await main();
