@@ -10,11 +10,12 @@ import { encodeDescription, longestDescription } from './blob-record.ts';
 import { diskFault } from './disk.ts';
 import type { LargeFile } from './large-files.ts';
 import type { BlobDescription, BlobInfo, BlobWriter } from './port.ts';
+import { RecordBuffer } from './record-buffer.ts';
 import { largestInSegment } from './segment-walk.ts';
 
 /** What a writer needs of the store. */
 export interface WriterTarget {
-  putSmall(chunks: readonly Uint8Array[], size: number, description: Buffer): Promise<BlobInfo>;
+  putSmall(record: RecordBuffer, description: Buffer): Promise<BlobInfo>;
   createLarge(): Promise<LargeFile>;
   now(): number;
 }
@@ -26,12 +27,15 @@ export function checkedDescription(description: BlobDescription | undefined): Bu
   return bytes;
 }
 
+const misused = (what: string): Fault => new Fault('bug', 'internal error', { cause: new Error(`${what} after commit or abort`) });
+
 export class FileBlobWriter implements BlobWriter {
   readonly #target: WriterTarget;
-  #chunks: Uint8Array[] = [];
+  #buffer = new RecordBuffer();
   #size = 0;
+  #spilled = false;
   #large: LargeFile | undefined;
-  #state: 'open' | 'closed' = 'open';
+  #closed = false;
   /** The last step under way; steps happen one after the other. */
   #step: Promise<void> = Promise.resolve();
   #failure: Fault | undefined;
@@ -45,66 +49,58 @@ export class FileBlobWriter implements BlobWriter {
   }
 
   write(chunk: Uint8Array): Promise<void> {
-    if (this.#state === 'closed')
-      return Promise.reject(new Fault('bug', 'internal error', { cause: new Error('write after commit or abort') }));
-    this.#chunks.push(Uint8Array.prototype.slice.call(chunk));
+    if (this.#closed) return Promise.reject(misused('write'));
+    this.#buffer.add(chunk);
     this.#size += chunk.byteLength;
-    if (this.#size <= largestInSegment) return this.#step;
-    return this.#then(() => this.#spill());
+    return this.#buffer.size > largestInSegment ? this.#spill() : this.#step;
   }
 
   async commit(description?: BlobDescription): Promise<BlobInfo> {
-    if (this.#state === 'closed') throw new Fault('bug', 'internal error', { cause: new Error('commit after commit or abort') });
-    this.#state = 'closed';
+    if (this.#closed) throw misused('commit');
+    this.#closed = true;
     try {
       const bytes = checkedDescription(description);
-      await this.#step;
-      if (!this.#large) return await this.#target.putSmall(this.#chunks, this.#size, bytes);
-      const large = this.#large;
+      if (!this.#spilled) return await this.#target.putSmall(this.#buffer, bytes);
+      await this.#spill();
+      const large = this.#large!;
       this.#large = undefined;
       return await large.finish(bytes, this.#target.now());
     } catch (thrown) {
       await this.#drop();
       throw diskFault(thrown);
-    } finally {
-      this.#chunks = [];
     }
   }
 
   async abort(): Promise<void> {
-    if (this.#state === 'closed') return;
-    this.#state = 'closed';
-    await this.#step.catch(() => undefined);
+    if (this.#closed) return;
+    this.#closed = true;
     await this.#drop();
   }
 
-  #then(step: () => Promise<void>): Promise<void> {
+  /** Moves what is in memory to the file, behind what is on its way there already. */
+  #spill(): Promise<void> {
+    const { data } = this.#buffer;
+    this.#buffer = new RecordBuffer();
+    this.#spilled = true;
     this.#step = this.#step.then(async () => {
       if (this.#failure) throw this.#failure;
-      await step();
+      try {
+        this.#large ??= await this.#target.createLarge();
+        await this.#large.write([data]);
+      } catch (thrown) {
+        this.#failure = diskFault(thrown);
+        throw this.#failure;
+      }
     });
     // Whoever awaits the write, or the commit, hears of it.
     this.#step.catch(() => undefined);
     return this.#step;
   }
 
-  async #spill(): Promise<void> {
-    const chunks = this.#chunks;
-    this.#chunks = [];
-    if (chunks.length === 0) return;
-    try {
-      this.#large ??= await this.#target.createLarge();
-      await this.#large.write(chunks);
-    } catch (thrown) {
-      this.#failure = diskFault(thrown);
-      throw this.#failure;
-    }
-  }
-
   async #drop(): Promise<void> {
+    await this.#step.catch(() => undefined);
     const large = this.#large;
     this.#large = undefined;
-    this.#chunks = [];
     await large?.discard();
   }
 }

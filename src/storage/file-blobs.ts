@@ -15,7 +15,8 @@ import { type LargeFile, LargeFiles } from './large-files.ts';
 import { OpenFiles } from './open-files.ts';
 import type { BlobDescription, BlobId, BlobInfo, Blobs, BlobWriter } from './port.ts';
 import { RecentBytes } from './recent-bytes.ts';
-import { newRecord, SegmentAppender } from './segment-appender.ts';
+import { RecordBuffer } from './record-buffer.ts';
+import { SegmentAppender } from './segment-appender.ts';
 import { SegmentCleaner } from './segment-cleaner.ts';
 import { recoverSegment } from './segment-recovery.ts';
 import { SegmentTable } from './segment-table.ts';
@@ -74,7 +75,7 @@ export class FileBlobs implements Blobs {
     this.#recent = new RecentBytes(options.recentSize ?? 32 * 1024 * 1024);
     this.#cleaner = new SegmentCleaner(parts.table, parts.disk, this.#files, parts.appender, options.log ?? silentLog);
     this.#target = {
-      putSmall: (chunks, size, description) => this.#putSmall(chunks, size, description),
+      putSmall: (record, description) => this.#putSmall(record, description),
       createLarge: () => this.#createLarge(),
       now: () => this.#clock.now(),
     };
@@ -85,10 +86,16 @@ export class FileBlobs implements Blobs {
   }
 
   async put(bytes: Uint8Array, description?: BlobDescription): Promise<BlobInfo> {
-    if (bytes.byteLength <= largestInSegment) return this.#putSmall([bytes], bytes.byteLength, checkedDescription(description));
+    if (bytes.byteLength <= largestInSegment) {
+      const record = new RecordBuffer();
+      record.add(bytes);
+      return this.#putSmall(record, checkedDescription(description));
+    }
     const writer = this.create();
     try {
-      for (let at = 0; at < bytes.byteLength; at += largestInSegment) await writer.write(bytes.subarray(at, at + largestInSegment));
+      for (let at = 0; at < bytes.byteLength; at += largestInSegment) {
+        await writer.write(bytes.subarray(at, at + largestInSegment));
+      }
       return await writer.commit(description);
     } catch (thrown) {
       await writer.abort();
@@ -202,12 +209,12 @@ export class FileBlobs implements Blobs {
     if (this.#closed) throw new Fault('unavailable', 'message storage is closed');
   }
 
-  async #putSmall(chunks: readonly Uint8Array[], size: number, description: Buffer): Promise<BlobInfo> {
+  async #putSmall(buffer: RecordBuffer, description: Buffer): Promise<BlobInfo> {
     this.#assertOpen();
-    const record = newRecord(chunks, size, description, this.#clock.now());
+    const record = buffer.finish(description, this.#clock.now());
     const { id, header } = await this.#appender.append(record);
     this.#recent.add(id, { header, bytes: record.bytes });
-    return { id, size };
+    return { id, size: record.size };
   }
 
   #createLarge(): Promise<LargeFile> {

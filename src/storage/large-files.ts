@@ -109,6 +109,8 @@ export class LargeFile {
   async write(chunks: readonly Uint8Array[]): Promise<void> {
     await this.#disk.write(this.#fd, chunks, headerSize + this.#size);
     for (const chunk of chunks) {
+      // zlib takes no octets at no address for the wish to begin anew.
+      if (chunk.byteLength === 0) continue;
       this.#checksum = crc32(chunk, this.#checksum);
       this.#size += chunk.byteLength;
     }

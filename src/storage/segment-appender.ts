@@ -5,22 +5,12 @@
  * group that cannot be written fails as a whole and is cut off again; the next one tries anew.
  */
 
-import { crc32 } from 'node:zlib';
-import { type BlobHeader, encodeHeader, formatId, headerSize, spanOf } from './blob-record.ts';
+import { type BlobHeader, encodeHeader, formatId } from './blob-record.ts';
 import { type Disk, diskFault } from './disk.ts';
 import type { BlobId } from './port.ts';
+import type { NewRecord } from './record-buffer.ts';
 import { type Segment, type SegmentTable, segmentHeader } from './segment-table.ts';
 import { segmentHeaderSize } from './segment-walk.ts';
-
-/** A record before it has a place: `bytes` is complete but for the header. */
-export interface NewRecord {
-  readonly bytes: Buffer;
-  readonly size: number;
-  readonly descriptionSize: number;
-  readonly checksum: number;
-  readonly descriptionChecksum: number;
-  readonly writtenAt: number;
-}
 
 export interface Appended {
   readonly id: BlobId;
@@ -35,20 +25,6 @@ interface Waiting {
 
 const groupOctets = 8 * 1024 * 1024;
 const groupRecords = 1000;
-
-/** Octets, description and padding of a record with room for the header. */
-export function newRecord(chunks: readonly Uint8Array[], size: number, description: Buffer, writtenAt: number): NewRecord {
-  const bytes = Buffer.allocUnsafe(spanOf({ size, descriptionSize: description.length }));
-  let at = headerSize;
-  for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.byteLength;
-  }
-  const checksum = crc32(bytes.subarray(headerSize, at));
-  bytes.set(description, at);
-  bytes.fill(0, at + description.length);
-  return { bytes, size, descriptionSize: description.length, checksum, descriptionChecksum: crc32(description), writtenAt };
-}
 
 export class SegmentAppender {
   readonly #table: SegmentTable;

@@ -1,7 +1,7 @@
 /** References to blobs and the reclaiming of those that nobody needs. */
 
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { ManualClock, silentLog } from '../../src/base/index.ts';
 import {
   type BlobId,
@@ -21,6 +21,8 @@ import {
 } from '../../src/storage/index.ts';
 import { all, octets } from '../contracts/blobs.ts';
 import { tempDir } from '../support/temp.ts';
+
+jest.setTimeout(60_000);
 
 const grace = 3_600_000;
 let folder: Awaited<ReturnType<typeof tempDir>>;
