@@ -428,6 +428,29 @@ export function storeContract(open: () => Promise<Bench>): void {
       expect([...known.values()]).toEqual(index);
     }));
 
+  test('changes all over a large mailbox reach the session that follows and the one that slept', () =>
+    withStore(async (bench) => {
+      const { store } = bench;
+      await fill(bench, 'INBOX', 10_000);
+      const before = (await store.mailbox(account, 'INBOX'))!.highestModSeq;
+      await fill(bench, 'INBOX', 5);
+      let following = before + 1;
+      const touched: number[] = [];
+      for (let uid = 50; uid <= 9900; uid += 199) {
+        await store.changeFlags(account, inbox, [uid], { operation: 'add', flags: ['\\Flagged'] });
+        touched.push(uid);
+        const delta = await store.changes(account, inbox, following);
+        expect(delta.changed.map((entry) => entry.uid)).toEqual([uid]);
+        following = delta.highestModSeq;
+      }
+      for (const late of [0, 1, 20, 26, 40]) {
+        const { changed } = await store.changes(account, inbox, before + 1 + late);
+        expect(changed.map(({ uid }) => uid)).toEqual(touched.slice(late));
+      }
+      const { changed } = await store.changes(account, inbox, before);
+      expect(changed.map(({ uid }) => uid)).toEqual([...touched, 10_001, 10_002, 10_003, 10_004, 10_005]);
+    }));
+
   test('watchers hear, once a commit, of changes of their mailbox and of no other, until they stop', () =>
     withStore(async (bench) => {
       const { store } = bench;
