@@ -26,7 +26,7 @@ export interface TestQueue {
   close(): Promise<void>;
 }
 
-interface Options {
+export interface TestQueueOptions {
   /** Wraps the engine of the database. */
   readonly wrap?: KeyValueOptions['wrap'];
   /** A database that is there already; removed at the end. */
@@ -37,7 +37,7 @@ interface Options {
 
 let epochs = 0;
 
-async function open(path: string, clock: ManualClock, options: Options, remove: () => Promise<void>): Promise<TestQueue> {
+async function open(path: string, clock: ManualClock, options: TestQueueOptions, remove: () => Promise<void>): Promise<TestQueue> {
   const log = options.log ?? silentLog;
   const keyValue = await openKeyValue({ path, clock, log, ...(options.wrap ? { wrap: options.wrap } : {}) });
   epochs++;
@@ -65,7 +65,7 @@ async function open(path: string, clock: ManualClock, options: Options, remove: 
   };
 }
 
-export async function testQueue(options: Options = {}): Promise<TestQueue> {
+export async function testQueue(options: TestQueueOptions = {}): Promise<TestQueue> {
   const folder = options.folder ?? (await tempDir());
   return await open(join(folder.path, 'db'), new ManualClock(), options, folder.remove);
 }
