@@ -173,8 +173,9 @@ export class Connection {
       if (reply.next?.name === 'transaction') reply.next.maildrop.close();
       throw new Gone('connection closed');
     }
+    const login = this.#state.name === 'authorization' && logins.includes(name);
     if (reply.next) this.#enter(reply.next);
-    if (logins.includes(name)) this.#countLogin(reply);
+    if (login) this.#countLogin(reply);
     else if (!reply.ok) this.#errors += 1;
     await this.#answer(reply);
     if (reply.follow) await this.#encrypt();
@@ -212,7 +213,7 @@ export class Connection {
       this.#failedLogins += 1;
       log.info(`log-in from ${this.#who()} refused: ${reply.text}`);
       // RFC 1939 §4: a failed PASS goes back to USER.
-      this.#state = { name: 'authorization' };
+      this.#enter({ name: 'authorization' });
     }
   }
 

@@ -82,6 +82,15 @@ test('one session holds a mailbox, and gives it back however it ends', async () 
   expect(await second.ask('PASS secret')).toBe(`+OK 1 messages, ${one.length} octets`);
 });
 
+test('a log-in after the log-in is refused and changes nothing', async () => {
+  bench = await openBench([one]);
+  const client = await bench.user();
+  expect(await client.ask('PASS secret')).toMatch(/^-ERR/);
+  expect(await client.ask('STAT')).toMatch(/^\+OK 1/);
+  await client.ask('QUIT');
+  expect(await (await bench.user()).ask('STAT')).toMatch(/^\+OK 1/);
+});
+
 test('listings number messages from one and say their octets', async () => {
   bench = await openBench([one, two]);
   const client = await bench.user();

@@ -1,7 +1,7 @@
 /**
  * Replies to a socket: small ones gathered into one write, large ones no faster than the peer takes them.
  *
- * Promise: never more than about `gather` octets beyond the socket's own buffer; waiting ends when the connection does.
+ * Promise: never more than one chunk and `gather` octets beyond the socket's own buffer; waiting ends when the connection does.
  */
 
 import type { Socket } from 'node:net';
@@ -30,9 +30,17 @@ export class Output {
 
   /** Kept until `flush` or until enough has come together. */
   async write(bytes: Uint8Array): Promise<void> {
+    this.#keep(bytes);
+    if (this.#full) await this.flush();
+  }
+
+  #keep(bytes: Uint8Array): void {
     this.#waiting.push(bytes);
     this.#size += bytes.length;
-    if (this.#size >= gather) await this.flush();
+  }
+
+  get #full(): boolean {
+    return this.#size >= gather;
   }
 
   text(text: string): Promise<void> {
@@ -42,12 +50,18 @@ export class Output {
   async body(body: Body): Promise<void> {
     if ('lines' in body) {
       // No line of ours begins with a dot.
-      for (const line of body.lines) await this.text(`${line}\r\n`);
+      for (const line of body.lines) {
+        this.#keep(Buffer.from(`${line}\r\n`));
+        if (this.#full) await this.flush();
+      }
       await this.text('.\r\n');
       return;
     }
     const stuffer = new DotStuffer();
-    for await (const chunk of body.octets) for (const piece of stuffer.push(chunk)) await this.write(piece);
+    for await (const chunk of body.octets) {
+      for (const piece of stuffer.push(chunk)) this.#keep(piece);
+      if (this.#full) await this.flush();
+    }
     await this.write(stuffer.end());
   }
 
