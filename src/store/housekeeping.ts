@@ -6,12 +6,11 @@
  */
 
 import type { Cancel, Clock, Live, Log } from '../base/index.ts';
-import type { Key, KeyValue } from '../storage/index.ts';
+import type { BlobId, Key, KeyRange, KeyValue, Part } from '../storage/index.ts';
 import { batchSize, draftPart } from './context.ts';
 import type { Draft } from './draft.ts';
 import {
   accountKey,
-  chunkRange,
   deliveredRange,
   lastNumber,
   mailboxRange,
@@ -32,6 +31,8 @@ import type { AccountId, MailboxId } from './port.ts';
 import { type AccountRecord, decodeMessage, type NameRecord } from './records.ts';
 import type { StoreSettings } from './settings.ts';
 import { fromJson, jsonBytes } from './wire.ts';
+
+type Entry = readonly [Key, Uint8Array];
 
 const nothing = new Uint8Array(0);
 /** Milliseconds that work may gather before it is begun. */
@@ -111,7 +112,7 @@ export class Housekeeping {
     });
   }
 
-  async #keys(range: { from: Key; to: Key }, limit: number): Promise<Key[]> {
+  async #keys(range: KeyRange, limit: number): Promise<Key[]> {
     const keys: Key[] = [];
     for await (const [key] of this.#keyValue.scan(range, { keysOnly: true, limit })) keys.push(key);
     return keys;
@@ -176,30 +177,44 @@ export class Housekeeping {
   }
 
   async #purgeMailbox(account: AccountId, mailbox: MailboxId): Promise<void> {
-    while (!this.#closed) {
-      const messages: (readonly [uid: number, blob: string])[] = [];
-      for await (const [key, bytes] of this.#keyValue.scan(messageRange(account, mailbox), { limit: batchSize })) {
-        messages.push([lastNumber(key), decodeMessage(bytes).blob.id]);
-      }
-      if (messages.length === 0) break;
-      await this.#keyValue.transact(
-        draftPart(account, async (draft) => {
-          for (const [uid, blob] of messages) await draft.dropMessage(mailbox, uid, blob);
-        }),
-        'soon',
-      );
-    }
-    await this.#deleteAll(chunkRange(account, mailbox));
+    await this.#walk(messageRange(account, mailbox), batchSize, false, (messages) =>
+      draftPart(account, async (draft) => {
+        for (const [key, bytes] of messages) {
+          const blob = this.#blobOf(key, bytes);
+          if (blob) await draft.dropMessage(mailbox, lastNumber(key), blob);
+          else draft.delete(key);
+        }
+      }),
+    );
     await this.#deleteAll(mailboxRange(account, mailbox));
     if (!this.#closed) await this.#keyValue.transact(async () => ({ deletes: [purgeKey(account, mailbox)], result: undefined }), 'soon');
   }
 
-  async #deleteAll(range: { from: Key; to: Key }): Promise<void> {
-    while (!this.#closed) {
-      const keys = await this.#keys(range, keysAtOnce);
-      if (keys.length === 0) return;
-      await this.#keyValue.transact(async () => ({ deletes: keys, result: undefined }), 'soon');
+  /** The blob of a message; undefined where the record is damaged, which must not keep the rest from going. */
+  #blobOf(key: Key, bytes: Uint8Array): BlobId | undefined {
+    try {
+      return decodeMessage(bytes).blob.id;
+    } catch (thrown) {
+      this.#log.warning(`the blob of a deleted message stays, as its record is damaged (${key})`, thrown);
+      return undefined;
     }
+  }
+
+  #deleteAll(range: KeyRange): Promise<void> {
+    return this.#walk(range, keysAtOnce, true, (entries) => async () => ({ deletes: entries.map(([key]) => key), result: undefined }));
+  }
+
+  /** One walk over a range, a transaction for every so many records. (Starting afresh each time would pass all that was deleted before.) */
+  async #walk(range: KeyRange, size: number, keysOnly: boolean, part: (entries: readonly Entry[]) => Part<void>): Promise<void> {
+    let batch: Entry[] = [];
+    for await (const entry of this.#keyValue.scan(range, { keysOnly })) {
+      if (this.#closed) return;
+      batch.push(entry);
+      if (batch.length < size) continue;
+      await this.#keyValue.transact(part(batch), 'soon');
+      batch = [];
+    }
+    if (batch.length > 0 && !this.#closed) await this.#keyValue.transact(part(batch), 'soon');
   }
 
   /** Drops the memory of deliveries that are older than the setting says. */

@@ -52,7 +52,7 @@ test.each([1, 2, 3])(
       await bench.close();
     }
   },
-  60_000,
+  120_000,
 );
 
 function write(bench: Bench, key: string, value: Uint8Array): Promise<void> {
