@@ -57,7 +57,7 @@ function nameOf(bytes: Uint8Array, start: number, end: number): string {
   const colon = bytes.indexOf(58, start);
   if (colon < 0 || colon >= end || colon - start > 1000) return '';
   const name = Buffer.from(bytes.buffer, bytes.byteOffset + start, colon - start).toString('latin1');
-  const trimmed = name.replace(/[ \t]+$/, '');
+  const trimmed = name.trimEnd();
   return /^[\x21-\x39\x3b-\x7e]+$/.test(trimmed) ? trimmed : '';
 }
 

@@ -76,7 +76,7 @@ export class PartTree {
   /** `line` as latin1, perhaps with its line end. */
   match(line: string): BoundaryMatch | undefined {
     if (!line.startsWith('--')) return undefined;
-    const text = line.slice(2).replace(/[ \t\r\n]+$/, '');
+    const text = withoutBlanks(line.slice(2));
     for (let at = this.#stack.length - 1; at >= 0; at--) {
       const boundary = this.#stack[at]!.boundary;
       if (boundary === undefined || !text.startsWith(boundary)) continue;
@@ -109,8 +109,8 @@ export class PartTree {
   }
 
   #openMultipart(top: Frame): void {
-    const given = boundaryOf(top.part.parameters)?.replace(/[ \t]+$/, '');
-    if (!given || given.length > longestBoundary) return;
+    const given = withoutBlanks(boundaryOf(top.part.parameters) ?? '');
+    if (given === '' || given.length > longestBoundary) return;
     top.kind = 'multipart';
     // Lines are compared as octets.
     top.boundary = Buffer.from(given, 'utf8').toString('latin1');
@@ -167,6 +167,13 @@ export class PartTree {
       inner = close(top, cut, inner);
     }
   }
+}
+
+/** Trailing white space off: by hand, because a pattern would take quadratic time and `trimEnd` takes an octet of UTF-8 for a blank. */
+function withoutBlanks(text: string): string {
+  let end = text.length;
+  while (end > 0 && ' \t\r\n'.includes(text[end - 1]!)) end--;
+  return text.slice(0, end);
 }
 
 function frame(part: Building, whole: boolean, inDigest: boolean): Frame {

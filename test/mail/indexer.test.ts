@@ -174,7 +174,8 @@ test.each([
   ['boundary*0="x "; boundary*1=y', 'x y'],
   ["boundary*0*=us-ascii'en'x%20; boundary*1=y", 'x y'],
   ['boundary="x"; boundary*=z', 'x'],
-])('a boundary may be written by RFC 2231: %s', async (parameters, boundary) => {
+  ['boundary="voilà"', 'voilà'],
+])('a boundary may be written oddly: %s', async (parameters, boundary) => {
   const { root } = await index(crlf(`Content-Type: multipart/mixed; ${parameters}`, '', `--${boundary}`, '', 'one', `--${boundary}--`));
   expect(outline(root)).toBe('multipart/mixed[text/plain]');
 });
@@ -258,6 +259,13 @@ test('parts beyond the limit are left out', async () => {
 test('a header without end keeps to its budget', async () => {
   const { envelope } = await index(`Subject: s\r\nX-Long: ${'x'.repeat(3_000_000)}\r\nFrom: late@example.org\r\n\r\nbody`);
   expect(envelope).toMatchObject({ subject: 's', from: [] });
+});
+
+test('blanks in the wrong places cost nothing', async () => {
+  const blanks = ' '.repeat(900_000);
+  expect(outline((await index(`Content-Type: multipart/mixed; boundary="${blanks}x"\r\n\r\n`)).root)).toBe('multipart/mixed');
+  const lines = `--${' '.repeat(1000)}x\r\n`.repeat(20_000);
+  expect(outline((await index(`Content-Type: multipart/mixed; boundary=b\r\n\r\n${lines}`)).root)).toBe('multipart/mixed');
 });
 
 test('the MIME fields of a part are read', async () => {
