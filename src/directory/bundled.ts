@@ -7,7 +7,7 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import type { Clock, Live, Log } from '../base/index.ts';
+import type { Clock, Log } from '../base/index.ts';
 import { type Dn, parseDn, type Rdn } from '../ldap-wire/index.ts';
 import type { KeyValue } from '../storage/index.ts';
 import type { Judge, Subject } from './access/judge.ts';
@@ -37,7 +37,6 @@ import type { Schema } from './schema/schema.ts';
 import { assertion } from './search/evaluate.ts';
 import { noSuchEntry, type Searcher } from './search/search.ts';
 import type { Selector } from './search/select.ts';
-import type { DirectorySettings } from './settings.ts';
 import type { Stamp, Writer } from './write/writer.ts';
 
 export interface BundledParts {
@@ -53,7 +52,6 @@ export interface BundledParts {
   readonly systemBase: Dn;
   readonly clock: Clock;
   readonly log: Log;
-  readonly useSettings: (live: Live<DirectorySettings>) => void;
   readonly closing: () => Promise<void>;
 }
 
@@ -77,11 +75,6 @@ export class BundledDirectory implements Directory {
   /** Given once, by open.ts: logging in needs this directory itself. */
   useLogins(logins: Logins): void {
     this.#logins = logins;
-  }
-
-  /** Replaces the settings by live ones, which are read from this directory itself. */
-  useSettings(live: Live<DirectorySettings>): void {
-    this.#parts.useSettings(live);
   }
 
   search(actor: Actor, request: SearchRequest): AsyncIterable<Entry> {

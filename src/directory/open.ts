@@ -2,9 +2,8 @@
  * Builds the bundled directory from its parts.
  */
 
-import { type Cancel, type Clock, constant, type Live, type Log } from '../base/index.ts';
+import type { Clock, Live, Log } from '../base/index.ts';
 import { type Dn, parseDn } from '../ldap-wire/index.ts';
-import { defaultsOf } from '../settings/index.ts';
 import type { KeyValue } from '../storage/index.ts';
 import { Judge } from './access/judge.ts';
 import { BundledDirectory } from './bundled.ts';
@@ -20,7 +19,7 @@ import { Compiler } from './search/evaluate.ts';
 import { Planner } from './search/plan.ts';
 import { Searcher } from './search/search.ts';
 import { Selector } from './search/select.ts';
-import { type DirectorySettings, directorySettings } from './settings.ts';
+import type { DirectorySettings } from './settings.ts';
 import { isListMember, uniqueAddresses, type WriteRule } from './write/rules.ts';
 import { Writer } from './write/writer.ts';
 
@@ -28,14 +27,11 @@ export interface DirectoryOptions {
   /** A database of its own, in this process (`getNow` must work). Closing it is the caller's business. */
   readonly keyValue: KeyValue;
   readonly schema: Schema;
-  /** Default: the declared defaults, until `useSettings` gives better ones (they stand in this very directory). */
-  readonly settings?: Live<DirectorySettings>;
+  readonly settings: Live<DirectorySettings>;
   readonly clock: Clock;
   readonly log: Log;
   /** Base of the system tree (default `cn=mailtree`). */
   readonly systemBase?: Dn;
-  /** Base of the domain tree, where it is not the root: it may stand without a parent. */
-  readonly domainBase?: Dn;
   /** Further entries that may stand without a parent; `dc=` entries always may. */
   readonly suffixes?: readonly Dn[];
   /** Rules of the platform, beside the schema's and the uniqueness of addresses. */
@@ -48,34 +44,12 @@ export interface DirectoryOptions {
   readonly hasher?: Hasher;
 }
 
-/** Settings that can be replaced by others once the directory is open. */
-class Replaceable implements Live<DirectorySettings> {
-  #live: Live<DirectorySettings>;
-
-  constructor(live: Live<DirectorySettings>) {
-    this.#live = live;
-  }
-
-  get value(): DirectorySettings {
-    return this.#live.value;
-  }
-
-  onChange(listener: (value: DirectorySettings, before: DirectorySettings) => void): Cancel {
-    return this.#live.onChange(listener);
-  }
-
-  use(live: Live<DirectorySettings>): void {
-    this.#live = live;
-  }
-}
-
 const trimEvery = 3_600_000;
 const day = 86_400_000;
 
 /** Opens the directory: brings indexes up to date if their table changed, reads the access rules, starts trimming history. */
 export async function openDirectory(options: DirectoryOptions): Promise<BundledDirectory> {
-  const { keyValue, schema, clock, log } = options;
-  const settings = new Replaceable(options.settings ?? constant(defaultsOf(directorySettings)));
+  const { keyValue, schema, settings, clock, log } = options;
   const systemBase = options.systemBase ?? parseDn('cn=mailtree');
   for (const note of schema.notes) log.warning(`schema: ${note}`);
   const view = new View(keyValue);
@@ -88,7 +62,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
   const searcher = new Searcher({ keyValue, view, judge, compiler, planner, selector, settings, clock, log });
   const addresses = options.addressAttributes ?? ['mail', 'mailLocalAddress', 'mtMailAddress'];
   const unique = uniqueAddresses({ attributes: addresses.filter((name) => schema.attribute(name)), except: isListMember });
-  const suffixes = [systemBase, ...(options.domainBase ? [options.domainBase] : []), ...(options.suffixes ?? [])];
+  const suffixes = [systemBase, ...(options.suffixes ?? [])];
   const writer = new Writer({
     schema,
     indexes,
@@ -108,7 +82,6 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
     selector,
     writer,
     feed,
-    useSettings: (live) => settings.use(live),
     passwords: { schema, hasher, settings: () => settings.value },
     systemBase,
     clock,

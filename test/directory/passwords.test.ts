@@ -1,0 +1,205 @@
+import { pbkdf2Sync } from 'node:crypto';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { type Actor, type Change, type Hasher, inlineHasher, parseScram, passwordText, workerHasher } from '../../src/directory/index.ts';
+import { attributes, dn, fill, type Opened, openTemporary, person, refusal, root, settings } from './support.ts';
+
+const name = dn('mail=user1@jade.net,dc=jade,dc=net');
+const from = { door: 'test', address: '192.0.2.1' };
+let opened: Opened;
+let checks = 0;
+const counting: Hasher = {
+  ...inlineHasher,
+  check: (password, stored) => {
+    checks += 1;
+    return inlineHasher.check(password, stored);
+  },
+};
+beforeEach(async () => {
+  opened = await openTemporary({ hasher: counting });
+  await fill(opened.directory);
+  checks = 0;
+});
+afterEach(() => opened.close());
+
+const login = (password: string, who = name, where = from): Promise<Actor> => opened.directory.authenticate(who, password, where);
+const set = (attribute: string, ...values: string[]): Promise<void> =>
+  opened.directory.modify(root, name, [{ operation: 'replace', attribute: { name: attribute, values } }]);
+const stored = async (): Promise<string[]> => ((await opened.directory.readAll(name))?.values('userPassword') ?? []).map(passwordText);
+const settle = async (ready: () => Promise<boolean>): Promise<void> => {
+  for (let n = 0; n < 2000 && !(await ready()); n++) await new Promise((resolve) => setImmediate(resolve));
+};
+
+// All of these are the same password, made with other programs.
+const password = 'correct horse';
+const imported = [
+  '{SHA}L55TUjtiq8FBorTWAZ0jy6g129A=',
+  '{SSHA}awc/Cj0kafyFd5d8fGn07xoHBJJzYWx0c2FsdA==',
+  '{SSHA256}YflVcOMs6k7tbGkQbQNVn6/ehAnUAVltiLPKHBWGi2tzYWx0c2FsdA==',
+  '{SSHA512}50rsRNBf8j3I5xE+QwaHdFyMhOzITssZ8BB3UxwQ+SI1JKygYm6ZeRYTDuUyFZIIqDonoTuXwB0Z/MAPhgQCFHNhbHRzYWx0',
+  '{SMD5}Z/zaJ2M7Khrn3AWg16utq3NhbHRzYWx0',
+  '{CRYPT}$1$abcdefgh$y6iHhJNbuC0xpbk0w9pm80',
+  '{CRYPT}$5$abcdefgh$ruMep1ijHnJPZbETDNiumskxcX3kN4lzZd5VlsqE7eB',
+  '{CRYPT}$6$abcdefgh$yIZAF3gQPvtKZO/9qOJKffAKKbtS3ef3qmwyugk4uWVjX8YZf/GV3A8SkFxEPY0T56CcilGrHKLffBsp6dLMG.',
+  '{CRYPT}$2a$05$lbRiWQYKeBRzwDXMDTvlneTvwPcmyP4HSLxHwSbNaGTKkUEMqnNFq',
+  '{PBKDF2-SHA256}1000$c2FsdHNhbHQ$qQDPSZa3Ormyy9oK1Pu0ZLLwP2Svzmx3yu8OvDdq/J0',
+  '{PBKDF2-SHA512}1000$c2FsdHNhbHQ$.sUSD8jw4f8ns7m9b7kj8PeJLe8lJXO8Am09BLgO79kST9D/Ija5aKINGF5Xg7hkKXw1.fNhBzzJP3eIXcWXww',
+  '{PBKDF2}1000$c2FsdHNhbHQ$wQoBU7GXMNo2CJC.raijrf6key4',
+  '{ARGON2}$argon2id$v=19$m=64,t=2,p=1$c2FsdHNhbHQ$IWJR6forQfRjS4Y1mffdqnUx3GwYyJwSZsDZt9LHzUM',
+];
+
+test.each(imported)('%s lets its password in, and gains a verifier by it', async (form) => {
+  await set('userPassword', form);
+  expect(await stored()).toEqual([form]);
+  expect(await refusal(login('wrong horse'))).toContain('invalidCredentials');
+  expect(await stored()).toEqual([form]);
+  expect((await login(password)).dn?.key).toBe(name.key);
+  await settle(async () => (await stored())[0] !== form);
+  expect((await stored())[0]).toMatch(/^\{SCRAM-SHA-256\}4096:/);
+  expect((await login(password)).dn?.key).toBe(name.key);
+});
+
+const hostile = [
+  '{SSHA}',
+  '{SSHA}%%%',
+  '{SSHA256}YQ==',
+  '{SCRAM-SHA-256}4096:c2FsdA==$short:short',
+  '{SCRAM-SHA-256}99999999:c2FsdHNhbHQ=$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=',
+  '{CRYPT}',
+  '{CRYPT}$9$x$y',
+  '{CRYPT}$6$rounds=999999999$salt$hash',
+  '{CRYPT}$2b$31$abcdefghijklmnopqrstuuMV9JKqhT1iJp1dZbp1qYkEwVoYXF5u.',
+  '{PBKDF2-SHA256}1000000000$c2FsdHNhbHQ$qQDPSZa3Ormyy9oK1Pu0ZLLwP2Svzmx3yu8OvDdq/J0',
+  '{PBKDF2-SHA256}1000',
+  '{ARGON2}$argon2id$v=19$m=99999999,t=2,p=1$c2FsdHNhbHQ$IWJR6forQfRjS4Y1mffdqnUx3GwYyJwSZsDZt9LHzUM',
+  '{ARGON2}nonsense',
+];
+
+test.each(hostile)('the stored form %s lets nobody in and keeps nobody busy', async (form) => {
+  expect(await inlineHasher.check(password, [form])).toBe(-1);
+});
+
+test('a new password is stored as a SCRAM verifier that a client can prove itself by', async () => {
+  await set('userPassword', 'Pässword \u00a0new');
+  const verifier = parseScram((await stored())[0] ?? '');
+  expect(verifier?.iterations).toBe(4096);
+  expect(pbkdf2Sync('Pässword  new', verifier?.salt ?? '', 4096, 32, 'sha256')).toHaveLength(32);
+  expect((await login('Pässword \u00a0new')).as).toBe('bound');
+  expect((await login('Pa\u0308ssword  new')).as).toBe('bound');
+});
+
+test('the answer is the same for a wrong password, an unknown name and an entry without password', async () => {
+  const answers = [
+    await refusal(login('wrong')),
+    await refusal(login('wrong', dn('mail=nobody@jade.net,dc=jade,dc=net'))),
+    await refusal(login('wrong', dn('dc=jade,dc=net'))),
+    await refusal(login('')),
+    await refusal(login('x'.repeat(100_000))),
+  ];
+  expect(new Set(answers).size).toBe(1);
+  expect(checks).toBe(3);
+});
+
+test('a right password is remembered until it changes, the status changes or the time is over', async () => {
+  await login('secret of user1');
+  await login('secret of user1');
+  expect(checks).toBe(1);
+  opened.clock.advance(301_000);
+  await login('secret of user1');
+  expect(checks).toBe(2);
+  await set('accountStatus', 'disabled');
+  expect(await refusal(login('secret of user1'))).toContain('invalidCredentials');
+  await set('accountStatus', 'active');
+  await login('secret of user1');
+  await set('userPassword', 'another one');
+  expect(await refusal(login('secret of user1'))).toContain('invalidCredentials');
+  expect((await login('another one')).dn?.key).toBe(name.key);
+});
+
+test('guessing is slowed per account and address, whether the account exists or not, and others are not', async () => {
+  for (const who of [name, dn('mail=nobody@jade.net,dc=jade,dc=net')]) {
+    for (let n = 0; n < 5; n++) expect(await refusal(login(`guess ${n}`, who))).toContain('invalidCredentials');
+    expect(await refusal(login('guess', who))).toContain('busy: too many failed log-ins');
+  }
+  expect(await refusal(login('secret of user1'))).toContain('busy');
+  expect((await login('secret of user1', name, { door: 'test', address: '192.0.2.99' })).dn?.key).toBe(name.key);
+  opened.clock.advance(1001);
+  expect(await refusal(login('guess'))).toContain('invalidCredentials');
+  opened.clock.advance(1001);
+  expect(await refusal(login('guess'))).toContain('busy');
+  opened.clock.advance(1001);
+  expect(await refusal(login('guess'))).toContain('invalidCredentials');
+});
+
+test('a user changes the own password, also by naming the old one', async () => {
+  const me = await login('secret of user1');
+  const by = (old: string, fresh: string): Promise<string> =>
+    refusal(
+      opened.directory.modify(me, name, [
+        { operation: 'delete', attribute: { name: 'userPassword', values: [old] } },
+        { operation: 'add', attribute: { name: 'userPassword', values: [fresh] } },
+      ]),
+    );
+  expect(await by('not the old one', 'brand new')).toContain('noSuchAttribute');
+  expect(await by('secret of user1', 'short')).toContain('constraintViolation');
+  expect(await by('secret of user1', 'brand new')).toBe('not refused');
+  expect((await login('brand new')).dn?.key).toBe(name.key);
+});
+
+test('no password and no secret reaches the change log, in any form', async () => {
+  const seen: Change[] = [];
+  const watch = await opened.directory.watch(
+    0,
+    (change) => seen.push(change),
+    () => {},
+  );
+  await opened.directory.add(
+    root,
+    dn('mail=new@jade.net,dc=jade,dc=net'),
+    person('new@jade.net', { userPassword: 'visible to nobody', mtTestSecret: 'hidden thing' }),
+  );
+  await settle(async () => watch.position === (await opened.directory.position()));
+  watch.stop();
+  const text = JSON.stringify(
+    seen.flatMap((change) => [change.before, change.after].map((entry) => [...(entry?.attributes.values() ?? [])])),
+  );
+  expect(text).toContain('new@jade.net');
+  for (const secret of ['SCRAM', 'userPassword', 'visible to nobody', 'hidden thing', 'mtTestSecret']) expect(text).not.toContain(secret);
+});
+
+test('a bound actor compares a password only where a rule lets it', async () => {
+  expect(await opened.directory.compare(root, name, 'userPassword', 'secret of user1')).toBe(true);
+  expect(await opened.directory.compare(root, name, 'userPassword', 'wrong')).toBe(false);
+  const other = await login('secret of user2', dn('mail=user2@jade.net,dc=jade,dc=net'));
+  expect(await refusal(opened.directory.compare(other, name, 'userPassword', 'secret of user1'))).toContain('insufficientAccessRights');
+});
+
+test('hashing works on workers', async () => {
+  const hasher = workerHasher({ threads: 1 });
+  try {
+    const verifier = await hasher.derive('on a worker', 4096);
+    expect(await hasher.check('on a worker', ['{SHA}x', verifier])).toBe(1);
+    expect(await hasher.check('not this', [verifier])).toBe(-1);
+  } finally {
+    await hasher.close();
+  }
+}, 30_000);
+
+test('a full queue of log-ins is answered with busy at once', async () => {
+  const hasher = workerHasher({ threads: 1, queue: 1 });
+  try {
+    const answers = await Promise.all(Array.from({ length: 30 }, () => refusal(hasher.check('x', ['{SHA}x']))));
+    expect(answers.some((answer) => answer.includes('too many log-ins'))).toBe(true);
+  } finally {
+    await hasher.close();
+  }
+}, 30_000);
+
+test('the shortest password is a setting', async () => {
+  const strict = await opened.reopen({ settings: settings({ minimumPassword: 12 }) });
+  opened = strict;
+  expect(
+    await refusal(
+      strict.directory.modify(root, name, [{ operation: 'replace', attribute: attributes({ userPassword: 'eleven char' })[0]! }]),
+    ),
+  ).toContain('at least 12 characters');
+});
