@@ -11,7 +11,18 @@ import { type Candidate, Feed } from './feed.ts';
 import { idMaker, isQueueId } from './ids.ts';
 import { deferredPage, destinations, getListing, list, queueNames, summarizer } from './inspect.ts';
 import { type Leasing, leaseFrom } from './lease.ts';
-import type { Deferral, Filing, Lease, LeaseOptions, NewMessage, Outcome, Queue, QueuedRecipient, QueueName } from './port.ts';
+import type {
+  Deferral,
+  Filing,
+  Lease,
+  LeaseOptions,
+  NewMessage,
+  Outcome,
+  Queue,
+  QueuedMessage,
+  QueuedRecipient,
+  QueueName,
+} from './port.ts';
 import {
   bytes,
   decodeLease,
@@ -120,12 +131,14 @@ class LevelledQueue implements OpenQueue {
 
   async submit(message: NewMessage): Promise<void> {
     const now = this.#needs.clock.now();
-    const slips = await this.#needs.keyValue.transact(this.#submission(message, now), 'durable');
-    this.#feedWith(message, message.recipients.length, slips);
+    const { recipients, ...bare } = message;
+    const slips = await this.#needs.keyValue.transact(this.#submission(message, bare, now), 'durable');
+    this.#feedWith(bare, recipients.length, slips);
   }
 
   submitPart(message: NewMessage): Part<void> {
-    const part = this.#submission(message, this.#needs.clock.now());
+    const { recipients: _recipients, ...bare } = message;
+    const part = this.#submission(message, bare, this.#needs.clock.now());
     return async (read) => this.#announced(await part(read), message.id);
   }
 
@@ -231,14 +244,14 @@ class LevelledQueue implements OpenQueue {
     }
   }
 
-  #submission(message: NewMessage, now: number): Part<readonly Slip[]> {
-    const { recipients, ...rest } = message;
+  #submission(message: NewMessage, bare: QueuedMessage, now: number): Part<readonly Slip[]> {
+    const { recipients } = message;
     if (!isQueueId(message.id)) throw new Fault('malformed', 'queue id has the wrong form');
     if (recipients.length === 0) throw new Fault('malformed', 'a message needs a recipient');
     if (recipients.length > recipientsAtMost) throw new Fault('too-many', 'too many recipients');
     const slips = slipsOf(message, now);
     const key = messageKey(message.id);
-    const puts: [Key, Uint8Array][] = [[key, encodeMessage(rest, recipients.length)]];
+    const puts: [Key, Uint8Array][] = [[key, encodeMessage(bare, recipients.length)]];
     if (slips.length > 1) puts.push([slipsKey(message.id), bytes(`${slips.length}`)]);
     for (const slip of slips) puts.push(...putSlip(message.id, slip));
     const held = reference(message.blob.id, holder(message.id));
@@ -266,16 +279,11 @@ class LevelledQueue implements OpenQueue {
     this.#feedWith(lease.message, count, slips);
   }
 
-  #feedWith(message: Candidate['message'] & Partial<Pick<NewMessage, 'recipients'>>, count: number, slips: readonly Slip[]): void {
-    if (slips.length === 0) return;
-    const { recipients: _recipients, ...bare } = message;
-    const byQueue = new Map<QueueName, Candidate[]>();
-    for (const slip of slips) {
-      const candidates = byQueue.get(slip.queue) ?? [];
-      candidates.push({ due: dueKey(slip.queue, slip.due, message.id, slip.name), message: bare, count, slip });
-      byQueue.set(slip.queue, candidates);
-    }
-    for (const [queue, candidates] of byQueue) this.#feed(queue).add(candidates);
+  #feedWith(message: QueuedMessage, count: number, slips: readonly Slip[]): void {
+    const candidates = slips.map((slip): Candidate => ({ due: dueKey(slip.queue, slip.due, message.id, slip.name), message, count, slip }));
+    const queues = slips.length === 1 ? [slips[0]?.queue as QueueName] : [...new Set(slips.map(({ queue }) => queue))];
+    for (const queue of queues)
+      this.#feed(queue).add(queues.length === 1 ? candidates : candidates.filter(({ slip }) => slip.queue === queue));
   }
 }
 

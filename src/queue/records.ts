@@ -111,27 +111,36 @@ export const bytes = (text: string): Uint8Array => Buffer.from(text);
 export const textOf = (value: Uint8Array): string => decoder.decode(value);
 
 export function encodeMessage(message: QueuedMessage, count: number): Uint8Array {
-  return bytes(JSON.stringify({ count, ...message }));
+  return bytes(JSON.stringify({ count, message }));
 }
 
 export function decodeMessage(value: Uint8Array): Stored {
-  const { count, ...message } = JSON.parse(textOf(value)) as QueuedMessage & { count: number };
-  if (typeof count !== 'number' || typeof message.id !== 'string' || typeof message.blob?.id !== 'string') {
+  const { count, message } = JSON.parse(textOf(value)) as Stored;
+  if (typeof count !== 'number' || typeof message?.id !== 'string' || typeof message.blob?.id !== 'string') {
     throw new Error('message record without its fields');
   }
   return { message, count };
 }
 
-/** Recipient as stored: what the slip says already is left out. */
+/** Recipient as stored: what the slip says already is left out (undefined is not written). */
 type Line = Omit<QueuedRecipient, 'queue' | 'nextAttempt'>;
 
+interface StoredSlip {
+  readonly v: number;
+  readonly q: QueueName;
+  readonly d: number;
+  readonly o: number;
+  readonly r: Line[];
+}
+
+const lineOf = (recipient: QueuedRecipient): object => ({ ...recipient, queue: undefined, nextAttempt: undefined });
+
 export function encodeSlip(slip: Slip): Uint8Array {
-  const r = slip.recipients.map(({ queue: _queue, nextAttempt: _next, ...line }): Line => line);
-  return bytes(JSON.stringify({ v: slip.version, q: slip.queue, d: slip.due, o: slip.only ? 1 : 0, r }));
+  return bytes(JSON.stringify({ v: slip.version, q: slip.queue, d: slip.due, o: slip.only ? 1 : 0, r: slip.recipients.map(lineOf) }));
 }
 
 export function decodeSlip(name: string, value: Uint8Array): Slip {
-  const { v, q, d, o, r } = JSON.parse(textOf(value)) as { v: number; q: QueueName; d: number; o: number; r: Line[] };
+  const { v, q, d, o, r } = JSON.parse(textOf(value)) as StoredSlip;
   const recipients = r.map((line) => ({ ...line, queue: q, nextAttempt: d }));
   return { name, version: v, queue: q, due: d, only: o === 1, recipients };
 }
@@ -167,7 +176,16 @@ export function deleteDue(due: Key, entry: string): Key[] {
 
 /** Everything a waiting slip consists of. */
 export function putSlip(id: QueueId, slip: Slip): [Key, Uint8Array][] {
-  return [[slipKey(id, slip.name), encodeSlip(slip)], ...putDue(dueKey(slip.queue, slip.due, id, slip.name), dueText(entryOf(slip)))];
+  const entry = entryOf(slip);
+  const puts: [Key, Uint8Array][] = [
+    [slipKey(id, slip.name), encodeSlip(slip)],
+    [dueKey(slip.queue, slip.due, id, slip.name), bytes(dueText(entry))],
+  ];
+  if (entry.identifier !== undefined) {
+    const place = { queue: slip.queue, due: slip.due, id, slip: slip.name };
+    puts.push([destinationKey(place, entry.identifier), bytes(`${entry.count}`)]);
+  }
+  return puts;
 }
 
 /** What a lease's token carries, so that a lease stays a plain value that any holder can settle. */
