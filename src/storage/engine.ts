@@ -5,7 +5,7 @@
  * Errors come out as Faults that name no path. Grouping, ordering and visibility are level-key-value.ts's business.
  */
 
-import { readdir } from 'node:fs/promises';
+import { mkdir, readdir } from 'node:fs/promises';
 import { ClassicLevel } from 'classic-level';
 import { Fault } from '../base/index.ts';
 import { errorCode } from './disk.ts';
@@ -141,6 +141,7 @@ class LevelEngine implements Engine {
 export async function openLevel(path: string, options: LevelOptions): Promise<Engine> {
   const db: Database = new ClassicLevel<string, Uint8Array>(path, { keyEncoding: 'utf8', valueEncoding: 'view', ...options });
   try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
     await db.open();
   } catch (thrown) {
     if (errorCode(causeOf(thrown)) === 'LEVEL_LOCKED')

@@ -46,6 +46,7 @@ export class Reclaimer {
   readonly #grace: number;
   readonly #retained: (blob: BlobId) => boolean | Promise<boolean>;
   #busy: Promise<unknown> = Promise.resolve();
+  #stopped = false;
 
   constructor(options: ReclaimerOptions) {
     this.#keyValue = options.keyValue;
@@ -73,12 +74,19 @@ export class Reclaimer {
       let found = 0;
       let batch: BlobId[] = [];
       for await (const blob of this.#blobs.list({ writtenBefore: this.#clock.now() - this.#grace })) {
+        if (this.#stopped) return found;
         if (batch.push(blob) < sweepBatch) continue;
         found += await this.#noteUnreferenced(batch);
         batch = [];
       }
       return found + (await this.#noteUnreferenced(batch));
     });
+  }
+
+  /** Ends a run or sweep under way at its next step and waits for that; later ones do nothing. For closing. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#busy;
   }
 
   /** One run at a time. */
@@ -113,6 +121,7 @@ export class Reclaimer {
   async #visitOrphans(): Promise<number> {
     let waiting = 0;
     for await (const batch of batches(this.#keyValue.scan(orphans))) {
+      if (this.#stopped) break;
       const referenced = await this.#referenced(batch.map(([key]) => blobOf(key)));
       const steps = batch.map(async ([key, value]) => {
         const blob = blobOf(key);
@@ -161,6 +170,7 @@ export class Reclaimer {
   async #finishMarks(): Promise<number> {
     let removed = 0;
     for await (const batch of batches(this.#keyValue.scan(marks))) {
+      if (this.#stopped) break;
       const doomed = batch.filter(([, value]) => text(value).startsWith('m')).map(([key]) => blobOf(key));
       const over = batch.filter(([, value]) => text(value).startsWith('r') && this.#clock.now() - timeOf(value) >= this.#grace);
       if (doomed.length > 0) await this.#blobs.remove(doomed);

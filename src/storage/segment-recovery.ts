@@ -26,7 +26,7 @@ export async function recoverSegment(table: SegmentTable, disk: Disk, segment: S
         if (found.position + found.span < segment.size) report.push(`${name}: ${found.span} octets at ${found.position} cannot be read`);
         continue;
       }
-      if (!found.intact) report.push(`${name}: the record at ${found.position} does not match its checksum`);
+      if (!found.intact()) report.push(`${name}: the record at ${found.position} does not match its checksum`);
       end = found.position + found.span;
     }
     if (end < segment.size) {

@@ -23,8 +23,8 @@ export interface FoundRecord {
   readonly header: BlobHeader;
   /** The whole record; valid until the next step. */
   readonly bytes: Buffer;
-  /** Both checksums match. */
-  readonly intact: boolean;
+  /** Whether both checksums match. */
+  readonly intact: () => boolean;
 }
 
 /** Octets that are no record. */
@@ -79,7 +79,7 @@ export async function* walkSegment(
       if (gap >= 0) yield { kind: 'gap', position: gap, span: position - gap };
       gap = -1;
       const bytes = buffer.subarray(at, at + span);
-      yield { kind: 'record', position, span, header, bytes, intact: isIntact(header, bytes) };
+      yield { kind: 'record', position, span, header, bytes, intact: () => isIntact(header, bytes) };
       position += span;
     } else {
       if (gap < 0) gap = position;

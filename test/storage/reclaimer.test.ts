@@ -244,3 +244,16 @@ test('stopped at any step, it is finished by the next run and nothing needed is 
     expect(step).toBeLessThan(20);
   }
 });
+
+test('stopping ends a sweep and a run early', async () => {
+  const blob = await put();
+  await drop(blob, 'none');
+  clock.advance(grace + 1);
+  const r = reclaimer();
+  const sweeping = r.sweep();
+  const running = r.run();
+  await r.stop();
+  expect(await sweeping).toBe(0);
+  expect(await running).toEqual({ removed: 0, waiting: 0 });
+  expect((await blobs.read(blob)).byteLength).toBe(500);
+});
