@@ -1,6 +1,6 @@
 /** What can be set about SMTPC. Source: manual chapter 6 "SMTP Parameters"; checklist SMTPC-* */
 
-import { boolean, choice, declareSettings, integer, list, text } from '../settings/index.ts';
+import { boolean, choice, declareSettings, integer, text } from '../settings/index.ts';
 
 const minutes = (attribute: string, label: string, help: string, initial: number) =>
   integer({ attribute, label, help, spec: 'SMTPC-07, RFC 5321 §4.5.3.2', default: initial, min: 1, max: 60, unit: 'minutes' });
@@ -163,15 +163,6 @@ export const smtpcSettings = declareSettings({
       max: 300,
       pattern: /(|[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.IPv]+\](:[0-9]{1,5})?)/,
       patternHelp: 'a host name or an address in brackets, and :port',
-    }),
-    dnsServers: list({
-      attribute: 'mtSmtpcDnsServer',
-      label: 'DNS servers',
-      help: 'Addresses of the name servers to ask, with #port if it is not 53. Empty: those of the system.',
-      spec: 'SMTPC-05',
-      default: [],
-      pattern: /[0-9A-Fa-f:.]+(#[0-9]{1,5})?/,
-      patternHelp: 'an IP address, and #port',
     }),
     dnsRetries: integer({
       attribute: 'mtSmtpcDnsRetries',

@@ -21,7 +21,7 @@ import {
   systemClock,
 } from '../base/index.ts';
 import type { MtaPolicy } from '../dit/index.ts';
-import type { Lease, Queue } from '../queue/index.ts';
+import { createReporter, type Lease, type Queue, type Reporter } from '../queue/index.ts';
 import type { SettingsOf } from '../settings/index.ts';
 import type { Blobs, KeyValue } from '../storage/index.ts';
 import type { PeerSession, PhaseTimeouts } from './client.ts';
@@ -69,6 +69,7 @@ class Smtpc implements Component {
   readonly #options: SmtpcOptions;
   readonly #clock: Clock;
   readonly #random: Random;
+  readonly #reporter: Reporter;
   /** Sessions, those being opened included, by destination. */
   readonly #busy = new Map<string, number>();
   /** Destinations that have greeted us since they last failed: they may have several sessions. */
@@ -86,6 +87,8 @@ class Smtpc implements Component {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? Math.random;
+    const { blobs, mta, queue } = options;
+    this.#reporter = createReporter({ blobs, mta, clock: this.#clock, random: this.#random, newId: () => queue.newId() });
   }
 
   async start(): Promise<void> {
@@ -212,16 +215,15 @@ class Smtpc implements Component {
   }
 
   async #settle(lease: Lease, fates: Fates): Promise<void> {
-    const { keyValue, queue, blobs, log, mta, settings } = this.#options;
+    const { keyValue, queue, log, settings } = this.#options;
     const value = settings.value;
     await settle(lease, fates, {
       keyValue,
       queue,
-      blobs,
+      reporter: this.#reporter,
       log,
       clock: this.#clock,
       random: this.#random,
-      host: mta.value.host,
       retry: { interval: value.retryInterval * 60_000, period: value.retryPeriod * 3_600_000 },
       delayNotice: value.delayNotice,
       delayNoticeAfter: value.delayNoticeAfter * 3_600_000,
