@@ -21,13 +21,14 @@ import {
   type Request,
   wrapOperation,
 } from '../ldap-wire/index.ts';
+import { answerMessage, noteRefusal } from './answers.ts';
 import { type Answer, type AnyCommand, type Context, checkControls, type Operation, type Virtual } from './command.ts';
 import { startTlsOid } from './commands/extended.ts';
 import { commands } from './commands/index.ts';
 import { Cursors } from './cursors.ts';
 import type { TlsMaterial } from './ldapd.ts';
 import { Outbox } from './outbox.ts';
-import { noticeMessage, resultOf, successOperation } from './results.ts';
+import { noticeMessage, resultOf } from './results.ts';
 import type { LdapdSettings } from './settings.ts';
 import { type Overdue, Turn, Watchdog } from './watchdog.ts';
 
@@ -117,7 +118,7 @@ export class Session {
 
   /** Ends everything at once. */
   #close(): void {
-    if (this.#state === 'closed' && this.#gone) return;
+    if (this.#gone) return;
     this.#state = 'closed';
     this.#gone = true;
     this.#watchdog.stop();
@@ -273,13 +274,19 @@ export class Session {
       answer = await command.run(message.body as never, this.#context(operation), message.controls);
     } catch (thrown) {
       answer = { result: resultOf(thrown) };
-      this.#note(message, operation, thrown);
+      if (!operation.ended) noteRefusal(this.#options.log, this.#address, message.body, thrown);
     }
     this.#operations.delete(operation.id);
     if (this.#state === 'closed') return;
-    if (operation.ended === 'cancelled') answer = { result: resultOf(new DirectoryFault('canceled', 'cancelled')) };
+    if (operation.ended === 'cancelled') {
+      answer = {
+        result: resultOf(
+          this.#state === 'stopping' ? new DirectoryFault('unavailable', stopping) : new DirectoryFault('canceled', 'cancelled'),
+        ),
+      };
+    }
     if (operation.op === 'bind') this.#becomes(answer.actor);
-    if (operation.ended !== 'abandoned') this.#answer(message, answer);
+    if (operation.ended !== 'abandoned') this.#outbox.push(answerMessage(message, answer));
     if (needsQuiet(message.body)) {
       if (answer.startTls) await this.#startTls();
       this.#alone = undefined;
@@ -308,9 +315,12 @@ export class Session {
       send: (octets) => outbox.push(wrapOperation(operation.id, octets)),
       tired: () => outbox.full || this.#turn.over(),
       rest: async () => {
-        this.#steer();
-        await outbox.drained();
-        await new Promise((resolve) => setImmediate(resolve));
+        // All that wait wake up together; whoever finds the way out full again goes on waiting.
+        do {
+          this.#steer();
+          await outbox.drained();
+          await new Promise((resolve) => setImmediate(resolve));
+        } while (outbox.full && this.#state !== 'closed');
         this.#turn.begin();
       },
     };
@@ -319,27 +329,6 @@ export class Session {
   #becomes(actor: Actor | undefined): void {
     this.#actor = actor ?? anonymous('ldap', this.#address || undefined);
     this.#cursors.clear();
-  }
-
-  #answer({ id, body }: Message<Request>, answer: Answer): void {
-    const op = body.op as Exclude<Request['op'], 'unbind' | 'abandon'>;
-    const { result, credentials, oid, value, controls } = answer;
-    if (result.code === 0 && result.diagnostic === '' && !credentials && oid === undefined && !value) {
-      this.#outbox.push(wrapOperation(id, successOperation(op), controls));
-      return;
-    }
-    const extra = { ...(credentials ? { credentials } : {}), ...(oid === undefined ? {} : { oid }), ...(value ? { value } : {}) };
-    this.#outbox.push(encodeResponse(id, { op, result, ...extra }, controls));
-  }
-
-  #note(message: Message<Request>, operation: Operation, thrown: unknown): void {
-    if (operation.ended) return;
-    const { log } = this.#options;
-    const fault = asFault(thrown);
-    if (fault.kind === 'bug') log.error(`${operation.op} failed`, thrown);
-    else if (message.body.op === 'bind')
-      log.info(`bind as "${message.body.name.slice(0, 256)}" from ${this.#address} refused: ${fault.say}`);
-    else log.diagnostic(`${operation.op} from ${this.#address} refused: ${fault.say}`);
   }
 
   // ---- TLS
@@ -362,6 +351,7 @@ export class Session {
       plain.off('close', gone);
       if (this.#state === 'closed') {
         secure.destroy();
+        this.#close();
         return;
       }
       this.#socket = secure;

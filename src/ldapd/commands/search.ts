@@ -34,8 +34,8 @@ export const search: Command<'search'> = {
       directoryRequest(request, base, context, smaller(request.sizeLimit, context.settings.sizeLimit)),
     )) {
       if (context.operation.ended) break;
-      context.send(entryOperation(entry, request.typesOnly));
       if (context.tired()) await context.rest();
+      context.send(entryOperation(entry, request.typesOnly));
     }
     return { result: success };
   },
@@ -112,8 +112,8 @@ async function sendPage(cursor: Cursor, size: number, typesOnly: boolean, contex
   };
   let entry = cursor.next ?? (await read());
   for (let count = 0; entry && count < size && !context.operation.ended; count++) {
-    context.send(entryOperation(entry, typesOnly));
     if (context.tired()) await context.rest();
+    context.send(entryOperation(entry, typesOnly));
     entry = await read();
   }
   cursor.next = entry;
