@@ -14,6 +14,7 @@ import {
   createReporter,
   createWorker,
   type Lease,
+  leaseLost,
   type Outcome,
   type Queue,
   type QueuedRecipient,
@@ -166,7 +167,7 @@ class Lmda implements Component {
       log.info(`${lease.message.id}: ${recipient.address} had it already`);
       return;
     }
-    if (thrown instanceof CheckFailed && thrown.key.startsWith('queue/')) throw thrown;
+    if (leaseLost(thrown)) throw thrown;
     const { say } = asFault(thrown);
     log.warning(`${lease.message.id}: ${recipient.address}: cannot be delivered now`, thrown);
     await this.#refuse(lease, [{ recipient, is: 'defer', status: '4.3.0', text: say }]);

@@ -2,4 +2,4 @@ export { queueNames } from './inspect.ts';
 export { type OpenQueue, openQueue, type QueueNeeds } from './open.ts';
 export type * from './port.ts';
 export { createReporter, type ReportEntry, type Reporter, type ReporterNeeds, type ReportOptions, wanted } from './reports.ts';
-export { backOff, createWorker, type Worker, type WorkerNeeds } from './worker.ts';
+export { backOff, createWorker, leaseLost, type Worker, type WorkerNeeds } from './worker.ts';

@@ -44,7 +44,8 @@ export const duePrefix = (queue: QueueName): string => `queue/d/${queue}/`;
 export const destinationsPrefix = (queue: QueueName): string => `queue/t/${queue}/`;
 export const destinationPrefix = (queue: QueueName, identifier: string): string => `queue/t/${queue}/${segment(identifier)}/`;
 export const dueKey = (queue: QueueName, due: number, id: QueueId, slip: string): Key => `queue/d/${queue}/${sortable(due)}/${id}/${slip}`;
-export const holder = (id: QueueId): string => `queue/${id}`;
+/** Without a slash: nothing of it needs escaping in a key. */
+export const holder = (id: QueueId): string => `queue.${id}`;
 
 export interface DuePlace {
   readonly queue: QueueName;

@@ -9,6 +9,7 @@
 import type { Cancel, Clock, Log } from '../base/index.ts';
 import { CheckFailed } from '../storage/index.ts';
 import type { Lease, Queue, QueueName } from './port.ts';
+import { leasePrefix } from './records.ts';
 
 export interface WorkerNeeds {
   readonly queue: Pick<Queue, 'lease' | 'release' | 'onWork'>;
@@ -132,15 +133,15 @@ class Loop implements Worker {
 
   async #failed(lease: Lease, thrown: unknown): Promise<void> {
     const { log, queue } = this.#needs;
-    if (thrown instanceof CheckFailed) {
+    if (leaseLost(thrown)) {
       // Somebody else has it, or nobody needs it any more.
-      log.diagnostic(`${lease.message.id}: the lease does not hold any more (${thrown.key})`);
+      log.diagnostic(`${lease.message.id}: the lease does not hold any more`);
       return;
     }
     try {
       await this.#needs.failed(lease, thrown);
     } catch (again) {
-      if (again instanceof CheckFailed) return;
+      if (leaseLost(again)) return;
       log.error(`${lease.message.id}: cannot be put back for later`, again);
       this.#later(askAgain, () => void queue.release(lease).catch(() => {}));
     }
@@ -157,6 +158,11 @@ class Loop implements Worker {
   #settled(): void {
     if (this.#inHand.size === 0 && !this.#asking) this.#idle?.();
   }
+}
+
+/** Whether something failed because its lease was settled, given back or voided meanwhile. Other checks that fail are trouble. */
+export function leaseLost(thrown: unknown): boolean {
+  return thrown instanceof CheckFailed && thrown.key.startsWith(leasePrefix);
 }
 
 /** Milliseconds until the next try: doubles from `first` with every try, up to an hour, and a fifth more or less. */

@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { silentLog } from '../../src/base/index.ts';
 import { backOff, createWorker, type Lease, type WorkerNeeds } from '../../src/queue/index.ts';
+import { CheckFailed } from '../../src/storage/index.ts';
 import { newMessage, type TestQueue, testQueue } from '../support/queue.ts';
 
 function workerOf(one: TestQueue, over: Partial<WorkerNeeds>): ReturnType<typeof createWorker> {
@@ -92,6 +93,23 @@ test('what failed is put back, and a stopped worker starts again', async () => {
   await until(one, () => tries === 2 && worker.active === 0);
   expect(await one.queue.get(id)).toBeUndefined();
   await worker.stop();
+  await one.close();
+});
+
+test('a check that fails beside the lease is trouble like any other, and nothing stays in limbo', async () => {
+  const one = await testQueue();
+  let tries = 0;
+  const worker = workerOf(one, {
+    async work() {
+      tries++;
+      throw new CheckFailed('reclaim/blob');
+    },
+  });
+  worker.start();
+  const [id = ''] = await submit(one, 1);
+  await until(one, () => tries === 1 && worker.active === 0);
+  await worker.stop();
+  expect((await one.queue.get(id))?.recipients).toMatchObject([{ attempts: 1, reason: 'failed' }]);
   await one.close();
 });
 
