@@ -32,8 +32,21 @@ export interface ReachNeeds extends PlanNeeds {
 /** Addresses tried for one attempt, over all hosts. */
 const mostTries = 10;
 
+const stopped: Reached = { kind: 'defer', text: 'SMTPC was stopped' };
+
+/** The DNS takes its time; stopping does not wait for it. */
+function unlessStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T | 'stopped'> {
+  if (signal.aborted) return Promise.resolve('stopped');
+  return new Promise((resolve, reject) => {
+    const stop = (): void => resolve('stopped');
+    signal.addEventListener('abort', stop, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
+}
+
 export async function reach(destination: string, needs: ReachNeeds): Promise<Reached> {
-  const plan = await planFor(destination, needs);
+  const plan = await unlessStopped(planFor(destination, needs), needs.signal);
+  if (plan === 'stopped') return stopped;
   return plan.kind === 'hosts' ? tryHosts(destination, plan, needs) : plan;
 }
 
@@ -43,7 +56,8 @@ async function tryHosts(destination: string, plan: Extract<Plan, { kind: 'hosts'
   let tries = 0;
   let own = false;
   for (const host of plan.hosts) {
-    const located = await locate(host, needs.resolver);
+    const located = await unlessStopped(locate(host, needs.resolver), needs.signal);
+    if (located === 'stopped') return stopped;
     if (located.kind === 'nowhere') nowhere = located.text;
     if (located.kind === 'unknown') why = located.text;
     if (located.kind !== 'found') continue;
@@ -53,7 +67,7 @@ async function tryHosts(destination: string, plan: Extract<Plan, { kind: 'hosts'
       break;
     }
     for (const target of located.targets) {
-      if (needs.signal.aborted) return { kind: 'defer', text: 'SMTPC was stopped' };
+      if (needs.signal.aborted) return stopped;
       if (tries >= mostTries) break;
       tries += 1;
       const tried = await tryTarget(target, needs);
@@ -76,8 +90,8 @@ async function tryTarget(target: Target, needs: ReachNeeds): Promise<PeerSession
 
 async function greet(target: Target, tls: ReachNeeds['tls'], needs: ReachNeeds): Promise<PeerSession | PeerFailure> {
   let socket: Socket | undefined;
-  const stopped = (): void => void socket?.destroy();
-  needs.signal.addEventListener('abort', stopped);
+  const cutOff = (): void => void socket?.destroy();
+  needs.signal.addEventListener('abort', cutOff);
   try {
     socket = await dial(target, needs);
     return await openSession({ ...needs, socket, host: target.host, name: needs.host, tls });
@@ -86,7 +100,7 @@ async function greet(target: Target, tls: ReachNeeds['tls'], needs: ReachNeeds):
       ? thrown
       : new PeerFailure(thrown instanceof Error ? thrown.message : String(thrown), false, undefined);
   } finally {
-    needs.signal.removeEventListener('abort', stopped);
+    needs.signal.removeEventListener('abort', cutOff);
   }
 }
 
@@ -95,16 +109,17 @@ function dial(target: Target, needs: ReachNeeds): Promise<Socket> {
     const socket = connect({ host: target.address, port: target.port, noDelay: true });
     const give = (why: string): void => {
       cancel();
+      needs.signal.removeEventListener('abort', cutOff);
       socket.destroy();
       reject(new PeerFailure(why, false, undefined));
     };
-    const stopped = (): void => give('SMTPC was stopped');
+    const cutOff = (): void => give('SMTPC was stopped');
     const cancel = needs.clock.after(needs.timeouts.initial, () => give('no connection in time'));
-    needs.signal.addEventListener('abort', stopped, { once: true });
+    needs.signal.addEventListener('abort', cutOff, { once: true });
     socket.once('error', (error) => give(error.message));
     socket.once('connect', () => {
       cancel();
-      needs.signal.removeEventListener('abort', stopped);
+      needs.signal.removeEventListener('abort', cutOff);
       // Whoever takes it over listens for errors of its own; until then one must not go unheard.
       socket.on('error', () => {});
       resolve(socket);

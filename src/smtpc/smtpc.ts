@@ -159,6 +159,7 @@ class Smtpc implements Component {
 
   /** A destination: a session, and messages over it one after the other. Never fails. */
   async #work(destination: string, first: Lease): Promise<void> {
+    const { signal } = this.#abort;
     let session: PeerSession | undefined;
     let lease: Lease | undefined = first;
     try {
@@ -171,7 +172,7 @@ class Smtpc implements Component {
             ? { kind: 'defer', status: '4.4.1', text: reached.text }
             : { kind: 'bounce', status: reached.status, text: reached.text };
         // Stopped while waiting: that is no attempt.
-        if (this.#abort.signal.aborted) return await this.#options.queue.release(lease);
+        if (signal.aborted) return await this.#options.queue.release(lease);
         return await this.#putOff(destination, lease, fate);
       }
       session = reached.session;
@@ -190,7 +191,7 @@ class Smtpc implements Component {
         }
         lease = undefined;
         await this.#settle(current, fates);
-        if (!session.open || this.#abort.signal.aborted || n + 1 >= this.#options.settings.value.messagesPerSession) break;
+        if (!session.open || signal.aborted || n + 1 >= this.#options.settings.value.messagesPerSession) break;
         [lease] = await this.#options.queue.lease('SMTPC', 1, { identifier: destination });
       }
     } catch (thrown) {

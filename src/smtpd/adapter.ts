@@ -140,7 +140,7 @@ class Reader extends SMTPStream {
       });
     };
     const pour = (from: number): void => {
-      for (let i = from; i < content.length; i += 1) {
+      for (let i = from; i < content.length && !this.isClosed; i += 1) {
         const wait = receiver.write(content[i] as Buffer);
         if (wait) {
           void wait.then(() => pour(i + 1));

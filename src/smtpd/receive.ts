@@ -129,7 +129,10 @@ class MessageReceiver implements Receiver {
       prefix: trace + this.#missing(id, arrivedAt),
       inputChannel: 'SMTPD',
       origin: { address, port, helo, protocol, tls, ...(user ? { user: user.dn } : {}) },
-      smtputf8: mail.smtputf8,
+      // What a client declared to be safe and did not need must not keep the message from older servers later.
+      smtputf8:
+        mail.smtputf8 &&
+        (this.#eightBit || [mail.sender, ...recipients.map((recipient) => recipient.address)].some((one) => /[^ -~]/.test(one))),
       eightBit: this.#eightBit,
       ...(mail.ret ? { ret: mail.ret } : {}),
       ...(mail.envelopeId === undefined ? {} : { envelopeId: mail.envelopeId }),

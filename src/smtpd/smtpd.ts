@@ -80,7 +80,11 @@ export function createSmtpd(options: SmtpdOptions): Smtpd {
     const session = newSession(kind, socket, house, settings.value, () => settings.value.offerStartTls && certificate.value !== undefined);
     const conversation = (engine as Engine).serve(socket, session);
     open.add(conversation);
-    socket.once('close', () => open.delete(conversation));
+    log.smtp(`${session.id} connection from [${session.address}] to ${kind}`);
+    socket.once('close', () => {
+      open.delete(conversation);
+      log.smtp(`${session.id} closed`);
+    });
     if (stopping) conversation.farewell('closing down');
   };
   const others = (kind: ListenerKind): number =>

@@ -34,12 +34,16 @@ export interface Zone {
   a?: readonly string[] | 'sick';
 }
 
-export function tableResolver(zones: Record<string, Zone>): Resolver {
+export function tableResolver(zones: Record<string, Zone>, onHanging: () => void): Resolver {
   const found = <T>(records: readonly T[] | undefined): DnsAnswer<T> =>
     records && records.length > 0 ? { outcome: 'found', records, ttl: 60 } : { outcome: 'none', ttl: 60 };
   const sick = { outcome: 'temporary', reason: 'the name server answered SERVFAIL' } as const;
   return {
     mx: async (name) => {
+      if (name === 'hanging.example') {
+        onHanging();
+        return new Promise(() => {});
+      }
       const mx = zones[name]?.mx;
       if (mx === 'sick') return sick;
       return mx === 'gone' || !zones[name] ? { outcome: 'no-such-domain', ttl: 60 } : found(mx);
@@ -64,6 +68,8 @@ export interface World {
   readonly smtpc: Component;
   /** Lines about messages and errors. */
   readonly logged: string[];
+  /** Somebody waits for the answer about `hanging.example`, which never comes. */
+  hanging(): boolean;
   /** Queues a message for SMTPC. */
   queued(recipients: readonly (string | NewRecipient)[], more?: Partial<NewMessage> & { text?: string }): Promise<string>;
   /** Waits until so many lines that begin with one of these words were logged. */
@@ -92,11 +98,15 @@ export async function startWorld(script: SinkScript = {}, changed: Partial<Smtpc
     'dest.example': { mx: [{ preference: 10, exchange: 'mx.dest.example' }] },
     'mx.dest.example': { a: ['127.0.0.1'] },
   };
+  let hanging = false;
+  const resolver = tableResolver(zones, () => {
+    hanging = true;
+  });
   const smtpc = createSmtpc({
     queue,
     keyValue,
     blobs,
-    resolver: tableResolver(zones),
+    resolver,
     settings,
     mta: constant(policy),
     log,
@@ -114,6 +124,7 @@ export async function startWorld(script: SinkScript = {}, changed: Partial<Smtpc
     zones,
     smtpc,
     logged,
+    hanging: () => hanging,
     async queued(recipients, more = {}) {
       const { text = 'Subject: hi\r\n\r\nhello\r\n', ...rest } = more;
       const id = queue.newId();

@@ -135,8 +135,6 @@ test('what the DNS says for good bounces, what it cannot say waits', async () =>
   await world.queued(['a@direct.example']);
   await world.queued(['a@[127.0.0.1]']);
   await world.until(7);
-  const fate = (domain: string): string | undefined =>
-    world.logged.find((line) => line.includes(`@${domain}>`))?.replace(/^(\w+) .*?: (\S+).*$/, '$1 $2');
   const line = (domain: string): string => world.logged.find((one) => one.includes(`<a@${domain}>`)) ?? '';
   expect(line('null.example')).toMatch(/^Bounced .*: 5\.1\.10 /);
   expect(line('sick.example')).toMatch(/^Deferred .*SERVFAIL/);
@@ -313,6 +311,14 @@ test('what was deferred goes at once when it is told to', async () => {
   world.clock.advance(1_000);
   await world.queue.retryNow('SMTPC', 'dest.example');
   await world.until(1, /^Sent/);
+});
+
+test('stopping does not wait for the DNS', async () => {
+  await begin();
+  const id = await world.queued(['bob@hanging.example']);
+  while (!world.hanging()) await new Promise((resolve) => setTimeout(resolve, 2));
+  await world.smtpc.stop();
+  expect((await world.queue.get(id))?.recipients).toMatchObject([{ attempts: 0 }]);
 });
 
 test('stopping ends within its time and leaves nothing leased', async () => {

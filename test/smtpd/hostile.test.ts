@@ -260,6 +260,55 @@ test('a certificate that arrives later opens smtps and STARTTLS, one that is no 
   expect(await d.say('NOOP')).toMatch(/^250/);
 });
 
+test('whatever a client says, in whatever order, the next one is served', async () => {
+  await begin({ tls: testCertificate(), settings: { maxSessions: 0, maxSessionsPerAddress: 0 } });
+  let state = 20_300_101;
+  const roll = (sides: number): number => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * sides);
+  };
+  const pieces = [
+    'EHLO x\r\n',
+    'HELO x\r\n',
+    'MAIL FROM:<a@x.example>\r\n',
+    'RCPT TO:<ann@jade.example>\r\n',
+    'DATA\r\n',
+    '.\r\n',
+    '\r\n.\r\n',
+    'RSET\r\n',
+    'AUTH PLAIN\r\n',
+    'AUTH LOGIN eA==\r\n',
+    '*\r\n',
+    'STARTTLS\r\n',
+    'QUIT\r\n',
+    'NOOP\r\n',
+    '\n',
+    '\r',
+    '\0',
+    '\xff',
+    'MAIL',
+    ' FROM:<>\r\n',
+    'x'.repeat(5_000),
+    'VRFY ann\r\n',
+    'EXPN ann\r\n',
+    'HELP\r\n',
+  ];
+  for (let round = 0; round < 150; round += 1) {
+    const c = await Wire.open(world.smtpd.port('smtp'));
+    for (let n = roll(25); n >= 0; n -= 1) {
+      c.write(Buffer.from(pieces[roll(pieces.length)] ?? '', 'latin1'));
+      if (roll(3) === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    if (roll(2) === 0) c.socket.end();
+    else await new Promise((resolve) => setTimeout(resolve, 2));
+    c.close();
+  }
+  while (world.smtpd.connections > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(world.blobs.open).toBe(0);
+  const d = await client();
+  expect(await d.say('NOOP')).toMatch(/^250/);
+});
+
 test('stopping says goodbye, lets a message that is in be filed, and can be undone', async () => {
   await begin();
   const c = await client();

@@ -125,6 +125,14 @@ test('UTF-8 addresses are taken with SMTPUTF8 and the domain becomes an A-label'
   });
 });
 
+test('SMTPUTF8 that was declared and not needed does not stick to the message', async () => {
+  await begin();
+  const c = await client();
+  for (const line of ['MAIL FROM:<a@x.example> SMTPUTF8', 'RCPT TO:<ann@jade.example>', 'DATA']) await c.say(line);
+  await c.say('Subject: plain\r\n\r\nx\r\n.');
+  expect(world.accepted[0]).toMatchObject({ smtputf8: false, eightBit: false });
+});
+
 test('too many recipients are put off, the ones before stay', async () => {
   await begin({ settings: { maxRecipients: 2, rejectUnknownRecipients: false } });
   const c = await client();
