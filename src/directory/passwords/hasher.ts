@@ -4,6 +4,8 @@
  * Promise: when the queue is full the answer is `busy`, at once; nothing waits on libuv's threads.
  */
 
+import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
 import { Piscina } from 'piscina';
 import { asFault, Fault } from '../../base/index.ts';
 import run, { type HashTask } from './hash-worker.ts';
@@ -14,6 +16,12 @@ export interface Hasher {
   /** A SCRAM verifier. */
   derive(password: string, iterations: number): Promise<string>;
   close(): Promise<void>;
+}
+
+/** Development and tests run the TypeScript itself; `--import tsx` alone does not reach into a worker. */
+function typeScriptLoader(): string {
+  const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx/esm/api').replace(/\.cjs$/, '.mjs')).href;
+  return `data:text/javascript,import { register } from ${JSON.stringify(tsx)}; register();`;
 }
 
 const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
@@ -28,7 +36,7 @@ export function workerHasher(options: { readonly threads?: number; readonly queu
       maxThreads: options.threads ?? 2,
       maxQueue: options.queue ?? 200,
       idleTimeout: 30_000,
-      execArgv: extension === 'ts' ? ['--import', 'tsx'] : [],
+      execArgv: extension === 'ts' ? ['--import', typeScriptLoader()] : [],
     });
   const ask = async (task: HashTask): Promise<number | string> => {
     pool ??= open();
