@@ -163,6 +163,8 @@ class Session implements PeerSession {
   #phase: Phase = 'initial';
   #timer: Cancel | undefined;
   #message: PeerMessage | undefined;
+  /** The last transaction did not come to its end: the peer must be told to forget it. */
+  #unfinished = false;
   #failed: (failure: PeerFailure) => void = () => {};
 
   constructor(options: SessionOptions) {
@@ -280,7 +282,10 @@ class Session implements PeerSession {
     const addresses = message.recipients.map((one) => one.address);
     const answers = new Map<string, PeerAnswer>();
     try {
+      if (this.#unfinished) await this.#reset();
+      this.#unfinished = true;
       const info = await this.#transmit(message, addresses);
+      this.#unfinished = false;
       for (const address of info.accepted) answers.set(address, { kind: 'taken', said: oneReply(info.response) });
       for (const error of info.rejectedErrors ?? []) if (error.recipient) answers.set(error.recipient, answerOf(error));
     } catch (thrown) {
@@ -296,6 +301,18 @@ class Session implements PeerSession {
     for (const address of addresses)
       if (!answers.has(address)) answers.set(address, { kind: 'temporary', said: 'no answer', phase: 'connection' });
     return answers;
+  }
+
+  #reset(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const gone = (): void => reject(new Error(`${this.host} closed the connection`));
+      this.#connection.once('end', gone);
+      this.#connection.reset((error) => {
+        this.#connection.off('end', gone);
+        if (error) reject(Object.assign(new Error(error.message), { command: 'RSET' }));
+        else resolve();
+      });
+    });
   }
 
   #transmit(message: PeerMessage, addresses: readonly string[]): Promise<SendInfo> {

@@ -58,6 +58,19 @@ test('each recipient gets what the peer said about it', async () => {
   expect(notice?.text).toContain('text/rfc822-headers');
 });
 
+test('after a transaction that failed the next message goes over the same session', async () => {
+  await begin({ reply: (verb, line) => (verb === 'RCPT' && line.includes('<no@') ? '550 5.1.1 no such user' : undefined) });
+  await world.smtpc.stop();
+  await world.queued(['no@dest.example']);
+  await world.queued(['yes@dest.example']);
+  await world.queued(['no@dest.example']);
+  await world.queued(['yes@dest.example']);
+  await world.smtpc.start(() => {});
+  await world.until(4);
+  expect(world.sink.connections).toBe(1);
+  expect(world.logged.map((line) => line.split(' ')[0])).toEqual(['Bounced', 'Sent', 'Bounced', 'Sent']);
+});
+
 test('a message that was not refused for good is sent when its time comes', async () => {
   let busy = true;
   await begin({ reply: (verb) => (verb === '.' && busy ? '451 4.3.0 try later' : undefined) });

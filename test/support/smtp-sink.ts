@@ -65,6 +65,7 @@ class SinkSession {
   #to: string[] = [];
   #lines: string[] = [];
   #inData = false;
+  #transaction = false;
 
   constructor(sink: Sink, socket: Socket, number: number) {
     this.#sink = sink;
@@ -105,6 +106,7 @@ class SinkSession {
     const said = this.#answer('.', '', '250 2.0.0 taken');
     if (said.startsWith('2')) this.#sink.messages.push(message);
     [this.#from, this.#to, this.#lines] = ['', [], []];
+    this.#transaction = false;
   }
 
   #command(line: string): void {
@@ -117,11 +119,14 @@ class SinkSession {
     const usual: Record<string, string> = {
       EHLO: extensions ? keywords : '502 5.5.1 what?',
       HELO: '250 sink.example',
+      ...(this.#transaction ? { MAIL: '503 5.5.1 nested' } : {}),
       DATA: this.#to.length > 0 ? '354 go on' : '503 5.5.1 nobody',
       STARTTLS: '220 go on',
       QUIT: '221 bye',
     };
     const said = this.#answer(verb, line, usual[verb] ?? '250 2.0.0 ok');
+    if (verb === 'MAIL' && said.startsWith('2')) this.#transaction = true;
+    if (verb === 'RSET') this.#transaction = false;
     if (verb === 'MAIL') [this.#from, this.#to, this.#lines] = [path, [], [line]];
     if (verb === 'RCPT' && said.startsWith('2')) this.#to.push(path);
     if (verb === 'RCPT') this.#lines.push(line);
