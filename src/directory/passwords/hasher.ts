@@ -20,7 +20,11 @@ export interface Hasher {
 
 /** Development and tests run the TypeScript itself; `--import tsx` alone does not reach into a worker. */
 function typeScriptLoader(): string {
-  const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx/esm/api').replace(/\.cjs$/, '.mjs')).href;
+  const tsx = pathToFileURL(
+    createRequire(import.meta.url)
+      .resolve('tsx/esm/api')
+      .replace(/\.cjs$/, '.mjs'),
+  ).href;
   return `data:text/javascript,import { register } from ${JSON.stringify(tsx)}; register();`;
 }
 
@@ -29,8 +33,8 @@ const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 /** `threads` workers at most (default 2), `queue` tasks waiting at most (default 200). */
 export function workerHasher(options: { readonly threads?: number; readonly queue?: number } = {}): Hasher {
   let pool: Piscina | undefined;
-  const open = (): Piscina =>
-    new Piscina({
+  const open = (): Piscina => {
+    const made = new Piscina({
       filename: new URL(`./hash-worker.${extension}`, import.meta.url).href,
       minThreads: 0,
       maxThreads: options.threads ?? 2,
@@ -38,6 +42,13 @@ export function workerHasher(options: { readonly threads?: number; readonly queu
       idleTimeout: 30_000,
       execArgv: extension === 'ts' ? ['--import', typeScriptLoader()] : [],
     });
+    // A worker that dies takes its tasks along; they fail, and the next log-in gets a fresh pool.
+    made.on('error', () => {
+      if (pool === made) pool = undefined;
+      made.destroy().catch(() => {});
+    });
+    return made;
+  };
   const ask = async (task: HashTask): Promise<number | string> => {
     pool ??= open();
     if (pool.queueSize >= (options.queue ?? 200)) throw new Fault('busy', 'too many log-ins at the same time, please try again');
