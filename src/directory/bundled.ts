@@ -115,7 +115,17 @@ export class BundledDirectory implements Directory {
   #contexts: readonly string[] = [];
 
   /** Reads the naming contexts and the access rules; once at the start, and again when they have changed. */
-  async refresh(): Promise<void> {
+  refresh(): Promise<void> {
+    // One after the other, so that an older reading never overwrites a newer one.
+    this.#refreshing = this.#refreshing
+      .then(() => this.#reload())
+      .catch((thrown: unknown) => this.#parts.log.error('the access rules could not be read anew', thrown));
+    return this.#refreshing;
+  }
+
+  #refreshing: Promise<void> = Promise.resolve();
+
+  async #reload(): Promise<void> {
     const { keyValue, view, judge, log } = this.#parts;
     const below = async (id: number): Promise<Entry[]> => {
       const found: Entry[] = [];

@@ -119,6 +119,17 @@ test('adding, moving and deleting need the rights for it', async () => {
   expect(await refusal(directory.delete(actor('domain'), name))).toBe(done);
 });
 
+test('nobody turns an entry into one that he may not touch', async () => {
+  const name = dn(`mail=user2@jade.net,${jade}`);
+  const answer = await refusal(
+    opened.directory.modify(actor('domain'), name, [
+      { operation: 'add', attribute: { name: 'objectClass', values: ['dcObject'] } },
+      { operation: 'add', attribute: { name: 'dc', values: ['mine'] } },
+    ]),
+  );
+  expect(answer).toContain('insufficientAccessRights');
+});
+
 test('a changed rule holds from the next question on, and a broken one is left out', async () => {
   const rule = dn('cn=hide numbers,cn=access,cn=mailtree');
   const values = {

@@ -13,6 +13,7 @@ import { Transaction } from './transaction.ts';
 
 const batch = 500;
 const mostReported = 100;
+const termsAtOnce = 1000;
 
 /** Rebuilds the indexes where they were built for another table. */
 export async function ensureIndexes(keyValue: KeyValue, indexes: Indexes, log: Log): Promise<void> {
@@ -65,37 +66,39 @@ async function clear(keyValue: KeyValue, range: KeyRange): Promise<void> {
 export async function checkIndexes(keyValue: KeyValue, indexes: Indexes): Promise<string[]> {
   const wrong: string[] = [];
   let expected = 0;
-  for await (const [key, octets] of keyValue.scan(keys.entries)) {
-    const id = lastId(key);
-    const terms = [...indexes.terms(decodeEntry(octets).attributes).values()];
-    expected += terms.length;
-    const missing = await missingTerms(keyValue, id, terms);
-    for (const term of missing)
+  let pending: [number, Term][] = [];
+  const look = async (): Promise<void> => {
+    const these = pending;
+    pending = [];
+    for (const [id, term] of await missingTerms(keyValue, these)) {
       if (wrong.length < mostReported) wrong.push(`entry ${id}: not in the ${term.kind} index of ${term.attribute}`);
+    }
+  };
+  for await (const [key, octets] of keyValue.scan(keys.entries)) {
+    for (const term of indexes.terms(decodeEntry(octets).attributes).values()) pending.push([lastId(key), term]);
+    if (pending.length < termsAtOnce) continue;
+    expected += pending.length;
+    await look();
   }
+  expected += pending.length;
+  await look();
   const found = await countTerms(keyValue);
   if (wrong.length === 0 && found !== expected) wrong.push(`the indexes hold ${found} terms, the entries have ${expected}`);
   return wrong;
 }
 
-async function missingTerms(keyValue: KeyValue, id: number, terms: readonly Term[]): Promise<Term[]> {
-  const missing: Term[] = [];
-  await keyValue.transact(async (read) => {
-    missing.length = 0;
+async function missingTerms(keyValue: KeyValue, terms: readonly [number, Term][]): Promise<[number, Term][]> {
+  return keyValue.transact(async (read) => {
     const tx = new Transaction(read);
-    for (const term of terms) {
-      if (term.kind === 'presence') {
-        if (!(await tx.get(keys.present(term.attribute, id)))) missing.push(term);
-      } else if (term.kind === 'substring') {
-        if (!(await tx.get(keys.gram(term.attribute, term.value, id)))) missing.push(term);
-      } else if (!(await holds(tx, id, term))) missing.push(term);
-    }
-    return { result: undefined };
+    const missing: [number, Term][] = [];
+    for (const [id, term] of terms) if (!(await holds(tx, id, term))) missing.push([id, term]);
+    return { result: missing };
   }, 'soon');
-  return missing;
 }
 
 async function holds(tx: Transaction, id: number, term: Term): Promise<boolean> {
+  if (term.kind === 'presence') return (await tx.get(keys.present(term.attribute, id))) !== undefined;
+  if (term.kind === 'substring') return (await tx.get(keys.gram(term.attribute, term.value, id))) !== undefined;
   const octets = await tx.get(keys.head(term.attribute, term.value));
   if (!octets) return false;
   if ('ids' in decodePosting(octets)) return (await idsWith(tx, term.attribute, term.value, 1000)).includes(id);

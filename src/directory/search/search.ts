@@ -84,7 +84,7 @@ export class Searcher {
   }
 
   #prepare(actor: Actor, request: SearchRequest): Run {
-    const { view, judge, selector, compiler, settings, clock } = this.#parts;
+    const { judge, selector, compiler, settings, clock } = this.#parts;
     const subject = judge.subject(actor);
     const { base } = request;
     const baseId = base.rdns.length === 0 ? rootId : this.#known(subject, base).id;
@@ -92,7 +92,6 @@ export class Searcher {
     const { sizeLimit, timeLimit, lookThroughLimit } = settings.value;
     const own = subject.root || sizeLimit === 0 ? Number.POSITIVE_INFINITY : sizeLimit;
     const time = [request.timeLimit ?? 0, subject.system ? 0 : timeLimit].filter((limit) => limit > 0);
-    void view;
     return {
       request,
       subject,

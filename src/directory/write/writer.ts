@@ -180,6 +180,12 @@ export class Writer {
     for (const modification of modifications) draft.apply(modification);
     this.#complete(draft, before, dn);
     const after = await this.#finish(tx, stamp, draft, before.dn);
+    // Judged as what it becomes, too: nobody turns an entry into one that he may not touch.
+    this.#checkWrites(
+      subject,
+      after,
+      modifications.map(({ attribute }) => attribute.name),
+    );
     await this.#askRules(tx, { kind: 'modify', before, after, actor: stamp.actor });
     const [rdn = []] = before.dn.rdns;
     putEntry(tx, id, parent, rdn, after);
@@ -218,6 +224,11 @@ export class Writer {
     for (const ava of to.rdn) if (!draft.hasValue(ava.type, ava.value)) draft.add({ name: ava.type, values: [ava.value] });
     this.#complete(draft, before, target);
     const after = await this.#finish(tx, stamp, draft, target);
+    this.#checkWrites(
+      subject,
+      after,
+      to.rdn.map((ava) => ava.type),
+    );
     if (moved && !(judge.mayEntry(subject, before, 'delete') && judge.mayEntry(subject, after, 'add'))) throw notAllowed('move this entry');
     await this.#askRules(tx, { kind: 'rename', before, after, actor: stamp.actor });
     tx.delete(keys.name(parent, rdnKey(oldRdn)));
