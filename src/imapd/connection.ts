@@ -205,6 +205,7 @@ export class Connection {
     const completion = await this.#perform(command, name, line.text.slice(found[0].length));
     await this.#finish(command, completion);
     const { log } = this.#options;
+    if (completion.cause !== undefined) log.error(`${this.#who()}: ${name}: ${completion.text}`, completion.cause);
     if (log.enabled('diagnostic')) log.diagnostic(`${this.#who()}: ${name} ${completion.status} ${this.#session.clock.now() - started} ms`);
     if (name === 'LOGIN' || name === 'AUTHENTICATE') this.#logLogin(completion);
   }

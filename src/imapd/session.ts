@@ -33,6 +33,8 @@ export interface Completion {
   readonly code?: string;
   readonly text: string;
   readonly next?: SessionState;
+  /** For the log alone: what went wrong behind a reply that says little. */
+  readonly cause?: unknown;
   /** Done by the dispatcher once the reply is out. */
   readonly follow?: 'start-tls';
 }

@@ -140,7 +140,7 @@ test('wildcards mean the same as a plain recursive reading of them', () => {
 
 test('decoders take any octets, in any pieces', () => {
   const random = dice(13);
-  for (let round = 0; round < 500; round++) {
+  for (let round = 0; round < 120; round++) {
     const text = mutate(samples.at(-1)!, random);
     expect(typeof decodeWords(text)).toBe('string');
     for (const encoding of ['base64', 'quoted-printable', '8bit']) {

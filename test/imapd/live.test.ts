@@ -8,13 +8,18 @@ let b: LineClient;
 /** Runs once inside the next call of `messages`. */
 let meanwhile: (() => Promise<unknown>) | undefined;
 
+/** UID of a message that comes without its structure. */
+let damaged: number | undefined;
+
 beforeEach(async () => {
+  damaged = undefined;
   const wrap = (store: OpenStore): OpenStore => ({
     ...store,
     async messages(...args) {
       await meanwhile?.();
       meanwhile = undefined;
-      return store.messages(...args);
+      const found = await store.messages(...args);
+      return found.map((message) => (message?.uid === damaged ? { ...message, structure: {} as typeof message.structure } : message));
     },
   });
   bench = await openImapBench({ wrap });
@@ -147,6 +152,18 @@ test('a message that cannot be read is NIL and the command says so', async () =>
     '* 3 FETCH (BODY[TEXT] {6}\r\nbody 3)',
     'NO [SERVERBUG] some messages could not be read',
   ]);
+});
+
+test('a message whose stored structure is broken is left out, and the others are told', async () => {
+  const { store } = bench;
+  damaged = 2;
+  expect((await b.run('FETCH 1:3 (UID ENVELOPE)')).map((line) => line.slice(0, 24))).toEqual([
+    '* 1 FETCH (UID 1 ENVELOP',
+    '* 3 FETCH (UID 3 ENVELOP',
+    'NO [SERVERBUG] some mess',
+  ]);
+  expect((await b.run('FETCH 2 BODY.PEEK[1]'))[0]).toBe('* 2 FETCH (BODY[1] NIL)');
+  expect(await store.mailbox(accounts[0].uuid, 'INBOX')).toMatchObject({ messages: 4 });
 });
 
 test('pipelined commands are answered in their order', async () => {

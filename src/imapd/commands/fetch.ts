@@ -2,7 +2,7 @@
 
 import { type Command, selected } from '../command.ts';
 import { type FetchItem, readFetchItems } from '../fetch/items.ts';
-import { fetchMessages } from '../fetch/run.ts';
+import { type FetchOutcome, fetchMessages } from '../fetch/run.ts';
 import { bySequence, byUid, positions } from '../mailbox/runs.ts';
 import { type Completion, ok } from '../session.ts';
 import type { Cursor } from '../wire/cursor.ts';
@@ -26,8 +26,7 @@ function fetching(name: string, spec: string, uid: boolean): Command {
       const wanted = complete(items, uid, changedSince !== undefined);
       if (wanted.some((item) => item.kind === 'MODSEQ')) session.enabled.add('CONDSTORE');
       const at = changedSince === undefined ? positions(runs) : newer(positions(runs), (p) => mailbox.table.modSeq(p) > changedSince);
-      const { missing, unreadable } = await fetchMessages(session, mailbox, at, wanted);
-      return outcome(name, missing, unreadable);
+      return outcome(name, await fetchMessages(session, mailbox, at, wanted));
     },
   });
 }
@@ -55,7 +54,7 @@ function readModifiers(args: Cursor): number {
   return since;
 }
 
-function outcome(name: string, missing: number, unreadable: number): Completion {
-  if (unreadable > 0) return { status: 'NO', code: 'SERVERBUG', text: 'some messages could not be read' };
+function outcome(name: string, { missing, unreadable, cause }: FetchOutcome): Completion {
+  if (unreadable > 0) return { status: 'NO', code: 'SERVERBUG', text: 'some messages could not be read', cause };
   return missing > 0 ? ok('some of the messages no longer exist', { code: 'EXPUNGEISSUED' }) : ok(`${name} completed`);
 }

@@ -26,8 +26,9 @@ const oneRead = 64 * 1024;
 export interface FetchOutcome {
   /** Messages that no longer exist. */
   missing: number;
-  /** Things that could not be read. */
+  /** Things that could not be read, and why the last of them. */
   unreadable: number;
+  cause?: unknown;
 }
 
 interface Job {
@@ -92,13 +93,19 @@ async function markSeen({ session, mailbox }: Job, batch: readonly number[]): Pr
 async function writeMessage(job: Job, position: number, message: StoredMessage, flagsChanged: boolean): Promise<void> {
   const { session, mailbox } = job;
   const { out } = session;
+  let texts: (string | undefined)[];
+  try {
+    texts = job.items.map((item) => (item.kind === 'section' ? undefined : storedItem(mailbox, position, message, item)));
+  } catch (thrown) {
+    // Nothing of this message has been said yet, so that it can be left out.
+    unreadable(job, thrown);
+    return;
+  }
   out.text(`* ${position + 1} FETCH (`);
-  let between = '';
-  for (const item of job.items) {
-    out.text(between);
-    between = ' ';
+  for (const [n, item] of job.items.entries()) {
+    if (n > 0) out.text(' ');
     if (item.kind === 'section') await writeSection(job, message, item);
-    else out.text(storedItem(mailbox, position, message, item));
+    else out.text(texts[n] ?? '');
   }
   if (flagsChanged) {
     if (!job.items.some((item) => item.kind === 'FLAGS')) out.text(` ${mailbox.flagsItem(position)}`);
@@ -141,20 +148,22 @@ function storedItem(mailbox: SelectedMailbox, position: number, message: StoredM
 
 async function writeSection(job: Job, message: StoredMessage, item: SectionItem): Promise<void> {
   const { out } = job.session;
-  const range = octetsOf(message, item.section);
   out.text(`${item.label} `);
-  if (!range) {
-    out.text('NIL');
-    return;
-  }
   try {
-    if (item.section.what === 'fields' || item.section.what === 'fields-not') await writeFields(job, message, item, range);
+    const range = octetsOf(message, item.section);
+    if (!range) out.text('NIL');
+    else if (item.section.what === 'fields' || item.section.what === 'fields-not') await writeFields(job, message, item, range);
     else await writeOctets(job, message, cut(range, item.partial));
   } catch (thrown) {
     if (thrown instanceof Disconnected) throw thrown;
-    job.outcome.unreadable += 1;
+    unreadable(job, thrown);
     out.text('NIL');
   }
+}
+
+function unreadable({ outcome }: Job, cause: unknown): void {
+  outcome.unreadable += 1;
+  outcome.cause = cause;
 }
 
 function cut(range: OctetRange, partial: SectionItem['partial']): OctetRange {
