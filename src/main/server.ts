@@ -17,6 +17,7 @@ import { parseDn } from '../ldap-wire/index.ts';
 import { openQueue, type Queue } from '../queue/index.ts';
 import { Responder } from '../responder/index.ts';
 import { createRouter, type Router } from '../routing/index.ts';
+import { defaultsOf } from '../settings/index.ts';
 import { type Blobs, type KeyValue, openBlobs, openDataDirectory, openKeyValue, Reclaimer } from '../storage/index.ts';
 import { openStore, type Store, storeSettings } from '../store/index.ts';
 import { type Certificate, openCertificate } from './certificate.ts';
@@ -154,13 +155,16 @@ async function openParts(
   const directoryStore = await openKeyValue({ path: join(config.data, 'directory'), clock, log: logs('Directory Services') });
   onClose(() => directoryStore.close());
   const schema = await loadSchema([fileURLToPath(new URL('../../schema/', import.meta.url))]);
+  // The directory's own settings stand in the directory: the defaults hold until it is open.
+  const settings = new LiveValue(defaultsOf(directorySettings));
   const directory = await openDirectory({
+    settings,
     keyValue: directoryStore,
     schema,
     clock,
     log: logs('Directory Services'),
     systemBase: parseDn(config.systemBase),
-    domainBase: parseDn(config.domainBase),
+    suffixes: config.domainBase === '' ? [] : [parseDn(config.domainBase)],
   });
   onClose(() => directory.close());
   const first = await fillDirectory(directory, config);
@@ -173,8 +177,9 @@ async function openParts(
     log: logs('Directory Services'),
   });
   onClose(() => dit.close());
-  // The directory's own settings stand in the directory: defaults held until now.
-  directory.useSettings(dit.settings(directorySettings));
+  const live = dit.settings(directorySettings);
+  settings.set(live.value);
+  live.onChange((value) => settings.set(value));
 
   const certificate = await openCertificate({ data: config.data, host: config.host, clock, log: logs('Server') });
   onClose(() => certificate.close());

@@ -42,7 +42,7 @@ async function newest(user: string): Promise<string> {
       await new Promise((done) => setTimeout(done, 20));
     }
     const message = await client.fetchOne('*', { source: true });
-    if (!message || !message.source) throw new Error('no message');
+    if (!message?.source) throw new Error('no message');
     return message.source.toString('latin1');
   } finally {
     await client.logout();
