@@ -42,8 +42,9 @@ async function newest(user: string): Promise<string> {
       await new Promise((done) => setTimeout(done, 20));
     }
     const message = await client.fetchOne('*', { source: true });
-    if (!message?.source) throw new Error('no message');
-    return message.source.toString('latin1');
+    const source = message ? message.source : undefined;
+    if (!source) throw new Error('no message');
+    return source.toString('latin1');
   } finally {
     await client.logout();
   }
