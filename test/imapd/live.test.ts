@@ -19,7 +19,9 @@ beforeEach(async () => {
       await meanwhile?.();
       meanwhile = undefined;
       const found = await store.messages(...args);
-      return found.map((message) => (message?.uid === damaged ? { ...message, structure: {} as typeof message.structure } : message));
+      return found.map((message) =>
+        message && message.uid === damaged ? { ...message, structure: {} as typeof message.structure } : message,
+      );
     },
   });
   bench = await openImapBench({ wrap });
