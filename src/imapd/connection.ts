@@ -16,7 +16,7 @@ import { findCommand } from './commands/table.ts';
 import { pace } from './pace.ts';
 import { Refusal } from './refusal.ts';
 import type { Completion, Services, Session, SessionState } from './session.ts';
-import { Farewell, gather, type LiteralTaker, type ReadLimits } from './wire/command-reader.ts';
+import { checkSkipped, Farewell, gather, type LiteralTaker, type ReadLimits } from './wire/command-reader.ts';
 import { Cursor } from './wire/cursor.ts';
 import { Disconnected, Input, type Line } from './wire/input.ts';
 import { Output } from './wire/output.ts';
@@ -196,6 +196,9 @@ export class Connection {
     const found = commandLine.exec(line.text);
     this.#tag = found?.[1] ?? '';
     if (!found || line.overlong) {
+      checkSkipped(line);
+      // A literal that is sent behind a line nobody understands is not a command.
+      if (!line.overlong) await gather(this.#input, line.text, this.#limits(), () => {}, unwanted);
       this.#tag ||= /^[^\x00-\x20(){%*"\\+\x7f-\xff]{1,100}(?= |$)/.exec(line.text)?.[0] ?? '*';
       return this.#finish(undefined, { status: 'BAD', text: line.overlong ? 'command line too long' : 'expected a tag and a command' });
     }

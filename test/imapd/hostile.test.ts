@@ -121,6 +121,20 @@ test('a command line that is too long is BAD, and the next one is served', async
   expect(await client.reply('NOOP')).toBe('OK NOOP completed');
 });
 
+test('what is sent as a literal is never run as a command, whatever stood before it', async () => {
+  const injected = 'x CREATE injected\r\n';
+  const client = await user();
+  client.send(`a+ b {${injected.length}+}\r\n${injected}\r\n`);
+  await client.expectLine(/ BAD /);
+  client.send(`b XYZZY {${injected.length}+}\r\n${injected}\r\n`);
+  await client.expectLine(/^b BAD /);
+  expect(await client.ok('LIST "" injected')).toEqual([]);
+  client.send(`c NOOP ${'x'.repeat(100_000)} {${injected.length}+}\r\n${injected}\r\n`);
+  expect(await client.line()).toBe('* BYE command line too long');
+  expect(await client.line()).toBeUndefined();
+  expect(await (await user()).ok('LIST "" injected')).toEqual([]);
+});
+
 test('lines and literals of one command have a bound together', async () => {
   const client = await user();
   await client.ok('SELECT INBOX');

@@ -224,9 +224,9 @@ test('lines come whole however they are cut, with CRLF or LF', async () => {
   for (const c of 'one\r\ntwo\n\r\nthree') source.write(c);
   source.end();
   expect([await input.line(100), await input.line(100), await input.line(100), await input.line(100)]).toEqual([
-    { text: 'one', overlong: false },
-    { text: 'two', overlong: false },
-    { text: '', overlong: false },
+    { text: 'one', overlong: false, tail: 'one' },
+    { text: 'two', overlong: false, tail: 'two' },
+    { text: '', overlong: false, tail: '' },
     undefined,
   ]);
 });
@@ -234,9 +234,11 @@ test('lines come whole however they are cut, with CRLF or LF', async () => {
 test('a line that is too long is skipped, and the next one read', async () => {
   const source = new PassThrough();
   const input = new Input(source, quiet);
-  source.write(`${'x'.repeat(200_000)}\r\nnext\r\n`);
-  expect(await input.line(1000)).toMatchObject({ overlong: true });
-  expect(await input.line(1000)).toEqual({ text: 'next', overlong: false });
+  source.write(`${'x'.repeat(200_000)}{5+}\r\nnext\r\n`);
+  const long = await input.line(1000);
+  expect(long).toMatchObject({ overlong: true });
+  expect(long?.tail.endsWith('x{5+}')).toBe(true);
+  expect(await input.line(1000)).toMatchObject({ text: 'next', overlong: false });
 });
 
 test('a line without an end is given up', async () => {

@@ -1,6 +1,6 @@
 /** SELECT and EXAMINE: opens a mailbox. Whatever was open is closed first, also when this fails. */
 
-import { Fault } from '../../base/index.ts';
+import { asFault, type Fault } from '../../base/index.ts';
 import { type Command, loggedIn } from '../command.ts';
 import { flagList, systemFlags } from '../mailbox/flags.ts';
 import { SelectedMailbox } from '../mailbox/selected.ts';
@@ -29,8 +29,8 @@ function opening(name: string, spec: string, readOnly: boolean): Command {
         const next: SessionState = { name: 'selected', account, mailbox: opened };
         return ok(`${name} completed`, { code: readOnly ? 'READ-ONLY' : 'READ-WRITE', next });
       } catch (thrown) {
-        if (!(thrown instanceof Fault)) throw thrown;
-        return refusal(thrown, leave);
+        // RFC 3501 §6.3.1: after a SELECT that fails, for whatever reason, no mailbox is open.
+        return refusal(asFault(thrown), leave);
       }
     },
   });
@@ -39,7 +39,7 @@ function opening(name: string, spec: string, readOnly: boolean): Command {
 function refusal(fault: Fault, next: SessionState): Completion {
   return fault.kind === 'not-found'
     ? { status: 'NO', code: 'NONEXISTENT', text: 'no such mailbox', next }
-    : { status: 'NO', code: 'UNAVAILABLE', text: fault.say, next };
+    : { status: 'NO', code: fault.kind === 'bug' ? 'SERVERBUG' : 'UNAVAILABLE', text: fault.say, next, cause: fault };
 }
 
 /** `(CONDSTORE)` (RFC 7162 §3.1.8); other parameters are not ours. */

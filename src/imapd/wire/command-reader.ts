@@ -9,7 +9,7 @@
 
 import { asFault, Fault } from '../../base/index.ts';
 import type { Piece } from './cursor.ts';
-import { Disconnected, type Input } from './input.ts';
+import { Disconnected, type Input, type Line } from './input.ts';
 
 /** Takes one literal as it arrives. */
 export interface LiteralSink {
@@ -46,6 +46,11 @@ export class Farewell extends Error {
 }
 
 const marker = /\{([0-9]{1,20})(\+?)\}$/;
+/** A line that could not be kept, and of which it is not known what belongs to it, ends the connection when a literal follows it. */
+export function checkSkipped(line: Line): void {
+  if (line.overlong && marker.test(line.tail)) throw new Farewell('command line too long');
+}
+
 const nothing = new Uint8Array(0);
 
 export interface Gathered {
@@ -94,6 +99,7 @@ export async function gather(
     }
     const line = await input.line(limits.line);
     if (!line) throw new Disconnected('connection closed within a command');
+    checkSkipped(line);
     text = line.text;
     kept += text.length;
     if (line.overlong || kept > limits.memory) {

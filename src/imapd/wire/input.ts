@@ -7,10 +7,11 @@
 
 import type { Readable } from 'node:stream';
 
-/** `overlong`: the line had more than the allowed octets; `text` is its beginning. */
+/** `overlong`: the line had more than the allowed octets; `text` is its beginning, `tail` its last few octets. */
 export interface Line {
   readonly text: string;
   readonly overlong: boolean;
+  readonly tail: string;
 }
 
 export interface InputHooks {
@@ -24,6 +25,9 @@ const highWater = 64 * 1024;
 const lineFeed = 10;
 /** An endless line is skipped this far; then the connection is of no use. */
 const skipMost = 1024 * 1024;
+
+/** Long enough for the announcement of a literal. */
+const tailLength = 40;
 
 /** The peer is gone, or does not behave as a peer that could be answered. */
 export class Disconnected extends Error {
@@ -76,19 +80,20 @@ export class Input {
   async line(most: number): Promise<Line | undefined> {
     let skipped = 0;
     let head: string | undefined;
+    let tail = '';
     for (;;) {
       const length = this.#lineLength();
       if (length > 0) {
         const whole = this.#take(length);
-        if (head !== undefined) return { text: head, overlong: true };
         const end = whole.length > 1 && whole[whole.length - 2] === 13 ? whole.length - 2 : whole.length - 1;
-        return end > most
-          ? { text: whole.toString('latin1', 0, most), overlong: true }
-          : { text: whole.toString('latin1', 0, end), overlong: false };
+        const last = tail + whole.toString('latin1', Math.max(0, end - tailLength), end);
+        if (head !== undefined) return { text: head, overlong: true, tail: last.slice(-tailLength) };
+        return { text: whole.toString('latin1', 0, Math.min(end, most)), overlong: end > most, tail: last };
       }
       if (this.#size > most + 1) {
         skipped += this.#size;
         const dropped = this.#take(this.#size);
+        tail = (tail + dropped.toString('latin1', Math.max(0, dropped.length - tailLength))).slice(-tailLength);
         head ??= dropped.toString('latin1', 0, Math.min(most, 256));
         if (skipped > skipMost) throw new Disconnected('endless line');
       }
