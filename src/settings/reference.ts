@@ -37,6 +37,15 @@ function section(declaration: SettingsDeclaration, systemBase: string): string[]
   ];
 }
 
+/** Of where a setting comes from, administrators are shown what they can look up: the standards. */
+function standardsOf(spec: string | undefined): string {
+  const cited = (spec ?? '')
+    .split(';')
+    .map((part) => part.trim())
+    .filter((part) => part.startsWith('RFC '));
+  return cited.length > 0 ? `(${cited.join('; ')})` : '';
+}
+
 const cell = (text: string): string => text.replace(/\|/g, '\\|').replace(/\n/g, ' ');
 
 function row(setting: Setting): string {
@@ -47,7 +56,7 @@ function row(setting: Setting): string {
   const help = [
     `**${setting.label}.** ${setting.help}`,
     setting.restart ? 'Takes effect at the next start of the component.' : '',
-    setting.spec ? `(${setting.spec})` : '',
+    standardsOf(setting.spec),
   ];
   return `| \`${setting.attribute}\` | ${cell(help.filter(Boolean).join(' '))} | ${cell(allowed(setting))} | ${defaults} |`;
 }
