@@ -1,6 +1,7 @@
 export { accessClass } from './access/classes.ts';
 export { type DefaultAccess, defaultAccess } from './access/defaults.ts';
 export type { BundledDirectory } from './bundled.ts';
+export { checkDirectory, type DirectoryReport } from './check.ts';
 export * from './entry.ts';
 export { exportEntries, type ImportOptions, importLdif } from './ldif.ts';
 export { type DirectoryOptions, openDirectory } from './open.ts';

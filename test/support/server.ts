@@ -67,7 +67,7 @@ export async function prepareServer(
 /** Runs `mailtree start`; resolves at `mailtree ready`, rejects with the output when it ends before. */
 export async function runServer(
   files: Pick<ServerFiles, 'config'>,
-  options: { readonly command?: readonly string[] } = {},
+  options: { readonly command?: readonly string[]; readonly onSpawn?: (child: ChildProcess) => void } = {},
 ): Promise<RunningServer> {
   const begun = performance.now();
   const [program, ...before] = [...(options.command ?? []), process.execPath];
@@ -76,6 +76,7 @@ export async function runServer(
     // The tests' own loader options are not the server's.
     env: { ...process.env, NODE_OPTIONS: '' },
   });
+  options.onSpawn?.(child);
   let output = '';
   const gone = new Promise<number | null>((done) => child.once('exit', (code) => done(code)));
   await new Promise<void>((ready, fail) => {

@@ -57,6 +57,7 @@ export const keys = {
   gram: (attribute: string, gram: string, id: number): string => `directory/g/${attribute}/${segment(gram)}/${idText(id)}`,
   grams: (attribute: string, gram: string): KeyRange => below(`directory/g/${attribute}/${segment(gram)}/`),
   log: (number: number): string => `directory/l/${sortable(number)}`,
+  logs: below('directory/l/'),
   counters: 'directory/c',
   trimmed: 'directory/t',
   meta: 'directory/m',
