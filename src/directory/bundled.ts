@@ -185,7 +185,7 @@ export class BundledDirectory implements Directory {
     // Before any hashing: a stranger must not be able to make work.
     if (!subject.root && !judge.mayEntry(subject, new Entry(dn, attributes), 'add')) throw await this.#refusedAdd(subject, dn);
     const hashed = await hashAttributes(passwords, attributes);
-    await this.#write(actor, dn, (tx, stamp) => writer.add(tx, stamp, dn, hashed));
+    await this.#write([dn], actor, (tx, stamp) => writer.add(tx, stamp, dn, hashed));
   }
 
   async #refusedAdd(subject: Subject, dn: Dn): Promise<DirectoryFault> {
@@ -212,15 +212,17 @@ export class BundledDirectory implements Directory {
       }
     }
     const hashed = await hashModifications(passwords, modifications, () => view.find(dn)?.entry.values('userPassword') ?? []);
-    await this.#write(actor, dn, (tx, stamp) => writer.modify(tx, stamp, dn, hashed));
+    await this.#write([dn], actor, (tx, stamp) => writer.modify(tx, stamp, dn, hashed));
   }
 
   async rename(actor: Actor, dn: Dn, to: { readonly rdn: Rdn; readonly deleteOldRdn: boolean; readonly newSuperior?: Dn }): Promise<void> {
-    await this.#write(actor, dn, (tx, stamp) => this.#parts.writer.rename(tx, stamp, dn, to));
+    // The entry may come from elsewhere into the access rules, or leave them.
+    const target = (to.newSuperior ?? dn.parent)?.child(to.rdn);
+    await this.#write([dn, ...(target ? [target] : [])], actor, (tx, stamp) => this.#parts.writer.rename(tx, stamp, dn, to));
   }
 
   async delete(actor: Actor, dn: Dn): Promise<void> {
-    await this.#write(actor, dn, (tx, stamp) => this.#parts.writer.delete(tx, stamp, dn));
+    await this.#write([dn], actor, (tx, stamp) => this.#parts.writer.delete(tx, stamp, dn));
   }
 
   async authenticate(dn: Dn, password: string, from: { readonly door: string; readonly address?: string }): Promise<Actor> {
@@ -238,7 +240,7 @@ export class BundledDirectory implements Directory {
 
   /** Replaces one stored form of a password by another, if it is still there. */
   async upgradePassword(dn: Dn, old: string, fresh: string): Promise<void> {
-    await this.#write(system('login'), dn, (tx, stamp) =>
+    await this.#write([dn], system('login'), (tx, stamp) =>
       this.#parts.writer.modify(tx, stamp, dn, [
         { operation: 'delete', attribute: { name: 'userPassword', values: [old] } },
         { operation: 'add', attribute: { name: 'userPassword', values: [fresh] } },
@@ -276,9 +278,9 @@ export class BundledDirectory implements Directory {
     return { actor, at: this.#parts.clock.now(), uuid, history };
   }
 
-  async #write(actor: Actor, dn: Dn, what: (tx: Transaction, stamp: Stamp) => Promise<void>): Promise<void> {
+  async #write(names: readonly Dn[], actor: Actor, what: (tx: Transaction, stamp: Stamp) => Promise<void>): Promise<void> {
     const stamp = this.#stamp(actor, true);
-    await this.#commit((tx) => what(tx, stamp), [dn]);
+    await this.#commit((tx) => what(tx, stamp), names);
   }
 
   async #commit(what: (tx: Transaction) => Promise<void>, names: readonly Dn[]): Promise<void> {

@@ -151,6 +151,79 @@ test('a changed rule holds from the next question on, and a broken one is left o
   expect((await read('anonymous', `mail=user1@jade.net,${jade}`))?.has('telephoneNumber')).toBe(true);
 });
 
+test('a rule that takes the place of another is not mistaken for it', async () => {
+  const rule = (name: string, effect: string) => ({
+    objectClass: 'mtAccess',
+    cn: name,
+    mtAccessOrder: '2',
+    mtAccessWho: 'all',
+    mtAccessRight: 'read',
+    mtAccessEffect: effect,
+    mtAccessAttribute: 'employeeNumber',
+  });
+  const name = `mail=user2@jade.net,${jade}`;
+  await opened.directory.add(root, dn('cn=shown,cn=access,cn=mailtree'), attributes(rule('shown', 'allow')));
+  expect((await read('anonymous', name))?.has('employeeNumber')).toBe(true);
+  await opened.directory.modify(root, dn('cn=shown,cn=access,cn=mailtree'), [
+    { operation: 'replace', attribute: { name: 'mtAccessEffect', values: ['deny'] } },
+  ]);
+  expect((await read('anonymous', name))?.has('employeeNumber')).toBe(false);
+  await opened.directory.delete(root, dn('cn=shown,cn=access,cn=mailtree'));
+});
+
+test('a rule that is moved to the access rules holds at once', async () => {
+  const elsewhere = dn('cn=late,cn=mailtree');
+  const values = {
+    objectClass: 'mtAccess',
+    cn: 'late',
+    mtAccessOrder: '3',
+    mtAccessWho: 'anonymous',
+    mtAccessRight: 'read',
+    mtAccessEffect: 'deny',
+    mtAccessAttribute: 'telephoneNumber',
+  };
+  await opened.directory.add(root, elsewhere, attributes(values));
+  expect((await read('anonymous', `mail=user1@jade.net,${jade}`))?.has('telephoneNumber')).toBe(true);
+  await opened.directory.rename(root, elsewhere, {
+    rdn: parseRdn('cn=late'),
+    deleteOldRdn: false,
+    newSuperior: dn('cn=access,cn=mailtree'),
+  });
+  expect((await read('anonymous', `mail=user1@jade.net,${jade}`))?.has('telephoneNumber')).toBe(false);
+  await opened.directory.delete(root, dn('cn=late,cn=access,cn=mailtree'));
+});
+
+test('one asker’s list of attributes never decides what another gets', async () => {
+  const name = `mail=user1@jade.net,${jade}`;
+  expect((await read('anonymous', name, 'sn,title', '!sn'))?.attributes.size).toBe(0);
+  expect((await read('system', name, 'sn', 'title', '!sn'))?.text('sn')).toBe('Example');
+  expect((await read('anonymous', name, '*,+'))?.attributes.size).toBe(0);
+  expect((await read('system', name, '*', '+'))?.has('entryUUID')).toBe(true);
+});
+
+test('renaming tells nothing to those who may not rename', async () => {
+  const name = dn(`mail=user1@jade.net,${jade}`);
+  await opened.directory.add(
+    root,
+    dn(`cn=hidden,mail=user2@jade.net,${jade}`),
+    attributes({ objectClass: 'person', cn: 'hidden', sn: 'Hidden' }),
+  );
+  const answers = await Promise.all(
+    ['hidden', 'missing'].map((cn) =>
+      refusal(
+        opened.directory.rename(actor('anonymous'), name, {
+          rdn: parseRdn(`cn=${cn}`),
+          deleteOldRdn: false,
+          newSuperior: dn(`mail=user2@jade.net,${jade}`),
+        }),
+      ),
+    ),
+  );
+  expect(answers[0]).toBe(answers[1]);
+  expect(answers[0]).toContain('insufficientAccessRights');
+  await opened.directory.delete(root, dn(`cn=hidden,mail=user2@jade.net,${jade}`));
+});
+
 test('anonymous reading can be switched off as a whole', async () => {
   const closed = await opened.reopen({ settings: settings({ anonymousRead: false }) });
   opened = closed;

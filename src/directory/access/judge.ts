@@ -46,6 +46,8 @@ export class Judge {
   readonly #objectClass: AttributeType | undefined;
   readonly #anonymousReads: () => boolean;
   #rules: readonly AccessRule[] = [];
+  /** How often the rules were set: part of every sign, for answers are kept by it and rules are named by their place. */
+  #generation = 0;
   readonly #subjects = new Map<string, Subject>();
   readonly #verdicts = new Map<string, Verdict>();
 
@@ -58,6 +60,7 @@ export class Judge {
 
   setRules(rules: readonly AccessRule[]): void {
     this.#rules = [...rules].sort((a, b) => a.order - b.order || (a.name < b.name ? -1 : 1));
+    this.#generation += 1;
     this.#verdicts.clear();
   }
 
@@ -79,7 +82,8 @@ export class Judge {
   verdict(subject: Subject, entry: Entry): Verdict {
     if (subject.system) return everything;
     if (subject.root) return allButSecrets;
-    let sign = subject.dn || this.#anonymousReads() ? '' : 'mute';
+    const mute = !subject.dn && !this.#anonymousReads();
+    let sign = `${mute ? 'mute' : 'rules'} ${this.#generation}`;
     const rules = this.#rules;
     for (let n = 0; n < rules.length; n++) {
       const rule = rules[n];
@@ -87,10 +91,11 @@ export class Judge {
     }
     const known = this.#verdicts.get(sign);
     if (known) return known;
+    const concerned = sign.split(',').slice(1);
     const made = verdictOf(
       sign,
-      sign.split(',').flatMap((n) => rules[/^\d+$/.test(n) ? Number(n) : -1] ?? []),
-      sign.startsWith('mute'),
+      concerned.flatMap((n) => rules[Number(n)] ?? []),
+      mute,
     );
     if (this.#verdicts.size >= 1000) this.#verdicts.clear();
     this.#verdicts.set(sign, made);

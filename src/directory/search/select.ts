@@ -35,7 +35,8 @@ export class Selector {
 
   /** Empty or undefined: all user attributes. */
   selection(attributes: readonly string[] | undefined, typesOnly: boolean): Selection {
-    const sign = `${typesOnly ? '!' : ''}${attributes?.join(',') ?? ''}`;
+    // Names come from strangers: no two lists may share a sign, or one asker would decide what another gets.
+    const sign = JSON.stringify([typesOnly, ...(attributes ?? [])]);
     const known = this.#selections.get(sign);
     if (known) return known;
     const made = this.#make(sign, attributes ?? [], typesOnly);

@@ -207,16 +207,19 @@ export class Writer {
     const moved = to.newSuperior !== undefined && to.newSuperior.key !== before.dn.parent?.key;
     if (target.isWithin(before.dn) && target.key !== before.dn.key)
       throw new DirectoryFault('unwillingToPerform', 'an entry cannot be moved below itself');
-    const newParent = moved ? await this.#parentFor(tx, stamp, subject, target) : parent;
-    if (target.key !== before.dn.key && (await tx.get(keys.name(newParent, rdnKey(to.rdn))))) {
-      throw new DirectoryFault('entryAlreadyExists', `an entry with this name exists already: ${target.toString()}`);
-    }
     const [oldRdn = []] = before.dn.rdns;
+    // Rights come first: who may not rename is not told either what names are taken.
     this.#checkWrites(
       subject,
       before,
       [...oldRdn, ...to.rdn].map((ava) => ava.type),
     );
+    if (moved && !judge.mayEntry(subject, before, 'delete')) throw notAllowed('move this entry');
+    if (moved && !judge.mayEntry(subject, new Entry(target, before.attributes.values()), 'add')) throw notAllowed('move an entry there');
+    const newParent = moved ? await this.#parentFor(tx, stamp, subject, target) : parent;
+    if (target.key !== before.dn.key && (await tx.get(keys.name(newParent, rdnKey(to.rdn))))) {
+      throw new DirectoryFault('entryAlreadyExists', `an entry with this name exists already: ${target.toString()}`);
+    }
     const draft = new Draft(schema, before.attributes.values());
     if (to.deleteOldRdn) {
       for (const ava of oldRdn) if (draft.hasValue(ava.type, ava.value)) draft.delete({ name: ava.type, values: [ava.value] });
@@ -229,7 +232,7 @@ export class Writer {
       after,
       to.rdn.map((ava) => ava.type),
     );
-    if (moved && !(judge.mayEntry(subject, before, 'delete') && judge.mayEntry(subject, after, 'add'))) throw notAllowed('move this entry');
+    if (moved && !judge.mayEntry(subject, after, 'add')) throw notAllowed('move an entry there');
     await this.#askRules(tx, { kind: 'rename', before, after, actor: stamp.actor });
     tx.delete(keys.name(parent, rdnKey(oldRdn)));
     tx.put(keys.name(newParent, rdnKey(to.rdn)), encodeNumber(id));
