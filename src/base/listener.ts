@@ -116,8 +116,8 @@ export function createListener(options: ListenerOptions): Listener {
   return {
     async start() {
       if (running) return;
-      running = true;
       gate.open();
+      running = true;
       if (options.tls && !options.tls.value && options.where.value !== 'off') log.warning(`${name}: no certificate, the port stays closed`);
       try {
         await follow();

@@ -1,7 +1,7 @@
 /** A map with a bound: the entry used longest ago goes first. */
 export class Lru<K, V> {
   readonly #map = new Map<K, V>();
-  readonly #max: number;
+  #max: number;
 
   constructor(max: number) {
     this.#max = max;
@@ -26,6 +26,15 @@ export class Lru<K, V> {
       return oldest;
     }
     return undefined;
+  }
+
+  /** Another bound from now on; what does not fit any more goes, oldest use first. */
+  resize(max: number): void {
+    this.#max = max;
+    for (const key of this.#map.keys()) {
+      if (this.#map.size <= max) break;
+      this.#map.delete(key);
+    }
   }
 
   delete(key: K): void {

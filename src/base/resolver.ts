@@ -44,7 +44,7 @@ export interface ResolverOptions {
   readonly retries?: () => number;
   readonly timeoutMs?: () => number;
   /** Answers remembered; 0 for none. */
-  readonly cacheSize?: number;
+  readonly cacheSize?: () => number;
   readonly clock?: Clock;
 }
 
@@ -62,8 +62,8 @@ export function createResolver(options: ResolverOptions): Resolver {
   const clock = options.clock ?? systemClock;
   const retries = options.retries ?? (() => 4);
   const timeoutMs = options.timeoutMs ?? (() => 5_000);
-  const size = options.cacheSize ?? 50_000;
-  const cache = new Lru<string, { until: number; answer: Raw }>(Math.max(1, size));
+  const cacheSize = options.cacheSize ?? (() => 50_000);
+  const cache = new Lru<string, { until: number; answer: Raw }>(cacheSize());
   const asking = new Map<string, Promise<Raw>>();
   options.servers.onChange(() => cache.clear());
 
@@ -89,9 +89,13 @@ export function createResolver(options: ResolverOptions): Resolver {
     const running = asking.get(key);
     if (running) return running;
     if (asking.size >= mostQuestions) return Promise.resolve({ outcome: 'temporary', reason: 'too many questions to the DNS at one time' });
-    const made = ask(name, type).then((answer) => {
+    const tried = ask(name, type).catch(
+      (thrown: unknown): Raw => ({ outcome: 'temporary', reason: `asking for ${name} failed: ${thrown}` }),
+    );
+    const made = tried.then((answer) => {
       asking.delete(key);
-      if (size > 0 && answer.outcome !== 'temporary') cache.set(key, { until: clock.now() + answer.ttl * 1_000, answer });
+      cache.resize(cacheSize());
+      if (answer.outcome !== 'temporary') cache.set(key, { until: clock.now() + answer.ttl * 1_000, answer });
       return answer;
     });
     asking.set(key, made);

@@ -200,6 +200,15 @@ test('a stopped listener can be started again', async () => {
   expect(await line(client(portOf(l)))).toBe('hello');
 });
 
+test('a start that failed for its certificate can be tried again', async () => {
+  const tls = new LiveValue<{ cert: string; key: string } | undefined>({ cert: 'rubbish', key: 'rubbish' });
+  const l = listener({ tls });
+  await expect(l.start()).rejects.toMatchObject({ kind: 'unavailable' });
+  tls.set(certificate('a.example'));
+  await l.start();
+  expect(l.address()).toBeDefined();
+});
+
 test('a Unix socket left over by a dead process is replaced, a live one is not', async () => {
   const dir = await tempDir();
   cleanups.push(dir.remove);

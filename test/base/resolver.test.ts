@@ -114,3 +114,25 @@ test('names that cannot be names are not asked for', async () => {
   }
   expect(dns.asked).toEqual([]);
 });
+
+test('the size of the cache is followed while it runs', async () => {
+  dns = await startFakeDns({ 'a.example': { mx: [[1, 'mx.a.example']] } });
+  let size = 10;
+  let asked = 0;
+  dns.tamper = (packet) => {
+    asked++;
+    return [packet];
+  };
+  const r = createResolver({
+    servers: constant([{ host: '127.0.0.1', port: dns.port }]),
+    retries: () => 0,
+    cacheSize: () => size,
+    clock: new ManualClock(),
+  });
+  for (let n = 0; n < 2; n++) await r.mx('a.example');
+  expect(asked).toBe(1);
+  size = 0;
+  await r.mx('b.example');
+  for (let n = 0; n < 2; n++) await r.mx('a.example');
+  expect(asked).toBe(4);
+});
