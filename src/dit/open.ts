@@ -44,12 +44,17 @@ class DitView implements OpenDit {
   #closed = false;
   /** While the system context is being read, changes wait here. */
   #waiting: Change[] | undefined = [];
+  /** By domain; undefined until somebody asks, and again after any change of the system context. */
+  #forwardings: ReadonlyMap<string, Forwarding> | undefined;
 
   constructor(options: DitOptions) {
     this.#options = options;
     this.#system = new SystemView(options.directory, options.systemBase);
     this.#addresses = new AddressView(options.directory, options.domainBase, parseDn, options.log);
     this.mta = this.#mtaPolicy();
+    this.#system.onAny(() => {
+      this.#forwardings = undefined;
+    });
   }
 
   async open(from?: number): Promise<void> {
@@ -108,14 +113,20 @@ class DitView implements OpenDit {
   }
 
   async forwarding(domain: string): Promise<Forwarding | undefined> {
-    const wanted = domain.toLowerCase();
-    const base = this.#entryName('cn=forwarding,cn=mta');
-    for (const entry of this.#system.children(base)) {
-      if (!entry.isA('mtForwarding') || !entry.texts('cn').some((name) => name.toLowerCase() === wanted)) continue;
-      const connector = connectorFrom(entry);
-      if (connector) return { dn: connector.dn, domain: wanted, channel: connector.channel, identifier: connector.identifier };
+    this.#forwardings ??= this.#readForwardings();
+    return this.#forwardings.get(domain.toLowerCase());
+  }
+
+  #readForwardings(): Map<string, Forwarding> {
+    const found = new Map<string, Forwarding>();
+    for (const entry of this.#system.children(this.#entryName('cn=forwarding,cn=mta'))) {
+      const connector = entry.isA('mtForwarding') ? connectorFrom(entry) : undefined;
+      if (!connector) continue;
+      const { dn, channel, identifier } = connector;
+      for (const name of entry.texts('cn').map((text) => text.toLowerCase()))
+        if (!found.has(name)) found.set(name, { dn, domain: name, channel, identifier });
     }
-    return undefined;
+    return found;
   }
 
   async login(name: string, password: string, from: { readonly door: string; readonly address: string }): Promise<Recipient> {
