@@ -62,7 +62,7 @@ export interface Module {
   readonly name: string;
   readonly description: string;
   readonly version: string;
-  /** The marked cells of its Channel Action Matrix: `SMTPD LOCAL`. */
+  /** The marked cells of its Channel Action Matrix: `SMTPD LOCAL`. Any other text marks nothing: `none`. */
   readonly matrix: Live<readonly string[]>;
   run(message: MessageHandle, task: ModuleTask): Promise<ModuleVerdict | readonly ModuleVerdict[]>;
 }

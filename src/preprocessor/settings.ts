@@ -68,10 +68,11 @@ export const matrixSetting = (attributePrefix: string, marked: readonly MatrixCe
   list({
     attribute: `${attributePrefix}Matrix`,
     label: 'Channel Action Matrix',
-    help: 'Pairs of input and output channel, one a value: SMTPD LOCAL. The module runs for messages that go this way; without any value it never runs.',
+    help: 'Pairs of input and output channel, one a value: SMTPD LOCAL. The module runs for messages that go this way. The one value none: it never runs; no value at all is the default.',
     default: marked,
-    pattern: new RegExp(`(${inputChannels.join('|')}) (${outputChannels.join('|')})`),
-    patternHelp: 'an input channel, a space and an output channel',
+    // `none` is a cell that no message is in.
+    pattern: new RegExp(`none|(${inputChannels.join('|')}) (${outputChannels.join('|')})`),
+    patternHelp: 'an input channel, a space and an output channel, or none',
     spec: 'manual chapter 3, "Channel Action Matrix"; checklist MTA-11',
   });
 

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { constant } from '../../src/base/index.ts';
-import { type Module, type ModuleTask, type ModuleVerdict, wholeMatrix } from '../../src/preprocessor/index.ts';
+import { loopDetectionSettings, type Module, type ModuleTask, type ModuleVerdict, wholeMatrix } from '../../src/preprocessor/index.ts';
+import { readSettings } from '../../src/settings/index.ts';
 import { type PipelineOptions, sample, type TestPipeline, testPipeline } from '../support/pipeline.ts';
 import { collect, keysOf } from '../support/queue.ts';
 
@@ -153,6 +154,21 @@ test('a message that makes us fail is held and reported in the end, and holds up
 });
 
 describe('modules', () => {
+  test('never run where the matrix says none, which the setting takes', async () => {
+    const attribute = loopDetectionSettings.settings.matrix.attribute;
+    const read = readSettings(loopDetectionSettings, (name) => (name === attribute ? ['none'] : []));
+    expect(read).toMatchObject({ value: { matrix: ['none'] }, problems: [] });
+    let runs = 0;
+    const count = (): ModuleVerdict => {
+      runs++;
+      return { is: 'pass' };
+    };
+    const one = await open({ modules: [saying(count, { matrix: constant(read.value.matrix) })] });
+    await one.submit(['bart@ima.com', 'x@far.net']);
+    await one.settle([one.preprocessor]);
+    expect(runs).toBe(0);
+  });
+
   test('run only for cells of the matrix that are marked', async () => {
     const asked: string[] = [];
     const note = (task: ModuleTask): ModuleVerdict => {
