@@ -13,6 +13,7 @@ import { createSmtpc, smtpcSettings } from '../smtpc/index.ts';
 import { createSmtpd, smtpdSettings } from '../smtpd/index.ts';
 import { createWeb, type Service } from '../web/index.ts';
 import { formatWhere, parseWhere, type Where } from './config.ts';
+import { isOwn } from './own-address.ts';
 import type { Parts } from './server.ts';
 import { virtualEntries } from './virtual.ts';
 
@@ -29,7 +30,15 @@ export function addComponents(responder: Responder, parts: Parts): void {
   };
   const clock = systemClock;
   const random = Math.random;
-  const resolver = createResolver({ servers: derived(server, (value) => value.dnsServers.flatMap(dnsServer)) });
+  const smtpc = dit.settings(smtpcSettings);
+  const resolver = createResolver({
+    servers: derived(server, (value) => value.dnsServers.flatMap(dnsServer)),
+    retries: () => smtpc.value.dnsRetries,
+    timeoutMs: () => smtpc.value.dnsTimeout * 1_000,
+    cacheSize: () => smtpc.value.dnsCacheSize,
+    clock,
+  });
+  const mailDoors = (): Where[] => [policies.smtpd.value.smtp, policies.smtpd.value.submission, policies.smtpd.value.smtps].map(place);
 
   responder.add(
     createPreprocessor({
@@ -61,7 +70,18 @@ export function addComponents(responder: Responder, parts: Parts): void {
     dit.settings(components.LMDA),
   );
   responder.add(
-    createSmtpc({ queue, keyValue, blobs, resolver, settings: dit.settings(smtpcSettings), mta, log: logs('SMTPC'), clock, random }),
+    createSmtpc({
+      queue,
+      keyValue,
+      blobs,
+      resolver,
+      settings: smtpc,
+      mta,
+      log: logs('SMTPC'),
+      clock,
+      random,
+      isOwn: (address, port) => isOwn(address, port, mailDoors()),
+    }),
     dit.settings(components.SMTPC),
   );
   responder.add(

@@ -6,6 +6,7 @@
  */
 
 import { rmSync } from 'node:fs';
+import { chmod } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
@@ -45,18 +46,14 @@ export interface Control {
 export async function openControl(path: string, options: ControlOptions): Promise<Control> {
   rmSync(path, { force: true });
   const server = createServer(getRequestListener(controlApp(options).fetch));
-  // Nobody else may open the socket, not even for the moment before chmod: the directory above is 0700 and so is the mask.
-  const mask = process.umask(0o177);
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', (cause) =>
-        reject(new Fault('unavailable', `the control socket ${path} cannot be opened: ${cause.message}`, { cause })),
-      );
-      server.listen(path, resolve);
-    });
-  } finally {
-    process.umask(mask);
-  }
+  // Nobody else may open the socket, not even for the moment before chmod: the directory above is 0700, and the server's mask is 077.
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause) =>
+      reject(new Fault('unavailable', `the control socket ${path} cannot be opened: ${cause.message}`, { cause })),
+    );
+    server.listen(path, resolve);
+  });
+  await chmod(path, 0o600);
   return { close: () => close(server) };
 }
 

@@ -15,7 +15,7 @@ import { type BundledDirectory, directorySettings, loadSchema, openDirectory, ty
 import { type OpenDit, openDit, serverSettings } from '../dit/index.ts';
 import { parseDn } from '../ldap-wire/index.ts';
 import { openQueue, type Queue } from '../queue/index.ts';
-import { Responder } from '../responder/index.ts';
+import { components, Responder } from '../responder/index.ts';
 import { createRouter, type Router } from '../routing/index.ts';
 import { defaultsOf } from '../settings/index.ts';
 import { type Blobs, type KeyValue, openBlobs, openDataDirectory, openKeyValue, Reclaimer } from '../storage/index.ts';
@@ -24,6 +24,7 @@ import { type Certificate, openCertificate } from './certificate.ts';
 import { addComponents } from './components.ts';
 import type { Config } from './config.ts';
 import { openControl, type ServerStatus } from './control.ts';
+import { differences } from './differences.ts';
 import { type FirstStart, fillDirectory } from './first-start.ts';
 import { createHandIn } from './hand-in.ts';
 import { openLogFile } from './log-file.ts';
@@ -82,6 +83,8 @@ async function build(
   closeAll: () => Promise<void>,
 ): Promise<Server> {
   const startedAt = systemClock.now();
+  // Everything below the data directory is the server's own: mail, passwords, keys.
+  process.umask(0o077);
   const data = await openDataDirectory(config.data);
   onClose(() => data.close());
   mkdirSync(join(config.data, 'run'), { recursive: true, mode: 0o700 });
@@ -105,6 +108,7 @@ async function build(
   const responder = new Responder({ log: logs('Responder'), clock: systemClock });
   onClose(() => responder.stopAll({ all: true }));
   addComponents(responder, parts);
+  logDifferences(parts, log);
   const status = async (): Promise<ServerStatus> => ({
     version,
     pid: process.pid,
@@ -127,6 +131,17 @@ async function build(
   await responder.startAll();
   log.info(`Mailtree ${version} is ready`);
   return { log, status, stop: closeAll };
+}
+
+/** What the configuration file says and the directory says otherwise: the directory counts, and somebody may be surprised by it. */
+function logDifferences({ config, dit }: Parts, log: Log): void {
+  const server = dit.settings(serverSettings).value;
+  const doors = {
+    ...dit.settings(components.SMTPD).value,
+    ...dit.settings(components.IMAPD).value,
+    ...dit.settings(components.POP3D).value,
+  };
+  for (const line of differences(config, { ...server, ...doors })) log.warning(line);
 }
 
 function openLogs(
@@ -219,6 +234,7 @@ function reclaimRegularly(reclaimer: Reclaimer, clock: Clock, log: Log): () => P
   again();
   return async () => {
     cancel();
+    await reclaimer.stop();
     await running;
     cancel();
   };
