@@ -1,8 +1,6 @@
 /** Two projects: `unit` runs the TypeScript as it is, `journeys` drives whole servers and the built JavaScript. */
 const shared = {
   testEnvironment: 'node',
-  // A busy machine is slow, not wrong: nothing in the tests depends on time.
-  testTimeout: 60_000,
   extensionsToTreatAsEsm: ['.ts', '.tsx'],
   transform: {
     '^.+\\.tsx?$': [
@@ -19,6 +17,8 @@ const shared = {
 
 export default {
   maxWorkers: 2,
+  // A busy machine is slow, not wrong: nothing in the tests depends on time.
+  testTimeout: 60_000,
   projects: [
     {
       ...shared,
