@@ -1,8 +1,8 @@
 /**
  * Looking into a mailbox: its index and what changed in it.
  *
- * Promise: what is returned is committed. A delta names everything up to its `highestModSeq` and nothing after it, so that the next one
- * begins where it ends. Long indexes are decoded in slices, so that the event loop goes on.
+ * Promise: what is returned is committed. A delta names everything up to its `highestModSeq` and no message that came after it, so that
+ * the next one begins where it ends. Long indexes are decoded in slices, so that the event loop goes on.
  * Spec: RFC 7162 §3.1, §3.2
  */
 
@@ -74,7 +74,10 @@ export async function changes(ctx: Context, account: AccountId, mailbox: Mailbox
   const until = counters.highestModSeq;
   if (until <= since) return { highestModSeq: until, changed: [], expunged: [], gone: false };
   const chunks = await changedChunks(ctx, account, mailbox, counters, since);
-  const changed = await entries(ctx, account, mailbox, chunks, (row) => row.modSeq > since && row.modSeq <= until);
+  // The chunks may be younger than the counters. A message that was there by then is told even if it has changed once more: told later,
+  // it would come behind its successors, and new messages are told in the order of their UIDs.
+  const wanted = (row: Row): boolean => row.modSeq > since && (row.modSeq <= until || row.uid < counters.uidNext);
+  const changed = await entries(ctx, account, mailbox, chunks, wanted);
   const expunged = await expungedSince(ctx, account, mailbox, counters, since);
   return { highestModSeq: until, changed, expunged, gone: false };
 }
