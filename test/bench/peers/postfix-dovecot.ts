@@ -4,8 +4,8 @@
  * Equal terms: the same users, LMTP into Dovecot's faster format, fsync as both ship it, no content checks, no TLS.
  */
 
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { answering, ended, type Peer, run, start } from './process.ts';
 
@@ -30,6 +30,7 @@ export async function startPostfixDovecot(options: {
   const etc = join(dir, 'postfix-etc');
   const spool = join(dir, 'postfix-spool');
   const lib = join(dir, 'postfix-lib');
+  const log = join(dir, 'postfix.log');
   for (const folder of [etc, spool, lib]) mkdirSync(folder, { recursive: true });
   await run('chown', ['postfix', lib]);
   writeFileSync(join(etc, 'users'), options.users.map((user) => `${user} ok\n`).join(''));
@@ -54,8 +55,8 @@ export async function startPostfixDovecot(options: {
       'smtpd_tls_security_level = none',
       'lmtp_destination_concurrency_limit = 50',
       'default_process_limit = 200',
-      'maillog_file = /dev/null',
-      'maillog_file_prefixes = /dev',
+      `maillog_file = ${log}`,
+      `maillog_file_prefixes = ${dir}`,
       'smtpd_client_connection_count_limit = 0',
       'smtpd_client_connection_rate_limit = 0',
       'alias_maps =',
@@ -96,7 +97,12 @@ export async function startPostfixDovecot(options: {
   }
   writeFileSync(join(etc, 'master.cf'), `${master.join('\n')}\n`);
   await run('postfix', ['-c', etc, 'set-permissions']).catch(() => {});
-  await run('postfix', ['-c', etc, 'start']);
+  // Without a terminal Postfix tells its troubles to its log alone.
+  await run('postfix', ['-c', etc, 'start']).catch(async (thrown: unknown) => {
+    await dovecot.stop();
+    const said = existsSync(log) ? readFileSync(log, 'utf8').slice(-2000) : '';
+    throw new Error(`postfix does not start:\n${said}`, { cause: thrown });
+  });
   await answering(ports.smtp);
   return {
     name: `Postfix + Dovecot (${options.format})`,
@@ -126,6 +132,11 @@ export async function startPostfixDovecot(options: {
   };
 }
 
+/** Postfix and the mail user drop root's rights and must still reach their files from the root down. */
+async function reachable(dir: string): Promise<void> {
+  for (let at = dir; at !== dirname(at); at = dirname(at)) await run('chmod', ['a+x', at]);
+}
+
 async function startDovecot(options: {
   dir: string;
   ports: { lmtp: number; imap: number; pop3: number };
@@ -136,8 +147,7 @@ async function startDovecot(options: {
   const { dir, ports } = options;
   const base = join(dir, 'dovecot');
   mkdirSync(join(base, 'mail'), { recursive: true });
-  // The mail user must reach its directory from the root down.
-  await run('chmod', ['755', dir, base]);
+  await reachable(base);
   await run('chown', ['nobody:nogroup', join(base, 'mail')]);
   writeFileSync(join(base, 'users'), options.users.map((user) => `${user}:{PLAIN}${options.password}::::::\n`).join(''));
   writeFileSync(
