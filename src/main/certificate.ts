@@ -11,7 +11,6 @@ import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSyn
 import { join } from 'node:path';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { promisify } from 'node:util';
-import forge from 'node-forge';
 import { type Cancel, type Clock, Fault, type Live, LiveValue, type Log } from '../base/index.ts';
 
 const validDays = 365;
@@ -80,6 +79,8 @@ function read(files: Files): SecureContextOptions {
 }
 
 async function makeSelfSigned(host: string, now: number, files: Files): Promise<void> {
+  // Needed once in the life of an installation: not loaded at every start.
+  const { default: forge } = await import('node-forge');
   const { privateKey, publicKey } = await promisify(generateKeyPair)('rsa', {
     modulusLength: 2048,
     publicKeyEncoding: { type: 'spki', format: 'pem' },

@@ -6,8 +6,6 @@
  */
 
 import { createHash, createHmac, pbkdf2Sync, randomBytes, timingSafeEqual } from 'node:crypto';
-import { argon2Verify, bcryptVerify } from 'hash-wasm';
-import { verify as shaCryptVerify } from 'unixcrypt';
 import { md5Crypt } from './md5-crypt.ts';
 import { saslprep } from './saslprep.ts';
 import { formatScram, parseScram, storedPassword } from './scheme.ts';
@@ -69,13 +67,20 @@ function checkPbkdf2(password: string, scheme: string, rest: string): boolean {
   return equal(pbkdf2Sync(password, decode(salt), iterations, wanted.length, algorithm), wanted);
 }
 
+// The libraries of imported forms are loaded by the first password that needs one: most servers never do.
+
 async function checkCrypt(password: string, rest: string): Promise<boolean> {
   const bcrypt = /^\$2[abxy]\$(\d\d)\$/.exec(rest);
-  if (bcrypt)
-    return Number(bcrypt[1]) <= mostBcryptCost && password.length > 0 && bcryptVerify({ password, hash: rest.replace(/^\$2[xy]/, '$2b') });
+  if (bcrypt) {
+    if (Number(bcrypt[1]) > mostBcryptCost || password.length === 0) return false;
+    const { bcryptVerify } = await import('hash-wasm');
+    return bcryptVerify({ password, hash: rest.replace(/^\$2[xy]/, '$2b') });
+  }
   if (/^\$[56]\$/.test(rest)) {
     const rounds = /^\$[56]\$rounds=(\d+)\$/.exec(rest);
-    return (!rounds || Number(rounds[1]) <= mostRounds) && shaCryptVerify(password, rest);
+    if (rounds && Number(rounds[1]) > mostRounds) return false;
+    const { verify } = await import('unixcrypt');
+    return verify(password, rest);
   }
   const md5 = /^\$1\$([^$]{0,8})\$[./0-9A-Za-z]{22}$/.exec(rest);
   return md5 !== null && equal(Buffer.from(md5Crypt(password, md5[1] ?? '')), Buffer.from(rest));
@@ -84,7 +89,9 @@ async function checkCrypt(password: string, rest: string): Promise<boolean> {
 async function checkArgon2(password: string, rest: string): Promise<boolean> {
   const match = /^\$argon2(?:id|i|d)\$v=\d+\$m=(\d+),t=(\d+),p=(\d+)\$/.exec(rest);
   if (!match || Number(match[1]) > mostArgonMemory || Number(match[2]) > mostArgonTime || Number(match[3]) > 16) return false;
-  return password.length > 0 && argon2Verify({ password, hash: rest });
+  if (password.length === 0) return false;
+  const { argon2Verify } = await import('hash-wasm');
+  return argon2Verify({ password, hash: rest });
 }
 
 /** Whether this is the password. Anything that cannot be understood is not. */

@@ -39,7 +39,8 @@ export function workerHasher(options: { readonly threads?: number; readonly queu
       minThreads: 0,
       maxThreads: options.threads ?? 2,
       maxQueue: options.queue ?? 200,
-      idleTimeout: 30_000,
+      // A worker is some 10 MB and is back within 50 ms.
+      idleTimeout: 5_000,
       execArgv: extension === 'ts' ? ['--import', typeScriptLoader()] : [],
     });
     // A worker that dies takes its tasks along; they fail, and the next log-in gets a fresh pool.
