@@ -1,8 +1,8 @@
 /**
  * Builds a server from the rooms and runs it.
  *
- * Promise: what cannot start ends the start with one Fault and everything opened before is closed again; `stop` ends doors first,
- * then what they fill, then the databases.
+ * Promise: what cannot start ends the start with one Fault and everything opened before is closed again; `stop` ends the
+ * components, then the databases.
  */
 
 import { randomBytes } from 'node:crypto';
@@ -39,8 +39,10 @@ export interface Server {
 export interface StartOptions {
   /** Called once, on the first start, before anything listens. */
   readonly firstStart: (first: FirstStart) => void;
-  /** One line about what the start found: recovery, differences. */
+  /** One line about what the start found: recovery. */
   readonly print: (line: string) => void;
+  /** Called once everything is open, before components are started: from here on `stop` ends it all, the start included. */
+  readonly stoppable?: (stop: () => Promise<void>) => void;
 }
 
 /** What the rooms share; made by `open`, in order, and closed in reverse. */
@@ -128,6 +130,7 @@ async function build(
     log: logs('Control'),
   });
   onClose(() => control.close());
+  options.stoppable?.(closeAll);
   await responder.startAll();
   log.info(`Mailtree ${version} is ready`);
   return { log, status, stop: closeAll };

@@ -43,13 +43,15 @@ const firstPause = 1_000;
 const longestPause = 60_000;
 /** After running this long a component counts as healthy again. */
 const healthyAfter = 60_000;
-/** A component gets this long to stop; then it is given up. */
-const stopWithin = 10_000;
+/** A component gets this long to stop; then it is given up. Of the ten seconds a process has to end, the rest is for the databases. */
+const stopWithin = 9_000;
 
 export class Responder {
   readonly #managed = new Map<string, Managed>();
   readonly #log: Log;
   readonly #clock: Clock;
+  /** The process ends: nothing is started any more. */
+  #ending = false;
 
   constructor(options: { readonly log: Log; readonly clock: Clock }) {
     this.#log = options.log;
@@ -85,8 +87,12 @@ export class Responder {
     const waiting: Promise<void>[] = [];
     for (const m of this.#managed.values()) {
       if (!m.policy.value.autoStart) continue;
-      if (m.policy.value.waitTime > 0) waiting.push(this.#startLater(m, m.policy.value.waitTime * 1000));
-      else await this.start(m.component.name);
+      if (m.policy.value.waitTime > 0) {
+        const later = this.#startLater(m, m.policy.value.waitTime * 1000);
+        // It may fail while the others are still being started; it is heard below.
+        later.catch(() => {});
+        waiting.push(later);
+      } else await this.start(m.component.name);
     }
     await Promise.all(waiting);
   }
@@ -94,10 +100,15 @@ export class Responder {
   #startLater(m: Managed, ms: number): Promise<void> {
     m.state = 'waiting';
     return new Promise((resolve, reject) => {
-      m.retry = this.#clock.after(ms, () => {
+      const cancel = this.#clock.after(ms, () => {
         m.retry = undefined;
         this.start(m.component.name).then(resolve, reject);
       });
+      // Whoever starts or stops it meanwhile has decided: there is nothing left to wait for.
+      m.retry = () => {
+        cancel();
+        resolve();
+      };
     });
   }
 
@@ -108,6 +119,7 @@ export class Responder {
     m.retry = undefined;
     await this.#order(m, async () => {
       if (m.state === 'running') return;
+      if (this.#ending) throw new Fault('wrong-moment', 'the server is being stopped');
       m.state = 'starting';
       try {
         await m.component.start((cause) => this.#failed(m, cause));
@@ -159,9 +171,14 @@ export class Responder {
     await this.start(name);
   }
 
-  /** `all`: also those without Auto Stop, because the process ends. Doors first (they were started last), then what they fill. */
+  /**
+   * `all`: also those without Auto Stop, because the process ends; none is started any more. Doors are told first (they were started
+   * last), and nobody waits for another: a slow one must not take the time of the others. What a door still files waits in the queue.
+   */
   async stopAll(options: { all: boolean }): Promise<void> {
-    for (const m of [...this.#managed.values()].reverse()) if (options.all || m.policy.value.autoStop) await this.stop(m.component.name);
+    if (options.all) this.#ending = true;
+    const concerned = [...this.#managed.values()].reverse().filter((m) => options.all || m.policy.value.autoStop);
+    await Promise.all(concerned.map((m) => this.stop(m.component.name)));
   }
 
   #failed(m: Managed, cause: unknown): void {

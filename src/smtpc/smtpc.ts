@@ -52,7 +52,7 @@ const putOffAtOnce = 50;
 const destinationsRemembered = 10_000;
 /** After a defect of ours the lease waits this long. */
 const afterDefectMs = 60_000;
-const stopMs = 9_000;
+const stopMs = 8_000;
 
 interface Down {
   readonly since: number;

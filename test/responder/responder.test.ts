@@ -110,6 +110,44 @@ test('Wait Time passes before the component starts', async () => {
   expect(responder.status()[0]?.state).toBe('running');
 });
 
+test('stopping what waits for its Wait Time ends the waiting', async () => {
+  const a = probe('A');
+  const { responder } = setUp([a, { waitTime: 3_600 }]);
+  const started = responder.startAll();
+  await settle();
+  await responder.stop('A');
+  await started;
+  expect(a.events).toEqual([]);
+});
+
+test('a component that fails after its Wait Time while others are being started is heard in the end', async () => {
+  const a = probe('A');
+  a.refuse = new Fault('unavailable', 'port taken');
+  let go = (): void => {};
+  const slow = { ...probe('B'), start: () => new Promise<void>((resolve) => (go = resolve)) };
+  const { clock, responder } = setUp([a, { waitTime: 1 }], [slow, {}]);
+  const started = responder.startAll();
+  await settle();
+  clock.advance(1_000);
+  // An unheard rejection would end the test run at the next turn of the loop.
+  await new Promise((resolve) => setImmediate(resolve));
+  go();
+  await expect(started).rejects.toThrow('port taken');
+});
+
+test('one that is slow to stop does not take the time of the others, and nothing is started any more', async () => {
+  const a = probe('A');
+  const slow = { ...probe('B'), stop: () => new Promise<void>(() => {}) };
+  const { clock, responder } = setUp([a, {}], [slow, {}]);
+  await responder.startAll();
+  const stopped = responder.stopAll({ all: true });
+  await settle();
+  expect(a.events).toEqual(['A start', 'A stop']);
+  clock.advance(10_000);
+  await stopped;
+  await expect(responder.start('A')).rejects.toThrow('being stopped');
+});
+
 test('a start that fails says why to whoever asked', async () => {
   const a = probe('A');
   a.refuse = new Fault('unavailable', 'port taken');

@@ -2,7 +2,7 @@
 
 import type { Command } from 'commander';
 import { asFault } from '../../base/index.ts';
-import { type FirstStart, type Server, startServer } from '../../main/index.ts';
+import { type FirstStart, startServer } from '../../main/index.ts';
 import { loadConfig } from '../config-file.ts';
 import { complain } from '../program.ts';
 
@@ -14,14 +14,18 @@ export function addStartCommand(program: Command): void {
     .command('start')
     .description('run the server in the foreground; SIGTERM ends it cleanly')
     .action(async () => {
+      const end = endOnSignal();
       try {
         const server = await startServer(loadConfig(program.opts<{ config?: string }>().config), {
           firstStart: welcome,
           print: (line) => console.log(line),
+          stoppable: end.by,
         });
-        endOnSignal(server);
-        console.log('mailtree ready');
+        end.tell = (text) => server.log.info(text);
+        if (!end.begun) console.log('mailtree ready');
       } catch (thrown) {
+        // A start cut short by a signal ends with the stop.
+        if (end.begun) return;
         complain(thrown);
         // Something may be open already (a listener, a database): an unsuccessful start does not linger.
         process.exit(1);
@@ -29,14 +33,23 @@ export function addStartCommand(program: Command): void {
     });
 }
 
-function endOnSignal(server: Server): void {
-  let ending = false;
-  const end = (signal: string): void => {
-    if (ending) process.exit(1);
-    ending = true;
-    server.log.info(`${signal}: stopping`);
+interface End {
+  begun: boolean;
+  /** Where the reason is logged. */
+  tell: (text: string) => void;
+  /** How to stop; a signal that came before is obeyed now. */
+  readonly by: (stop: () => Promise<void>) => void;
+}
+
+/** The first SIGTERM or SIGINT stops the server, also while it is being started; the second ends the process at once. */
+function endOnSignal(): End {
+  let asked = false;
+  let stop: (() => Promise<void>) | undefined;
+  const go = (): void => {
+    if (end.begun || !stop) return;
+    end.begun = true;
     setTimeout(() => process.exit(1), stopWithinMs).unref();
-    server.stop().then(
+    stop().then(
       () => process.exit(0),
       (thrown: unknown) => {
         complain(asFault(thrown));
@@ -44,8 +57,23 @@ function endOnSignal(server: Server): void {
       },
     );
   };
-  process.on('SIGTERM', () => end('SIGTERM'));
-  process.on('SIGINT', () => end('SIGINT'));
+  const end: End = {
+    begun: false,
+    tell: () => {},
+    by(given) {
+      stop = given;
+      if (asked) go();
+    },
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (asked) process.exit(1);
+      asked = true;
+      end.tell(`${signal}: stopping`);
+      go();
+    });
+  }
+  return end;
 }
 
 /** What a newcomer needs to know, once. */
