@@ -49,6 +49,8 @@ class Loop implements Worker {
   #scheduled = false;
   #unsubscribe: (() => void) | undefined;
   #timers = new Set<Cancel>();
+  /** Neither settled nor given back yet, because the queue could not be written: tried again until it can. */
+  readonly #owed = new Set<Lease>();
   #idle: (() => void) | undefined;
 
   constructor(needs: WorkerNeeds) {
@@ -71,7 +73,16 @@ class Loop implements Worker {
     this.#unsubscribe?.();
     for (const cancel of this.#timers) cancel();
     this.#timers.clear();
-    if (this.#inHand.size === 0 && !this.#asking) return;
+    if (this.#inHand.size > 0 || this.#asking) await this.#calm();
+    const left = [...this.#inHand, ...this.#owed];
+    this.#inHand.clear();
+    this.#owed.clear();
+    // Whoever still works on it will find that its lease does not hold any more.
+    await Promise.allSettled(left.map((lease) => this.#needs.queue.release(lease)));
+  }
+
+  /** Resolves when nothing is in hand, or patience ends. */
+  async #calm(): Promise<void> {
     let late: Cancel | undefined;
     await new Promise<void>((resolve) => {
       this.#idle = resolve;
@@ -79,10 +90,6 @@ class Loop implements Worker {
     });
     late?.();
     this.#idle = undefined;
-    const left = [...this.#inHand];
-    this.#inHand.clear();
-    // Whoever still works on it will find that its lease does not hold any more.
-    await Promise.allSettled(left.map((lease) => this.#needs.queue.release(lease)));
   }
 
   /** Asks for work soon; calls of one turn of the loop are one. */
@@ -132,7 +139,7 @@ class Loop implements Worker {
   }
 
   async #failed(lease: Lease, thrown: unknown): Promise<void> {
-    const { log, queue } = this.#needs;
+    const { log } = this.#needs;
     if (leaseLost(thrown)) {
       // Somebody else has it, or nobody needs it any more.
       log.diagnostic(`${lease.message.id}: the lease does not hold any more`);
@@ -143,8 +150,22 @@ class Loop implements Worker {
     } catch (again) {
       if (leaseLost(again)) return;
       log.error(`${lease.message.id}: cannot be put back for later`, again);
-      this.#later(askAgain, () => void queue.release(lease).catch(() => {}));
+      this.#owe(lease);
     }
+  }
+
+  /** Gives it back a little later, and again until that works. */
+  #owe(lease: Lease): void {
+    this.#owed.add(lease);
+    this.#later(askAgain, () => {
+      this.#needs.queue.release(lease).then(
+        () => this.#owed.delete(lease),
+        (thrown: unknown) => {
+          if (leaseLost(thrown) || !this.#running) this.#owed.delete(lease);
+          else this.#owe(lease);
+        },
+      );
+    });
   }
 
   #later(ms: number, run: () => void): void {

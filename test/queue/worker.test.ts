@@ -73,6 +73,26 @@ test('work that never ends holds up no other and is given back at the stop', asy
   await one.close();
 });
 
+test('what could not be put back is given back at the stop, and not lost to the next start', async () => {
+  const one = await testQueue();
+  const [id] = await submit(one, 1);
+  let failures = 0;
+  const worker = workerOf(one, {
+    async work() {
+      throw new Error('broken');
+    },
+    async failed() {
+      failures++;
+      throw new Error('cannot be written');
+    },
+  });
+  worker.start();
+  await until(one, () => failures === 1);
+  await worker.stop();
+  expect((await one.queue.lease('INPUT', 10)).map(({ message }) => message.id)).toEqual([id]);
+  await one.close();
+});
+
 test('what failed is put back, and a stopped worker starts again', async () => {
   const one = await testQueue();
   let tries = 0;
