@@ -8,7 +8,7 @@
 import { mkdir, readdir } from 'node:fs/promises';
 import { ClassicLevel } from 'classic-level';
 import { Fault } from '../base/index.ts';
-import { errorCode } from './disk.ts';
+import { errorCode, realDisk } from './disk.ts';
 import type { Key, KeyRange } from './port.ts';
 
 /** What is to be stored under each key; null removes it. */
@@ -30,6 +30,8 @@ export interface Engine {
   write(changes: ChangeMap, sync: boolean): Promise<void>;
   /** Which log file is being written; a higher number than before means that the engine has moved on to a new file. */
   logNumber(): Promise<number>;
+  /** The names of the files are on disk when it resolves. */
+  syncNames(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -130,6 +132,10 @@ class LevelEngine implements Engine {
   async logNumber(): Promise<number> {
     const names = await readdir(this.#db.location);
     return Math.max(0, ...names.filter((name) => name.endsWith('.log')).map((name) => Number.parseInt(name, 10)));
+  }
+
+  syncNames(): Promise<void> {
+    return realDisk.syncDirectory(this.#db.location);
   }
 
   async close(): Promise<void> {

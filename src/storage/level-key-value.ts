@@ -253,7 +253,8 @@ export class LevelKeyValue implements KeyValue {
     await this.#engine.write(group.changes, sync);
     if (sync) this.#dirty = false;
     else this.#flushSoon();
-    if (nearEnd) this.#span.look().catch((thrown: unknown) => this.#log.warning('database directory cannot be listed', thrown));
+    // LevelDB flushes a new log file, but not the directory in which its name stands.
+    if (nearEnd && (await this.#span.look())) await this.#engine.syncNames();
   }
 
   #flushSoon(): void {

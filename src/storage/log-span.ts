@@ -29,7 +29,6 @@ export class LogSpan {
   /** Octets written since the start, and that number when the present file was last seen to be the old one. */
   #total = 0;
   #base = 0;
-  #looking = false;
 
   constructor(limit: number, current: number, logNumber: () => Promise<number>) {
     this.#limit = limit;
@@ -43,21 +42,16 @@ export class LogSpan {
     return this.#total - this.#base >= this.#limit;
   }
 
-  /** After a write for which `add` said true: looks whether the file has changed. */
-  async look(): Promise<void> {
-    if (this.#looking) return;
-    this.#looking = true;
-    try {
-      const written = this.#total;
-      const number = await this.#logNumber();
-      if (number !== this.#current) {
-        this.#current = number;
-        this.#base = this.#seenOld;
-      }
-      this.#seenOld = written;
-    } finally {
-      this.#looking = false;
+  /** After a write for which `add` said true, before the next: whether it went to a new file. */
+  async look(): Promise<boolean> {
+    const number = await this.#logNumber();
+    const moved = number !== this.#current;
+    if (moved) {
+      this.#current = number;
+      this.#base = this.#seenOld;
     }
+    this.#seenOld = this.#total;
+    return moved;
   }
 
   #seenOld = 0;

@@ -60,6 +60,7 @@ class Gate {
     getMany: (keys) => engine.getMany(keys),
     pages: (range, options) => engine.pages(range, options),
     logNumber: () => engine.logNumber(),
+    syncNames: () => engine.syncNames(),
     close: () => engine.close(),
     write: async (changes, sync) => {
       const written = { size: changes.size, sync, pass: () => {}, fail: (_: unknown) => {} };
@@ -246,9 +247,10 @@ test('wherever the log is cut behind the last flush, what was flushed is there a
   }
 });
 
-test('the log file is never changed with something unflushed in the old one', async () => {
+test('the log file is never changed with something unflushed in the old one, and its name is flushed before what it holds is answered for', async () => {
   const path = await folder();
   let unflushed = false;
+  let nameUnflushed = false;
   let changes = 0;
   let log = '';
   const kv = await open(path, {
@@ -260,11 +262,16 @@ test('the log file is never changed with something unflushed in the old one', as
       pages: (range, options) => engine.pages(range, options),
       logNumber: () => engine.logNumber(),
       close: () => engine.close(),
+      async syncNames() {
+        await engine.syncNames();
+        nameUnflushed = false;
+      },
       async write(written, sync) {
         await engine.write(written, sync);
         const { name } = await logFile(path);
         if (log !== '' && name !== log) {
           changes++;
+          nameUnflushed = true;
           expect(unflushed).toBe(false);
         }
         log = name;
@@ -276,6 +283,7 @@ test('the log file is never changed with something unflushed in the old one', as
   for (let n = 0; n < 1000; n++) {
     seed = (seed * 48271) % 0x7fffffff;
     await kv.transact(put([`t/${seed}`, 'v'.repeat(seed % 900)]), seed % 5 === 0 ? 'durable' : 'soon');
+    expect(nameUnflushed).toBe(false);
   }
   expect(changes).toBeGreaterThan(3);
   expect(kv.healthy).toBe(true);
