@@ -8,7 +8,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { type Attribute, type Directory, DirectoryFault, system } from '../directory/index.ts';
-import { type Dn, formatRdn, type LdifRecord, parseDn, parseLdif } from '../ldap-wire/index.ts';
+import { type Dn, formatRdn, type LdifRecord, parseDn, parseFilter, parseLdif } from '../ldap-wire/index.ts';
 import { type Config, doorNames, formatWhere } from './config.ts';
 
 /** What the newcomer is told, once. */
@@ -55,6 +55,19 @@ export async function fillDirectory(directory: Directory, config: Config): Promi
     examplePassword: config.example && config.examplePassword === undefined ? examplePassword : undefined,
     howTo: howTo(config, accounts),
   };
+}
+
+/**
+ * The name under which this host's component entries stand. The configuration file's name counts at the first start only: later the
+ * one host that the directory knows is this one, whatever the file says by then.
+ */
+export async function hostOf(directory: Directory, config: Config): Promise<string> {
+  const hosts: string[] = [];
+  const base = parseDn(`cn=responder,${config.systemBase}`);
+  for await (const entry of directory.search(actor, { base, scope: 'one', filter: parseFilter('(objectClass=*)'), attributes: ['cn'] })) {
+    hosts.push(entry.text('cn') ?? '');
+  }
+  return hosts.length === 1 ? (hosts[0] ?? config.host) : config.host;
 }
 
 interface NewEntry {

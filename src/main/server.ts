@@ -18,6 +18,7 @@ import { openQueue, type Queue } from '../queue/index.ts';
 import { components, Responder } from '../responder/index.ts';
 import { createRouter, type Router } from '../routing/index.ts';
 import { defaultsOf } from '../settings/index.ts';
+import { smtpdSettings } from '../smtpd/index.ts';
 import { type Blobs, type KeyValue, openBlobs, openDataDirectory, openKeyValue, Reclaimer } from '../storage/index.ts';
 import { openStore, type Store, storeSettings } from '../store/index.ts';
 import { type Certificate, openCertificate } from './certificate.ts';
@@ -25,7 +26,7 @@ import { addComponents } from './components.ts';
 import type { Config } from './config.ts';
 import { openControl, type ServerStatus } from './control.ts';
 import { differences } from './differences.ts';
-import { type FirstStart, fillDirectory } from './first-start.ts';
+import { type FirstStart, fillDirectory, hostOf } from './first-start.ts';
 import { createHandIn } from './hand-in.ts';
 import { openLogFile } from './log-file.ts';
 import { version } from './version.ts';
@@ -121,12 +122,13 @@ async function build(
     memory: process.memoryUsage.rss(),
     writable: parts.keyValue.healthy,
   });
+  const smtpd = parts.dit.settings(smtpdSettings);
   const control = await openControl(controlPath(config), {
     responder,
     queue: parts.queue,
     explain: (address, sender) => parts.router.route(address, { inputChannel: 'SMTPD', ...(sender === undefined ? {} : { sender }) }),
     status,
-    handIn: createHandIn({ ...parts, mta: parts.dit.mta, maxSize: () => 0, clock: systemClock }),
+    handIn: createHandIn({ ...parts, mta: parts.dit.mta, maxSize: () => smtpd.value.maxMessageSize, clock: systemClock }),
     log: logs('Control'),
   });
   onClose(() => control.close());
@@ -191,7 +193,7 @@ async function openParts(
     directory,
     systemBase: parseDn(config.systemBase),
     domainBase: parseDn(config.domainBase),
-    host: config.host,
+    host: await hostOf(directory, config),
     log: logs('Directory Services'),
   });
   onClose(() => dit.close());
