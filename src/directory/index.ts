@@ -12,4 +12,4 @@ export { loadSchema, schemaFrom } from './schema/load.ts';
 export { subschemaEntry } from './schema/publish.ts';
 export type { AttributeType, ObjectClass, Schema } from './schema/schema.ts';
 export { type DirectorySettings, directorySettings } from './settings.ts';
-export type { RuleReader, WriteAttempt, WriteRule } from './write/rules.ts';
+export { isListMember, type RuleReader, type WriteAttempt, type WriteRule } from './write/rules.ts';

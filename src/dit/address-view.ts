@@ -4,7 +4,7 @@
  */
 
 import { Fault, type Log } from '../base/index.ts';
-import { type Change, type DirectoryReader, type Entry, system } from '../directory/index.ts';
+import { type Change, type DirectoryReader, type Entry, isListMember, system } from '../directory/index.ts';
 import { type Dn, type Filter, makeDn } from '../ldap-wire/index.ts';
 import { addressKey } from '../mail/index.ts';
 import { Answers } from './fills.ts';
@@ -18,6 +18,13 @@ const maxDomains = 20_000;
 const attributes = ['*', '+'];
 const equal = (attribute: string, value: string): Filter => ({ type: 'equal', attribute, value: Buffer.from(value, 'utf8') });
 const connectorsOnly = equal('objectClass', 'mtConnector');
+
+/**
+ * Whether the address is this entry's own: not that of a list's member, which only mentions somebody, nor a value with options
+ * (`mail;x-old`), which a filter finds too.
+ */
+const owns = (entry: Entry, wanted: string): boolean =>
+  !isListMember(entry) && addressesOf(entry).some((address) => addressKey(address) === wanted);
 
 export class AddressView {
   readonly #directory: DirectoryReader;
@@ -56,26 +63,31 @@ export class AddressView {
     const wanted = addressKey(address);
     if (wanted === undefined) return undefined;
     const filter: Filter = { type: 'or', filters: ['mail', 'mailLocalAddress', 'mtMailAddress'].map((name) => equal(name, wanted)) };
-    return this.#find(`a:${wanted}`, filter, `the address ${wanted}`);
+    return this.#find(`a:${wanted}`, filter, `the address ${wanted}`, (entry) => owns(entry, wanted));
   }
 
   recipientByUuid(uuid: string): Recipient | undefined | Promise<Recipient | undefined> {
     return this.#find(`u:${uuid}`, equal('entryUUID', uuid), `the entry ${uuid}`);
   }
 
-  #find(key: string, filter: Filter, what: string): Recipient | undefined | Promise<Recipient | undefined> {
+  #find(
+    key: string,
+    filter: Filter,
+    what: string,
+    fits: (entry: Entry) => boolean = () => true,
+  ): Recipient | undefined | Promise<Recipient | undefined> {
     return this.#recipients.get(key, async () => {
       this.#pending.add(key);
       try {
-        return await this.#read(filter, what);
+        return await this.#read(filter, what, fits);
       } finally {
         this.#pending.delete(key);
       }
     });
   }
 
-  async #read(filter: Filter, what: string): Promise<Recipient | undefined> {
-    const found = await this.#search(this.#base, 'sub', filter, 2);
+  async #read(filter: Filter, what: string, fits: (entry: Entry) => boolean): Promise<Recipient | undefined> {
+    const found = await this.#search(this.#base, 'sub', filter, 2, fits);
     if (found.length > 1) {
       this.#log.error(
         `${what} is claimed by ${found.map((entry) => entry.dn.toString()).join(' and ')}: mail for it waits until one gives it up`,
@@ -87,9 +99,16 @@ export class AddressView {
     return recipientFrom(entry, await this.#search(entry.dn, 'one', connectorsOnly, 1000));
   }
 
-  async #search(base: Dn, scope: 'one' | 'sub', filter: Filter, sizeLimit: number): Promise<Entry[]> {
+  async #search(
+    base: Dn,
+    scope: 'one' | 'sub',
+    filter: Filter,
+    sizeLimit: number,
+    fits: (entry: Entry) => boolean = () => true,
+  ): Promise<Entry[]> {
     const found: Entry[] = [];
     for await (const entry of this.#directory.search(system('dit'), { base, scope, filter, attributes })) {
+      if (!fits(entry)) continue;
       found.push(entry);
       if (found.length >= sizeLimit) break;
     }

@@ -31,7 +31,12 @@ export interface OpenDit extends Dit {
 
 export async function openDit(options: DitOptions): Promise<OpenDit> {
   const view = new DitView(options);
-  await view.open();
+  try {
+    await view.open();
+  } catch (thrown) {
+    view.close();
+    throw thrown;
+  }
   return view;
 }
 
@@ -42,6 +47,9 @@ class DitView implements OpenDit {
   readonly mta: Live<MtaPolicy>;
   #watch: Watch | undefined;
   #closed = false;
+  #opening = false;
+  /** The feed has left something out: the view must be read afresh. */
+  #lost = false;
   /** While the system context is being read, changes wait here. */
   #waiting: Change[] | undefined = [];
   /** By domain; undefined until somebody asks, and again after any change of the system context. */
@@ -57,28 +65,43 @@ class DitView implements OpenDit {
     });
   }
 
-  async open(from?: number): Promise<void> {
+  /** One reading at a time: when the feed is interrupted while one is under way, another follows it. */
+  async open(): Promise<void> {
+    this.#opening = true;
+    try {
+      do {
+        this.#lost = false;
+        await this.#readAfresh();
+      } while (this.#lost && !this.#closed);
+    } finally {
+      this.#opening = false;
+    }
+  }
+
+  async #readAfresh(): Promise<void> {
     const { directory, log } = this.#options;
-    this.#waiting = [];
+    this.#watch?.stop();
+    const waiting: Change[] = [];
+    this.#waiting = waiting;
     this.#watch = await directory.watch(
-      from,
+      undefined,
       (change) => this.#changed(change),
       () => {
         log.warning('the change feed was interrupted: the view of the directory is read afresh');
-        this.#watch?.stop();
-        this.#reopen();
+        this.#lost = true;
+        if (!this.#opening) this.#reopen();
       },
     );
+    if (this.#closed) this.#watch.stop();
     await this.#system.load();
     this.#addresses.clear();
-    const waiting = this.#waiting;
     this.#waiting = undefined;
     for (const change of waiting) this.#system.apply(change);
   }
 
   /** The last view is served until the new one is there. */
   #reopen(): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#opening) return;
     this.open().catch((thrown: unknown) => {
       this.#options.log.error('the directory cannot be read', thrown);
       setTimeout(() => this.#reopen(), 1000).unref();

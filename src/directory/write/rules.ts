@@ -36,8 +36,16 @@ const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCas
 export function uniqueAddresses(options: UniqueAddresses): WriteRule {
   const addressesOf = (entry: Entry): { attribute: string; address: string }[] =>
     options.attributes.flatMap((attribute) => entry.texts(attribute).map((address) => ({ attribute, address })));
+  const names = new Set(options.attributes.map((name) => name.toLowerCase()));
   return async ({ kind, before, after }, reader) => {
-    if (!after || kind === 'delete' || options.except(after)) return;
+    if (!after || kind === 'delete') return;
+    // Searches find a value with options as well, and whose address it is must not depend on who looks how.
+    for (const { name } of after.attributes.values()) {
+      const [base = '', ...tags] = name.toLowerCase().split(';');
+      if (tags.length > 0 && names.has(base) && !before?.has(name))
+        throw new DirectoryFault('constraintViolation', `attribute ${name}: an address takes no attribute options`);
+    }
+    if (options.except(after)) return;
     const old = before && !options.except(before) ? addressesOf(before) : [];
     const uuid = after.text('entryUUID');
     for (const { attribute, address } of addressesOf(after)) {
