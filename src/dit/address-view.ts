@@ -5,8 +5,9 @@
 
 import { Fault, type Log } from '../base/index.ts';
 import { type Change, type DirectoryReader, type Entry, isListMember, system } from '../directory/index.ts';
-import { type Dn, type Filter, makeDn } from '../ldap-wire/index.ts';
+import type { Dn, Filter } from '../ldap-wire/index.ts';
 import { addressKey } from '../mail/index.ts';
+import { domainName } from './domain-name.ts';
 import { Answers } from './fills.ts';
 import type { Domain, Recipient } from './port.ts';
 import { addressesOf, recipientFrom } from './recipient.ts';
@@ -128,8 +129,7 @@ export class AddressView {
   #domainEntry(labels: readonly string[]): Domain | undefined | Promise<Domain | undefined> {
     const name = labels.join('.');
     return this.#domains.get(name, async () => {
-      const dn = makeDn([...labels.map((label) => [{ type: 'dc', value: label }]), ...this.#base.rdns]);
-      const entry = await this.#directory.read(system('dit'), dn, attributes);
+      const entry = await this.#directory.read(system('dit'), domainName(labels, this.#base), attributes);
       if (!entry?.isA('mtMailDomain')) return undefined;
       return {
         dn: entry.dn.toString(),

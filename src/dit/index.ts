@@ -2,3 +2,4 @@ export { ditClasses } from './classes.ts';
 export { type DitOptions, type OpenDit, openDit } from './open.ts';
 export type * from './port.ts';
 export { mtaSettings, serverSettings } from './settings.ts';
+export { type PlatformBases, platformRules } from './write-rules.ts';

@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Cancel, type Clock, createLog, type Live, LiveValue, type Log, type LogLevel, systemClock } from '../base/index.ts';
 import { type BundledDirectory, directorySettings, loadSchema, openDirectory, type Schema } from '../directory/index.ts';
-import { type OpenDit, openDit, serverSettings } from '../dit/index.ts';
+import { type OpenDit, openDit, platformRules, serverSettings } from '../dit/index.ts';
 import { parseDn } from '../ldap-wire/index.ts';
 import { openQueue, type Queue } from '../queue/index.ts';
 import { components, Responder } from '../responder/index.ts';
@@ -185,6 +185,7 @@ async function openParts(
     log: logs('Directory Services'),
     systemBase: parseDn(config.systemBase),
     suffixes: config.domainBase === '' ? [] : [parseDn(config.domainBase)],
+    rules: platformRules({ systemBase: parseDn(config.systemBase), domainBase: parseDn(config.domainBase) }),
   });
   onClose(() => directory.close());
   const first = await fillDirectory(directory, config);

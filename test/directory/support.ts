@@ -56,6 +56,8 @@ attributetype ( testArc:1.56 NAME 'mtPreferenceColour' EQUALITY caseIgnoreMatch 
 attributetype ( testArc:1.57 NAME 'mtDomainLimitUsers' EQUALITY integerMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 SINGLE-VALUE )
 objectclass ( testArc:2.2 NAME 'mtTest' SUP top AUXILIARY MAY ( mtTestNumber $ mtTestChoice $ mtTestPattern $ mtTestSecret $ mtTestTime $ mtTestFlag
   $ mtPreferenceColour $ mtDomainLimitUsers $ accountStatus ) )
+attributetype ( testArc:1.58 NAME 'mtSubdomains' EQUALITY booleanMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.7 SINGLE-VALUE )
+objectclass ( testArc:2.4 NAME 'mtMailDomain' SUP top AUXILIARY MAY mtSubdomains )
 objectclass ( testArc:2.3 NAME 'mtTestList' SUP top STRUCTURAL MUST mail MAY ( cn $ description ) )
 `;
 }

@@ -1,0 +1,72 @@
+/**
+ * The platform's rules about entries, asked in the transaction of every write (main registers them with the directory).
+ *
+ * Promise: an address is one by RFC 5321 or 6531, written with its domain in A-labels, and stands below its own domain: who administers
+ * one domain cannot take mail for another one, ours or anybody's. What the server cannot do without is neither removed nor renamed.
+ * That an address is unique and a channel exists is checked by the directory and the schema.
+ */
+
+import { type Actor, DirectoryFault, type Entry, isListMember, type RuleReader, type WriteRule } from '../directory/index.ts';
+import { type Dn, parseDn } from '../ldap-wire/index.ts';
+import { addressKey, normalizeDomain } from '../mail/index.ts';
+import { domainName } from './domain-name.ts';
+
+export interface PlatformBases {
+  readonly systemBase: Dn;
+  readonly domainBase: Dn;
+}
+
+const addressAttributes = ['mail', 'mailLocalAddress', 'mtMailAddress'] as const;
+
+export function platformRules(bases: PlatformBases): readonly WriteRule[] {
+  return [addressesLiveInTheirDomain(bases), neededEntriesStay(bases)];
+}
+
+function addressesLiveInTheirDomain({ systemBase, domainBase }: PlatformBases): WriteRule {
+  const admins = parseDn(`cn=admins,${systemBase.toString()}`);
+  // Administrators of the whole platform may give an account further addresses in other domains, and keep contacts elsewhere.
+  const aboveDomains = (actor: Actor): boolean => actor.as === 'system' || (actor.dn?.isWithin(admins) ?? false);
+  return async ({ kind, before, after, actor }, reader) => {
+    if (!after || after.dn.isWithin(systemBase) || isListMember(after)) return;
+    const moved = kind === 'rename' && before?.dn.parent?.key !== after.dn.parent?.key;
+    for (const attribute of addressAttributes) {
+      const old = moved ? [] : (before?.texts(attribute) ?? []);
+      for (const address of after.texts(attribute)) {
+        if (old.includes(address)) continue;
+        const refuse = (why: string): never => {
+          throw new DirectoryFault('constraintViolation', `attribute ${attribute}: "${address.slice(0, 320)}" ${why}`);
+        };
+        const domain = address.slice(address.lastIndexOf('@') + 1).toLowerCase();
+        if (addressKey(address) === undefined) refuse('is not a mail address');
+        const written = normalizeDomain(domain) ?? domain;
+        if (written !== domain) refuse(`must be written with its domain as ${written}`);
+        const home = await localDomain(domain, domainBase, reader);
+        if (home && after.dn.isWithin(home.dn)) continue;
+        const whose = home ? `belongs below ${home.dn.toString()}` : 'is in a domain that is not yours';
+        if (!aboveDomains(actor) || (home && attribute !== 'mailLocalAddress')) refuse(whose);
+      }
+    }
+  };
+}
+
+/** The mail domain a name is or falls under, as `Dit.domain` finds it. */
+async function localDomain(domain: string, base: Dn, reader: RuleReader): Promise<Entry | undefined> {
+  const labels = domain.split('.');
+  for (let n = 0; n < labels.length && n < 32; n++) {
+    const entry = await reader.read(domainName(labels.slice(n), base));
+    if (entry?.isA('mtMailDomain')) return n === 0 || entry.text('mtSubdomains')?.toUpperCase() === 'TRUE' ? entry : undefined;
+  }
+  return undefined;
+}
+
+function neededEntriesStay({ systemBase }: PlatformBases): WriteRule {
+  const needed = ['', 'cn=admins,', 'cn=admin,cn=admins,', 'cn=access,', 'cn=mta,', 'cn=forwarding,cn=mta,'];
+  const keys = new Set(needed.map((relative) => parseDn(`${relative}${systemBase.toString()}`).key));
+  return async ({ before, after }) => {
+    if (!before || !keys.has(before.dn.key) || after?.dn.key === before.dn.key) return;
+    throw new DirectoryFault(
+      'unwillingToPerform',
+      `${before.dn.toString()} is needed by the server: it can neither be removed nor renamed`,
+    );
+  };
+}

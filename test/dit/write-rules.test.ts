@@ -1,0 +1,85 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { Actor } from '../../src/directory/index.ts';
+import { platformRules } from '../../src/dit/index.ts';
+import { parseRdn } from '../../src/ldap-wire/index.ts';
+import { attributes, dn, fill, type Opened, openTemporary, person, refusal, root } from '../directory/support.ts';
+
+const jade = 'dc=jade,dc=net';
+const done = 'not refused';
+let opened: Opened;
+let domainAdmin: Actor;
+let superAdmin: Actor;
+beforeAll(async () => {
+  opened = await openTemporary({ rules: platformRules({ systemBase: dn('cn=mailtree'), domainBase: dn('') }) });
+  const { directory } = opened;
+  await fill(directory);
+  for (const [name, more] of [
+    [jade, []],
+    ['dc=onyx,dc=net', [{ name: 'mtSubdomains', values: ['TRUE'] }]],
+  ] as const) {
+    await directory.modify(root, dn(name), [
+      { operation: 'add', attribute: { name: 'objectClass', values: ['mtMailDomain'] } },
+      ...more.map((attribute) => ({ operation: 'add' as const, attribute })),
+    ]);
+  }
+  domainAdmin = await directory.authenticate(dn(`cn=admin,${jade}`), 'admin secret', { door: 'test' });
+  superAdmin = await directory.authenticate(dn('cn=admin,cn=admins,cn=mailtree'), 'admin secret', { door: 'test' });
+});
+afterAll(() => opened.close());
+
+const add = (actor: Actor, attribute: string, address: string): Promise<string> =>
+  refusal(
+    opened.directory.modify(actor, dn(`mail=user1@jade.net,${jade}`), [
+      { operation: 'add', attribute: { name: attribute, values: [address] } },
+    ]),
+  );
+
+test.each([
+  ['mailLocalAddress', 'boss@jade.net', done],
+  ['mailLocalAddress', 'Büro@jade.net', 'invalidAttributeSyntax'],
+  ['mailLocalAddress', 'boss@onyx.net', 'belongs below dc=onyx,dc=net'],
+  ['mailLocalAddress', 'boss@branch.onyx.net', 'belongs below dc=onyx,dc=net'],
+  ['mailLocalAddress', 'boss@bank.example', 'not yours'],
+  ['mailLocalAddress', 'boss@branch.jade.net', 'not yours'],
+  ['mail', 'boss@bank.example', 'not yours'],
+  ['mailLocalAddress', 'nobody', 'is not a mail address'],
+  ['mailLocalAddress', 'a b@jade.net', 'is not a mail address'],
+  ['mailLocalAddress;x-old', 'boss@onyx.net', 'takes no attribute options'],
+])('a domain administrator adding %s %s: %s', async (attribute, address, expected) => {
+  expect(await add(domainAdmin, attribute, address)).toContain(expected);
+});
+
+test.each([
+  ['mailLocalAddress', 'sales@onyx.net', done],
+  ['mailLocalAddress', 'sales@bank.example', done],
+  ['mail', 'sales2@onyx.net', 'belongs below dc=onyx,dc=net'],
+])('an administrator of the whole platform adding %s %s: %s', async (attribute, address, expected) => {
+  expect(await add(superAdmin, attribute, address)).toContain(expected);
+});
+
+test('an address is judged again where its entry moves', async () => {
+  const { directory } = opened;
+  await directory.add(root, dn(`mail=moving@jade.net,${jade}`), person('moving@jade.net'));
+  const to = { rdn: parseRdn('mail=moving@jade.net'), deleteOldRdn: false, newSuperior: dn('dc=onyx,dc=net') };
+  expect(await refusal(directory.rename(superAdmin, dn(`mail=moving@jade.net,${jade}`), to))).toContain('belongs below dc=jade');
+});
+
+test('a member of a list may be anybody', async () => {
+  const { directory } = opened;
+  await directory.add(root, dn(`mail=list@jade.net,${jade}`), attributes({ objectClass: 'mtTestList', mail: 'list@jade.net' }));
+  const member = dn(`mail=friend@elsewhere.example,mail=list@jade.net,${jade}`);
+  expect(
+    await refusal(directory.add(domainAdmin, member, attributes({ objectClass: 'mtTestList', mail: 'friend@elsewhere.example' }))),
+  ).toBe(done);
+});
+
+test.each(['cn=mailtree', 'cn=admins,cn=mailtree', 'cn=admin,cn=admins,cn=mailtree', 'cn=access,cn=mailtree'])(
+  'nobody renames %s, nor removes it',
+  async (name) => {
+    const { directory } = opened;
+    expect(await refusal(directory.rename(root, dn(name), { rdn: parseRdn('cn=other'), deleteOldRdn: false }))).toContain(
+      'unwillingToPerform',
+    );
+    expect(await refusal(directory.delete(superAdmin, dn(name)))).toMatch(/unwillingToPerform|notAllowedOnNonLeaf/);
+  },
+);
