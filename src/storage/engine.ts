@@ -6,7 +6,7 @@
  */
 
 import { mkdir, readdir } from 'node:fs/promises';
-import { ClassicLevel } from 'classic-level';
+import { Level } from 'level';
 import { Fault } from '../base/index.ts';
 import { errorCode, realDisk } from './disk.ts';
 import type { Key, KeyRange } from './port.ts';
@@ -64,7 +64,7 @@ function unavailable(thrown: unknown): Fault {
   return new Fault('unavailable', `the database does not answer: ${engineReason(thrown)}`, { cause: thrown });
 }
 
-type Database = ClassicLevel<string, Uint8Array>;
+type Database = Level<string, Uint8Array>;
 
 class LevelEngine implements Engine {
   readonly #db: Database;
@@ -145,7 +145,7 @@ class LevelEngine implements Engine {
 
 /** Faults: `busy` when another process has it open, `unavailable` when it cannot be opened. */
 export async function openLevel(path: string, options: LevelOptions): Promise<Engine> {
-  const db: Database = new ClassicLevel<string, Uint8Array>(path, { keyEncoding: 'utf8', valueEncoding: 'view', ...options });
+  const db: Database = new Level<string, Uint8Array>(path, { keyEncoding: 'utf8', valueEncoding: 'view', ...options });
   try {
     await mkdir(path, { recursive: true, mode: 0o700 });
     await db.open();
