@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { Client } from 'ldapts';
-import { fill, type Opened, openTemporary } from '../directory/support.ts';
+import { fill, type Opened, openTemporary, settings } from '../directory/support.ts';
 import { type Door, openDoor, RawLdap, searchFor, simpleBind } from '../support/ldap-door.ts';
 
 let opened: Opened;
@@ -77,4 +77,17 @@ test('a user changes the own password over the wire and logs in with it', async 
   const request = { op: 'extended', oid: '1.3.6.1.4.1.4203.1.11.1', value: Buffer.concat([header, body]) } as const;
   expect(await client.ask(2, request)).toMatchObject({ body: { result: { code: 0 } } });
   expect(await client.ask(3, simpleBind(user1, 'another secret'))).toMatchObject({ body: { result: { code: 0 } } });
+});
+
+test("the directory's size limit holds at the door for everybody but super administrators", async () => {
+  await it.end();
+  await opened.close();
+  opened = await openTemporary({ settings: settings({ sizeLimit: 1 }) });
+  await fill(opened.directory);
+  it = await openDoor({ directory: opened.directory });
+  const client = new Client({ url: `ldap://127.0.0.1:${it.port}` });
+  await expect(client.search('dc=jade,dc=net', { filter: '(mail=*)' })).rejects.toMatchObject({ code: 4 });
+  await client.bind(admin, 'admin secret');
+  expect((await client.search('dc=jade,dc=net', { filter: '(mail=*)' })).searchEntries).toHaveLength(2);
+  await client.unbind();
 });

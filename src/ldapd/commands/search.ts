@@ -29,10 +29,7 @@ export const search: Command<'search'> = {
     }
     const paged = controls.length > 0 ? controls.find((control) => control.oid === pagedResults) : undefined;
     if (paged) return searchPage(request, base, readPaged(paged), context);
-    for await (const entry of context.directory.search(
-      context.actor,
-      directoryRequest(request, base, context, smaller(request.sizeLimit, context.settings.sizeLimit)),
-    )) {
+    for await (const entry of context.directory.search(context.actor, directoryRequest(request, base, context.operation.abort?.signal))) {
       if (context.operation.ended) break;
       if (context.tired()) await context.rest();
       context.send(entryOperation(entry, request.typesOnly));
@@ -41,24 +38,16 @@ export const search: Command<'search'> = {
   },
 };
 
-/** The smaller of two limits of which 0 is none. */
-const smaller = (a: number, b: number): number => (a === 0 ? b : b === 0 ? a : Math.min(a, b));
-
-function directoryRequest(
-  request: Search,
-  base: Dn,
-  context: Context,
-  sizeLimit: number,
-  signal = context.operation.abort?.signal,
-): SearchRequest {
+/** The client's limits; the directory has its own, by who asks (RFC 4511 §4.5.1.4: the smaller one counts). */
+function directoryRequest(request: Search, base: Dn, signal: AbortSignal | undefined): SearchRequest {
   return {
     base,
     scope: request.scope,
     filter: request.filter,
     attributes: request.attributes,
     typesOnly: request.typesOnly,
-    sizeLimit,
-    timeLimit: smaller(request.timeLimit, context.settings.timeLimit),
+    sizeLimit: request.sizeLimit,
+    timeLimit: request.timeLimit,
     ...(signal ? { signal } : {}),
   };
 }
@@ -87,7 +76,7 @@ async function searchPage(request: Search, base: Dn, page: Page, context: Contex
   const ended = (): void => endCursor(cursor);
   context.operation.abort?.signal.addEventListener('abort', ended);
   try {
-    const more = await sendPage(cursor, page.size && smaller(page.size, context.settings.sizeLimit), request.typesOnly, context);
+    const more = await sendPage(cursor, page.size, request.typesOnly, context);
     return { result: success, controls: [pagedControl(more ? context.cursors.keep(cursor) : undefined)] };
   } catch (thrown) {
     endCursor(cursor);
@@ -99,8 +88,8 @@ async function searchPage(request: Search, base: Dn, page: Page, context: Contex
 
 function begin(request: Search, base: Dn, context: Context, wanted: string): Cursor {
   const abort = new AbortController();
-  // The door's own limit holds for a page; what the client set holds for all of them (RFC 2696 §2).
-  const entries = context.directory.search(context.actor, directoryRequest(request, base, context, request.sizeLimit, abort.signal));
+  // Limits hold for all pages together (RFC 2696 §2).
+  const entries = context.directory.search(context.actor, directoryRequest(request, base, abort.signal));
   return { entries: entries[Symbol.asyncIterator](), next: undefined, abort, search: wanted };
 }
 
