@@ -312,6 +312,6 @@ export async function openQueue(needs: QueueNeeds): Promise<OpenQueue> {
   const epoch = `${needs.epoch}`;
   if (!/^[0-9A-Za-z_]{1,40}$/.test(epoch)) throw new Fault('malformed', 'the epoch must be letters and digits');
   const voided = await voidLeases(needs.keyValue, epoch);
-  if (voided > 0) needs.log.info(`${voided} leases of an earlier process were given back`);
+  if (voided > 0) needs.log.warning(`${voided} leases of an earlier process were given back`);
   return new LevelledQueue(needs, epoch);
 }

@@ -27,9 +27,10 @@ export class Wire {
     });
   }
 
-  static open(port: number, options: { readonly tls?: boolean } = {}): Promise<Wire> {
+  /** `from`: an address of loopback (127.…) to come from. */
+  static open(port: number, options: { readonly tls?: boolean; readonly from?: string } = {}): Promise<Wire> {
     return new Promise((resolve, reject) => {
-      const place = { host: '127.0.0.1', port };
+      const place = { host: '127.0.0.1', port, ...(options.from === undefined ? {} : { localAddress: options.from }) };
       const socket = options.tls ? connectTls({ ...place, rejectUnauthorized: false }) : connect({ ...place, noDelay: true });
       socket.once('error', reject);
       socket.once(options.tls ? 'secureConnect' : 'connect', () => {
