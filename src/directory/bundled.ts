@@ -16,7 +16,7 @@ import { type Attribute, type AttributeValue, Entry } from './entry.ts';
 import type { Feed } from './history/feed.ts';
 import type { Logins } from './passwords/login.ts';
 import { passwordText } from './passwords/scheme.ts';
-import { hashAttributes, hashModifications, type PasswordWriting } from './passwords/writing.ts';
+import { checkPasswords, hashAttributes, hashModifications, type PasswordWriting } from './passwords/writing.ts';
 import {
   type Actor,
   type Change,
@@ -184,6 +184,7 @@ export class BundledDirectory implements Directory {
     const subject = judge.subject(actor);
     // Before any hashing: a stranger must not be able to make work.
     if (!subject.root && !judge.mayEntry(subject, new Entry(dn, attributes), 'add')) throw await this.#refusedAdd(subject, dn);
+    checkPasswords(this.schema, attributes, false);
     const hashed = await hashAttributes(passwords, attributes);
     await this.#write([dn], actor, (tx, stamp) => writer.add(tx, stamp, dn, hashed));
   }
@@ -211,6 +212,12 @@ export class BundledDirectory implements Directory {
           throw new DirectoryFault('insufficientAccessRights', `attribute ${type.name}: you may not change it`);
       }
     }
+    // Administrators bring accounts from elsewhere along with their hashes. A user's own might cost a log-in anything, or be of a password
+    // that is too short.
+    const additions = modifications.filter(({ operation }) => operation !== 'delete').map(({ attribute }) => attribute);
+    checkPasswords(this.schema, additions, !subject.root && subject.domain === undefined);
+    const removals = modifications.filter(({ operation }) => operation === 'delete').map(({ attribute }) => attribute);
+    checkPasswords(this.schema, removals, false);
     const hashed = await hashModifications(passwords, modifications, () => view.find(dn)?.entry.values('userPassword') ?? []);
     await this.#write([dn], actor, (tx, stamp) => writer.modify(tx, stamp, dn, hashed));
   }

@@ -204,3 +204,26 @@ test('the shortest password is a setting', async () => {
     ),
   ).toContain('at least 12 characters');
 });
+
+test('a user gives a password, not the form it is stored in, and not a hundred of them', async () => {
+  const user = await login('secret of user1');
+  const give = (operation: 'add' | 'replace' | 'delete', ...values: string[]): Promise<string> =>
+    refusal(opened.directory.modify(user, name, [{ operation, attribute: { name: 'userPassword', values } }]));
+  const costly = `{SCRAM-SHA-256}9999999:${'A'.repeat(24)}$${'A'.repeat(44)}:${'A'.repeat(44)}`;
+  expect(await give('replace', costly)).toContain('give the password itself');
+  expect(await give('replace', '{SSHA}awc/Cj0kafyFd5d8fGn07xoHBJJzYWx0c2FsdA==')).toContain('give the password itself');
+  checks = 0;
+  const many = Array.from({ length: 100 }, (_, n) => `password number ${n}`);
+  expect(await give('add', ...many)).toContain('more than 10 passwords');
+  expect(await give('delete', ...many)).toContain('more than 10 passwords');
+  expect(checks).toBe(0);
+  const admin = await login('admin secret', dn('cn=admin,dc=jade,dc=net'));
+  expect(
+    await refusal(
+      opened.directory.modify(admin, name, [
+        { operation: 'replace', attribute: { name: 'userPassword', values: ['{SSHA}awc/Cj0kafyFd5d8fGn07xoHBJJzYWx0c2FsdA=='] } },
+      ]),
+    ),
+  ).toBe('not refused');
+  expect((await login(password)).dn?.key).toBe(name.key);
+});

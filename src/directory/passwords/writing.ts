@@ -12,6 +12,8 @@ import { passwordText, storedPassword } from './scheme.ts';
 
 const passwordOid = '2.5.4.35';
 const longest = 1024;
+/** Passwords in one request: each costs a worker some milliseconds. */
+const most = 10;
 
 export interface PasswordWriting {
   readonly schema: Schema;
@@ -20,6 +22,15 @@ export interface PasswordWriting {
 }
 
 const isPassword = (schema: Schema, attribute: Attribute): boolean => schema.describe(attribute.name)?.type.oid === passwordOid;
+
+/** Refuses what would keep the workers busy, and stored forms where `clearOnly`. DirectoryFault constraintViolation. */
+export function checkPasswords(schema: Schema, attributes: readonly Attribute[], clearOnly: boolean): void {
+  const values = attributes.filter((attribute) => isPassword(schema, attribute)).flatMap((attribute) => attribute.values);
+  if (values.length > most)
+    throw new DirectoryFault('constraintViolation', `attribute userPassword: more than ${most} passwords in one request`);
+  if (clearOnly && values.some((value) => storedPassword(value)))
+    throw new DirectoryFault('constraintViolation', 'attribute userPassword: give the password itself, not a form to store it in');
+}
 
 async function storedForm(parts: PasswordWriting, value: AttributeValue): Promise<string> {
   const given = passwordText(value);
