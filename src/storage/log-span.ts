@@ -14,10 +14,9 @@ import type { ChangeMap } from './engine.ts';
  * 1.33 links (19 on average), alignment (at most 7).
  */
 const perRecord = 44;
-/** The arena hands out blocks and wastes up to a quarter of each. */
-const waste = 4 / 3;
-/** The table's first block. */
-const perTable = 4104;
+/** Octets of a block of the table's arena, with the pointer to it; up to a quarter of the block is wasted. */
+const block = 4104;
+const waste = block / 3072;
 
 /** Octets the changes take in the memory table, at most. */
 export function footprint(changes: ChangeMap): number {
@@ -35,7 +34,7 @@ export class LogSpan {
   #base = 0;
 
   constructor(limit: number, current: number, logNumber: () => Promise<number>) {
-    this.#limit = limit - perTable;
+    this.#limit = limit - block;
     this.#current = current;
     this.#logNumber = logNumber;
   }
