@@ -14,6 +14,15 @@ export { fieldValue, headerValue, headerValues, splitHeader, withField, withoutF
 export { indexMessage, MessageIndexer } from './indexer.ts';
 export { LineEndNormalizer, needs8bit, normalizeLineEnds } from './line-ends.ts';
 export { headerAddresses, missingFields } from './recipients.ts';
+export {
+  buildReport,
+  noticeHeader,
+  type ReportAction,
+  type ReportContent,
+  type ReportedRecipient,
+  reportLine,
+  textPart,
+} from './report.ts';
 export type * from './structure.ts';
 export { deliveredToLine, foldField, messageId, receivedLine, returnPathLine } from './trace.ts';
 export { decodeWords, encodeWords } from './words.ts';

@@ -38,6 +38,8 @@ export function addComponents(responder: Responder, parts: Parts): void {
     cacheSize: () => smtpc.value.dnsCacheSize,
     clock,
   });
+  const preprocessor = dit.settings(preprocessorSettings);
+  const copyBounces = (): boolean => preprocessor.value.copyBounces;
   const mailDoors = (): Where[] => [policies.smtpd.value.smtp, policies.smtpd.value.submission, policies.smtpd.value.smtps].map(place);
 
   responder.add(
@@ -49,7 +51,7 @@ export function addComponents(responder: Responder, parts: Parts): void {
       clock,
       random,
       loopDetection: dit.settings(loopDetectionSettings),
-      settings: dit.settings(preprocessorSettings),
+      settings: preprocessor,
       log: logs('PreProcessor'),
     }),
     dit.settings(components.PREPROCESSOR),
@@ -62,6 +64,7 @@ export function addComponents(responder: Responder, parts: Parts): void {
       blobs,
       dit,
       settings: dit.settings(lmdaSettings),
+      copyBounces,
       mta,
       log: logs('LMDA'),
       clock,
@@ -80,6 +83,7 @@ export function addComponents(responder: Responder, parts: Parts): void {
       log: logs('SMTPC'),
       clock,
       random,
+      copyBounces,
       isOwn: (address, port) => isOwn(address, port, mailDoors()),
     }),
     dit.settings(components.SMTPC),

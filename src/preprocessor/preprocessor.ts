@@ -16,6 +16,7 @@ import {
   createWorker,
   type Deferral,
   type Filing,
+  isNotice,
   type Lease,
   type NewMessage,
   type Queue,
@@ -72,7 +73,14 @@ class Preprocessor implements Component {
     this.#random = random;
     const loops = createLoopDetection({ settings: needs.loopDetection, mta });
     this.#pipeline = new Pipeline(blobs, [loops, ...(needs.modules ?? [])]);
-    this.#reporter = createReporter({ blobs, clock, random, mta, newId: () => queue.newId() });
+    this.#reporter = createReporter({
+      blobs,
+      clock,
+      random,
+      mta,
+      newId: () => queue.newId(),
+      copyBounces: () => settings.value.copyBounces,
+    });
     this.#worker = createWorker({
       queue,
       name: 'INPUT',
@@ -138,14 +146,12 @@ class Preprocessor implements Component {
 
   async #reports({ message }: Lease, failed: readonly Failed[]): Promise<NewMessage[]> {
     if (failed.length === 0) return [];
-    const { mta, settings, log } = this.#needs;
+    const { mta, log } = this.#needs;
     const { postmaster } = mta.value;
     if (message.sender === '') {
       log.message(`${message.id}: not bounced, the message has the null sender (${failed[0]?.entry.text ?? ''})`);
-      // A report that fails on its way to the postmaster must not beget another.
-      const again = failed.some(({ entry }) => entry.address.toLowerCase() === postmaster.toLowerCase());
-      if (!settings.value.copyBounces || again || message.origin.protocol === 'report') return [];
-      return await this.#report(message, failed, postmaster);
+      // The reporter knows whether the postmaster gets it.
+      return await this.#report(message, failed, undefined);
     }
     const toSender = await this.#report(
       message,
@@ -196,7 +202,7 @@ class Preprocessor implements Component {
     });
     const news = held.filter(({ recipient }) => recipient.attempts + 1 === tries);
     if (news.length > 0) log.error(`${lease.message.id}: cannot be processed and is held; it is tried once a day`);
-    if (news.length === 0 || !notifyPostmaster || lease.message.origin.protocol === 'report') return { deferrals, notes: [] };
+    if (news.length === 0 || !notifyPostmaster || isNotice(lease.message)) return { deferrals, notes: [] };
     const text = [
       `The message ${lease.message.id} from <${lease.message.sender}> cannot be processed and is held in the input queue.`,
       'It is tried once a day. The log says what is wrong. Concerned:',
