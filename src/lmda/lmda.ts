@@ -39,6 +39,8 @@ export interface LmdaNeeds {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** The postmaster gets bounces that have no sender to go to. */
+  readonly copyBounces?: () => boolean;
 }
 
 const day = 86_400_000;
@@ -65,7 +67,8 @@ class Lmda implements Component {
     const { queue, blobs, clock, log, mta, random, settings } = needs;
     this.#needs = needs;
     this.#structures = new Structures(blobs);
-    this.#reporter = createReporter({ blobs, clock, random, mta, newId: () => queue.newId() });
+    const { copyBounces = () => false } = needs;
+    this.#reporter = createReporter({ blobs, clock, random, mta, newId: () => queue.newId(), copyBounces });
     this.#worker = createWorker({
       queue,
       name: 'LOCAL',
@@ -97,9 +100,14 @@ class Lmda implements Component {
     const others: { recipient: QueuedRecipient; judgement: Exclude<Judgement, { is: 'deliver' }> }[] = [];
     for (const recipient of recipients) {
       const size = lease.message.blob.size + prefixOf(lease, recipient).length;
-      const judgement = await judge(this.#needs, recipient, size, settings.value);
-      if (judgement.is === 'deliver') deliveries.push(await this.#delivery(lease, recipient, judgement.account));
-      else others.push({ recipient, judgement });
+      try {
+        const judgement = await judge(this.#needs, recipient, size, settings.value);
+        if (judgement.is === 'deliver') deliveries.push(await this.#delivery(lease, recipient, judgement.account));
+        else others.push({ recipient, judgement });
+      } catch (thrown) {
+        this.#needs.log.warning(`${lease.message.id}: ${recipient.address}: cannot be delivered now`, thrown);
+        others.push({ recipient, judgement: { is: 'defer', status: '4.3.0', text: asFault(thrown).say } });
+      }
     }
     await this.#deliver(lease, deliveries);
     const refused = others.map(({ recipient, judgement }) => ({ recipient, ...judgement }));
@@ -206,13 +214,16 @@ class Lmda implements Component {
     for (const { recipient, text } of deferred) log.message(`Deferred ${message.id} to ${recipient.address}: ${text}`);
   }
 
-  /** The whole lease failed before anything was committed for its later recipients. */
+  /** The rest of the lease waits. What was settled before the failure is not spoken of again, least of all to the sender. */
   async #failed(lease: Lease, thrown: unknown): Promise<void> {
-    this.#needs.log.warning(`${lease.message.id}: local delivery failed and is tried again`, thrown);
+    const { log, queue } = this.#needs;
+    log.warning(`${lease.message.id}: local delivery failed and is tried again`, thrown);
     const { say } = asFault(thrown);
+    const queued = new Set((await queue.get(lease.message.id))?.recipients.map(({ number }) => number));
+    const left = lease.recipients.filter(({ number }) => queued.has(number));
     await this.#refuse(
       lease,
-      lease.recipients.map((recipient) => ({ recipient, is: 'defer', status: '4.3.0', text: say })),
+      left.map((recipient) => ({ recipient, is: 'defer', status: '4.3.0', text: say })),
     );
   }
 }

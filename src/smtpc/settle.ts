@@ -32,17 +32,19 @@ export async function settle(lease: Lease, fates: Fates, needs: SettleNeeds): Pr
   const done: number[] = [];
   const deferred: Deferral[] = [];
   const notices: ReportEntry[] = [];
+  const lines: string[] = [];
   for (const [recipient, fate] of fates) {
     const judged = judge(lease, recipient, fate, now, needs);
     if (judged.notice) notices.push(judged.notice);
     if (judged.deferral) deferred.push(judged.deferral);
     else done.push(recipient.number);
-    needs.log.message(logLine(lease, recipient, fate, judged.deferral));
+    lines.push(logLine(lease, recipient, fate, judged.deferral));
   }
   const settled = needs.queue.settlePart(lease, { done, deferred });
   const report = notices.length > 0 ? await needs.reporter.report(message, notices) : undefined;
   if (report) await needs.keyValue.transact(join(settled, needs.queue.submitPart(report)), 'durable');
   else await needs.keyValue.transact(settled, done.length > 0 ? 'durable' : 'soon');
+  for (const line of lines) needs.log.message(line);
 }
 
 interface Judged {

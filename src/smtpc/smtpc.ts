@@ -21,7 +21,7 @@ import {
   systemClock,
 } from '../base/index.ts';
 import type { MtaPolicy } from '../dit/index.ts';
-import { createReporter, type Lease, type Queue, type Reporter } from '../queue/index.ts';
+import { createReporter, type Lease, leaseLost, type Queue, type Reporter } from '../queue/index.ts';
 import type { SettingsOf } from '../settings/index.ts';
 import type { Blobs, KeyValue } from '../storage/index.ts';
 import type { PeerSession, PhaseTimeouts } from './client.ts';
@@ -45,6 +45,8 @@ export interface SmtpcOptions {
   readonly random?: Random;
   /** Whether we ourselves listen there for mail: sending to it would be a loop. */
   readonly isOwn?: (address: string, port: number) => boolean;
+  /** The postmaster gets bounces that have no sender to go to. */
+  readonly copyBounces?: () => boolean;
 }
 
 /** Messages of a destination known to be down that are put off at one time. */
@@ -87,8 +89,8 @@ class Smtpc implements Component {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? Math.random;
-    const { blobs, mta, queue } = options;
-    this.#reporter = createReporter({ blobs, mta, clock: this.#clock, random: this.#random, newId: () => queue.newId() });
+    const { blobs, mta, queue, copyBounces = () => false } = options;
+    this.#reporter = createReporter({ blobs, mta, clock: this.#clock, random: this.#random, newId: () => queue.newId(), copyBounces });
   }
 
   async start(): Promise<void> {
@@ -212,10 +214,36 @@ class Smtpc implements Component {
     }
     await this.#settle(lease, all(lease.recipients, fate));
     const others = this.#abort.signal.aborted ? [] : await queue.lease('SMTPC', putOffAtOnce, { identifier: destination });
-    for (const other of others) await this.#settle(other, all(other.recipients, fate));
+    // One that cannot be settled must not keep the others.
+    for (const other of others) await this.#settle(other, all(other.recipients, fate)).catch((thrown) => this.#defect(other, thrown));
   }
 
+  /**
+   * What cannot be settled with all that belongs to it (the report cannot be made, say) is settled without: what the peer has taken is
+   * done and is never sent twice for a defect of ours, the rest waits.
+   */
   async #settle(lease: Lease, fates: Fates): Promise<void> {
+    const { queue, log } = this.#options;
+    try {
+      await this.#settleWhole(lease, fates);
+    } catch (thrown) {
+      if (leaseLost(thrown)) {
+        log.diagnostic(`${lease.message.id}: the lease does not hold any more`);
+        return;
+      }
+      log.error(`${lease.message.id}: what became of it could not be written down`, thrown);
+      const nextAttempt = this.#clock.now() + afterDefectMs;
+      const each = [...fates];
+      await queue.settle(lease, {
+        done: each.filter(([, { kind }]) => kind === 'sent').map(([{ number }]) => number),
+        deferred: each
+          .filter(([, { kind }]) => kind !== 'sent')
+          .map(([{ number }, fate]) => ({ number, nextAttempt, reason: fate.kind === 'sent' ? '' : fate.text })),
+      });
+    }
+  }
+
+  async #settleWhole(lease: Lease, fates: Fates): Promise<void> {
     const { keyValue, queue, log, settings } = this.#options;
     const value = settings.value;
     await settle(lease, fates, {

@@ -99,6 +99,37 @@ test('while the directory is away mail waits', async () => {
   expect(await one.inbox(bart)).toHaveLength(1);
 });
 
+test('one recipient the directory cannot tell about does not keep the others from getting theirs', async () => {
+  const one = await open();
+  const id = await one.submit(['anna@ima.com', 'bart@ima.com']);
+  await one.settle([one.preprocessor]);
+  one.dit.away.add(bart);
+  await one.settle([one.lmda]);
+  expect(await one.inbox(anna)).toHaveLength(1);
+  expect((await one.queue.get(id))?.recipients).toMatchObject([{ address: 'bart@ima.com', attempts: 1 }]);
+});
+
+test('a failure after days is not reported for those who have the message already', async () => {
+  const one = await open();
+  one.settings.lmda.set({ ...one.settings.lmda.value, disabled: 'defer' });
+  await one.submit(['anna@ima.com', 'bart@ima.com'], sample, { arrivedAt: one.clock.now() - 6 * 86_400_000 });
+  await one.settle([one.preprocessor]);
+  one.dit.change('bart@ima.com', { status: 'disabled' });
+  const { create } = one.blobs;
+  let failures = 0;
+  one.blobs.create = () => {
+    if (failures++ === 0) throw new Error('no room for the report');
+    return create.call(one.blobs);
+  };
+  await one.settle([one.lmda]);
+  expect(await one.inbox(anna)).toHaveLength(1);
+  await one.settle([one.preprocessor]);
+  const found = await reports(one);
+  expect(found).toHaveLength(1);
+  expect(found[0]).toContain('bart@ima.com');
+  expect(found[0]).not.toContain('anna@ima.com');
+});
+
 test('mail that could not be delivered for days is bounced', async () => {
   const one = await open();
   one.settings.lmda.set({ ...one.settings.lmda.value, disabled: 'defer' });

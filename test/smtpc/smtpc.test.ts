@@ -58,6 +58,23 @@ test('each recipient gets what the peer said about it', async () => {
   expect(notice?.text).toContain('text/rfc822-headers');
 });
 
+test('where the notice cannot be written down, what was sent is done with and the rest waits', async () => {
+  await begin({ reply: (verb, line) => (verb === 'RCPT' && line.includes('<no@') ? '550 5.1.1 no such user' : undefined) });
+  const { create } = world.blobs;
+  world.blobs.create = () => {
+    throw new Error('no room');
+  };
+  const id = await world.queued(['yes@dest.example', 'no@dest.example']);
+  await world.until(1, /^\[Error\]/);
+  world.blobs.create = create;
+  await world.smtpc.stop();
+  expect(world.logged.filter((line) => /^(Sent|Bounced)/.test(line))).toEqual([]);
+  expect((await world.queue.get(id))?.recipients).toMatchObject([
+    { address: 'no@dest.example', attempts: 1, nextAttempt: world.clock.now() + 60_000, reason: '550 5.1.1 no such user' },
+  ]);
+  expect(await world.notices()).toEqual([]);
+});
+
 test('after a transaction that failed the next message goes over the same session', async () => {
   await begin({ reply: (verb, line) => (verb === 'RCPT' && line.includes('<no@') ? '550 5.1.1 no such user' : undefined) });
   await world.smtpc.stop();
