@@ -29,6 +29,14 @@ export interface DataDirectory {
   close(): Promise<void>;
 }
 
+async function make(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw new Fault('unavailable', `the data directory cannot be made: ${(cause as Error).message}`, { cause });
+  }
+}
+
 /** The process that the file names; 0 when it cannot be told, undefined when there is none. */
 async function readHolder(path: string): Promise<number | undefined> {
   try {
@@ -117,7 +125,7 @@ export async function openDataDirectory(path: string, format = dataFormat, steps
   const recovered: string[] = [];
   const run = join(path, 'lock');
   const holderFile = join(path, 'holder');
-  await mkdir(run, { recursive: true, mode: 0o700 });
+  await make(run);
   const db = await lock(run, holderFile);
   try {
     const mode = (await stat(path)).mode & 0o777;
