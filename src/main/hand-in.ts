@@ -6,17 +6,17 @@
  * Spec: RFC 6409 §8; manual chapter 6, "SENDMAIL"
  */
 
-import { type Clock, Fault, type Live } from '../base/index.ts';
+import { type Clock, Fault, type Live, type Log } from '../base/index.ts';
 import type { MtaPolicy } from '../dit/index.ts';
 import {
   formatDate,
-  headerValue,
   LineEndNormalizer,
+  messageId,
+  missingFields,
   needs8bit,
   needsUtf8,
   normalizeAddress,
   receivedLine,
-  splitHeader,
 } from '../mail/index.ts';
 import type { Queue, QueueId } from '../queue/index.ts';
 import type { Blobs } from '../storage/index.ts';
@@ -37,7 +37,11 @@ export interface HandInOptions {
   readonly mta: Live<MtaPolicy>;
   /** Octets. 0 is no limit. */
   readonly maxSize: () => number;
+  /** Octets that must stay free where the queue is kept; 0 for none. */
+  readonly minFree: () => number;
+  readonly freeSpace: () => Promise<number>;
   readonly clock: Clock;
+  readonly log: Log;
 }
 
 const maxRecipients = 1_000;
@@ -50,6 +54,7 @@ export function createHandIn(options: HandInOptions): HandIn {
     const complete = (text: string): string => completed(text, options.mta.value.domain);
     if (recipients.length === 0) throw new Fault('malformed', 'no recipients');
     if (recipients.length > maxRecipients) throw new Fault('too-many', `at most ${maxRecipients} recipients`);
+    if (options.minFree() > 0 && (await options.freeSpace()) < options.minFree()) throw new Fault('busy', 'no room for mail at present');
     const from = sender === '' ? '' : complete(sender);
     const to = recipients.map(complete);
     const id = queue.newId();
@@ -68,14 +73,13 @@ export function createHandIn(options: HandInOptions): HandIn {
       };
       for await (const chunk of message) await take(lines.push(Buffer.from(chunk)));
       await take(lines.end());
-      const header = splitHeader(Buffer.concat(head));
-      const missing = ['message-id', 'date', 'from'].filter((name) => headerValue(header, name) === undefined);
       const host = options.mta.value.host;
-      const added: Readonly<Record<string, string>> = {
-        'message-id': `Message-ID: <${id}@${host}>\r\n`,
+      const added = {
+        'message-id': `Message-ID: ${messageId(id, host)}\r\n`,
         date: `Date: ${formatDate(arrivedAt)}\r\n`,
         from: from === '' ? '' : `From: ${from}\r\n`,
       };
+      const missing = missingFields(Buffer.concat(head), ['message-id', 'date', 'from'] as const);
       const trace = receivedLine({ by: host, with: 'local', id, date: arrivedAt });
       const smtputf8 = [from, ...to].some(needsUtf8);
       const blob = await writer.commit({ sender: from, recipients: to.slice(0, 100) });
@@ -84,13 +88,14 @@ export function createHandIn(options: HandInOptions): HandIn {
         sender: from,
         recipients: to.map((address) => ({ address })),
         blob,
-        prefix: trace + missing.map((name) => added[name] ?? '').join(''),
+        prefix: trace + missing.map((name) => added[name]).join(''),
         inputChannel: 'SMTPD',
         origin: { protocol: 'local' },
         smtputf8,
         eightBit,
         arrivedAt,
       });
+      options.log.message(`Received ${id} size: ${blob.size} from <${from}> to ${to.length} by sendmail`);
       return id;
     } catch (thrown) {
       await writer.abort();

@@ -128,7 +128,14 @@ async function build(
     queue: parts.queue,
     explain: (address, sender) => parts.router.route(address, { inputChannel: 'SMTPD', ...(sender === undefined ? {} : { sender }) }),
     status,
-    handIn: createHandIn({ ...parts, mta: parts.dit.mta, maxSize: () => smtpd.value.maxMessageSize, clock: systemClock }),
+    handIn: createHandIn({
+      ...parts,
+      mta: parts.dit.mta,
+      maxSize: () => smtpd.value.maxMessageSize,
+      minFree: () => smtpd.value.driveMin * 1_048_576,
+      clock: systemClock,
+      log: logs('Sendmail'),
+    }),
     log: logs('Control'),
   });
   onClose(() => control.close());

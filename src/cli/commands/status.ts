@@ -39,10 +39,23 @@ function print(status: ServerStatus): void {
   console.log('');
   printComponents(status.components);
   console.log('');
-  table(
-    ['queue', 'pending', 'deferred'],
-    status.queues.map((queue) => [queue.queue, String(queue.pending), String(queue.deferred)]),
-  );
+  table(['queue', 'pending', 'deferred', ''], queueRows(status));
+}
+
+/** The component that works a queue, where it is not called the same. */
+const workers: Readonly<Record<string, string>> = { INPUT: 'PREPROCESSOR', LOCAL: 'LMDA' };
+
+/** Queues that some component works, and those that hold mail all the same: it waits until one is there that does. */
+export function queueRows({ queues, components }: Pick<ServerStatus, 'queues' | 'components'>): string[][] {
+  const worked = (queue: string): boolean => components.some(({ name }) => name === (workers[queue] ?? queue));
+  return queues
+    .filter(({ queue, pending, deferred }) => worked(queue) || pending + deferred > 0)
+    .map(({ queue, pending, deferred }) => [
+      queue,
+      String(pending),
+      String(deferred),
+      worked(queue) ? '' : 'no component of this server works this queue',
+    ]);
 }
 
 function printComponents(components: readonly ComponentStatus[]): void {
