@@ -4,11 +4,18 @@
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 
-export MAILTREE_TEST_DATA=${MAILTREE_TEST_DATA:-../shared/data}
-packages=(ldap-utils swaks isync fetchmail curl strace python3 slapd postfix dovecot-core dovecot-lmtpd dovecot-imapd)
-programs=(ldapsearch ldapmodify ldapadd swaks mbsync fetchmail curl strace python3)
+# Postfix, Dovecot and slapd live there, and not everybody's path has it.
+PATH=$PATH:/usr/sbin:/sbin
+export PATH MAILTREE_TEST_DATA=${MAILTREE_TEST_DATA:-../shared/data}
+packages=(ldap-utils swaks isync fetchmail mutt curl openssl strace procps python3 python3-ldap libnet-ldap-perl libio-socket-ssl-perl
+  libnet-ssleay-perl slapd postfix dovecot-core dovecot-lmtpd dovecot-imapd dovecot-pop3d ca-certificates)
+programs=(ldapsearch ldapmodify ldapadd ldapwhoami swaks mbsync fetchmail mutt curl openssl strace postfix dovecot /usr/bin/python3 perl)
 
-missing() { for program in "${programs[@]}"; do command -v "$program" >/dev/null || echo "$program"; done; }
+missing() {
+  for program in "${programs[@]}"; do command -v "$program" >/dev/null || echo "$program"; done
+  /usr/bin/python3 -c 'import ldap' 2>/dev/null || echo python3-ldap
+  perl -MNet::LDAP -MIO::Socket::SSL -MNet::SSLeay -e 1 2>/dev/null || echo libnet-ldap-perl libio-socket-ssl-perl
+}
 
 if [ -n "$(missing)" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   export DEBIAN_FRONTEND=noninteractive
