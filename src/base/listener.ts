@@ -215,8 +215,11 @@ function createGate(options: ListenerOptions, clock: Clock): Gate {
         else perAddress.delete(address);
         if (open.size === 0) onEmpty?.();
       });
-      if (tlsServer) tlsServer.emit('connection', socket);
-      else hand(socket);
+      if (tlsServer) {
+        // Who leaves during the handshake is gone; half-open is a matter of the encrypted stream.
+        socket.allowHalfOpen = false;
+        tlsServer.emit('connection', socket);
+      } else hand(socket);
     },
     async empty(graceMs) {
       if (open.size === 0) return;
@@ -249,6 +252,7 @@ function createHandshaker(
     throw new Fault('unavailable', `${name}: the certificate or its key cannot be used`, { cause: thrown });
   }
   made.on('secureConnection', (socket) => {
+    socket.allowHalfOpen = options.halfOpen ?? false;
     socket.on('error', (error) => log.diagnostic(`${name}: ${peerAddress(socket)}: ${error.message}`));
     hand(socket);
   });

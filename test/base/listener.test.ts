@@ -252,6 +252,37 @@ test('plaintext sent to an implicit-TLS port never reaches the door', async () =
   await until(() => l.connections === 0);
 });
 
+test.each([
+  ['nothing', Buffer.alloc(0)],
+  ['a part of a handshake', Buffer.from('16030100a5010000a10303cb34ecb1e78163ba', 'hex')],
+])('who leaves an implicit-TLS port of a half-open door after %s is gone at once', async (_, sent) => {
+  const l = listener({ tls: constant(certificate('one.example')), halfOpen: true });
+  await l.start();
+  const stranger = client(portOf(l));
+  await until(() => l.connections === 1);
+  stranger.end(sent);
+  await until(() => l.connections === 0);
+});
+
+test('on an implicit-TLS port of a half-open door a client may end its half and still be answered', async () => {
+  const l = listener({
+    tls: constant(certificate('one.example')),
+    halfOpen: true,
+    onConnection: (socket) => {
+      let said = '';
+      socket.on('data', (chunk) => {
+        said += chunk;
+      });
+      socket.on('end', () => setImmediate(() => socket.end(`you said ${said}\r\n`)));
+    },
+  });
+  await l.start();
+  const secure = connectTls({ port: portOf(l), host: '127.0.0.1', rejectUnauthorized: false, allowHalfOpen: true } as never);
+  cleanups.push(() => secure.destroy());
+  secure.end('something');
+  expect(await line(secure)).toBe('you said something');
+});
+
 test('startTls fails with a fault when the peer sends rubbish or nothing', async () => {
   const faults: unknown[] = [];
   const clock = new ManualClock();
