@@ -238,3 +238,25 @@ test('whatever text a mailbox name holds, replies stay lines', async () => {
   expect(await client.reply('CREATE {6+}\r\na\r\nb c')).toMatch(/^(NO|BAD) [ -~]*$/);
   expect(await client.reply('DELETE "nothing \\" here"')).toMatch(/^NO \[NONEXISTENT\] [ -~]*$/);
 });
+
+test('patterns that would keep the server busy are refused, and others are answered', async () => {
+  const client = await user();
+  const long = `${'%a'.repeat(450)}%`;
+  expect(await client.reply(`LIST "" (${Array.from({ length: 8 }, () => long).join(' ')})`)).toMatch(/^BAD /);
+  expect(await client.reply(`LIST "${'x'.repeat(900)}" (${Array.from({ length: 8 }, (_, n) => `${n}*`).join(' ')})`)).toMatch(/^BAD /);
+  expect((await client.ok('LIST "" (INB* "%ent" nothing)')).join('\n')).toMatch(/"INBOX"[\s\S]*"Sent"/);
+  expect(await client.ok('LSUB "" INBOX')).toHaveLength(1);
+});
+
+test('a search of many keys finds what it should', async () => {
+  const client = await user();
+  await client.append('INBOX', 'From: fred@jade.net\r\nSubject: one\r\nX-Tag: deep\r\n\r\nbody\r\n');
+  await client.append('INBOX', 'From: jane@jade.net\r\nSubject: two\r\n\r\nbody\r\n');
+  await client.ok('SELECT INBOX');
+  const keys = (count: number, ...some: string[]): string => Array.from({ length: count }, (_, n) => some[n % some.length]).join(' ');
+  await client.ok('SEARCH RETURN (SAVE) SUBJECT one');
+  expect(
+    await client.ok(`SEARCH ${keys(300, '1:*', '$', '1,2', 'FROM fred', 'HEADER X-Tag deep', 'SUBJECT one', 'NOT TEXT jane')}`),
+  ).toContain('* SEARCH 1');
+  expect(await client.reply(`SEARCH ${keys(1001, '1:*')}`)).toMatch(/^BAD /);
+});

@@ -4,7 +4,12 @@ import { loggedIn } from '../command.ts';
 import { listLine, list as listNames, lsub as subscribedNames } from '../list/names.ts';
 import { readListArguments } from '../list/select-options.ts';
 import { statusLine } from '../list/status-items.ts';
+import { pace } from '../pace.ts';
 import { ok } from '../session.ts';
+
+/** Matching a name takes time in proportion to the patterns. */
+const paceOf = (patterns: readonly string[]) =>
+  pace(Math.max(1, Math.floor(10_000 / patterns.reduce((sum, { length }) => sum + length, 1))));
 
 export const list = loggedIn({
   name: 'LIST',
@@ -18,7 +23,11 @@ export const list = loggedIn({
     }
     if (wanted.status.includes('HIGHESTMODSEQ')) session.enabled.add('CONDSTORE');
     const [mailboxes, subscriptions] = await Promise.all([store.mailboxes(account.id), store.subscriptions(account.id)]);
-    for (const { line, info } of listNames(mailboxes, subscriptions, wanted)) {
+    const step = paceOf(wanted.patterns);
+    for (const listed of listNames(mailboxes, subscriptions, wanted)) {
+      await step();
+      if (!listed) continue;
+      const { line, info } = listed;
       out.text(line);
       if (info?.selectable && wanted.status.length > 0) out.text(await statusLine(store, account.id, info, wanted.status));
       await out.room();
@@ -42,7 +51,10 @@ export const lsub = loggedIn({
       return ok('LSUB completed');
     }
     const [mailboxes, subscriptions] = await Promise.all([store.mailboxes(account.id), store.subscriptions(account.id)]);
+    const step = paceOf([pattern]);
     for (const line of subscribedNames(mailboxes, subscriptions, pattern)) {
+      await step();
+      if (line === undefined) continue;
       out.text(line);
       await out.room();
     }

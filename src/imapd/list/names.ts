@@ -25,8 +25,12 @@ export function listLine(command: 'LIST' | 'LSUB', attributes: readonly string[]
   return `* ${command} (${attributes.join(' ')}) "/" ${quote(encodeUtf7(name))}${extra}\r\n`;
 }
 
-/** LIST in all its forms. */
-export function* list(mailboxes: readonly MailboxInfo[], subscriptions: readonly string[], wanted: ListArguments): Generator<Listed> {
+/** LIST in all its forms. Undefined stands for a name that is not listed, so that whoever walks over them can rest. */
+export function* list(
+  mailboxes: readonly MailboxInfo[],
+  subscriptions: readonly string[],
+  wanted: ListArguments,
+): Generator<Listed | undefined> {
   const existing = new Map(mailboxes.map((info) => [info.name, info]));
   const subscribed = new Set(subscriptions);
   const parents = ancestorsOfAll(existing.keys());
@@ -36,9 +40,12 @@ export function* list(mailboxes: readonly MailboxInfo[], subscriptions: readonly
   for (const name of names) {
     const info = existing.get(name);
     const hasSubscribedBelow = subscribedParents.has(name);
-    if (wanted.subscribed && !subscribed.has(name) && !hasSubscribedBelow) continue;
-    if (wanted.special && (info?.specialUse.length ?? 0) === 0) continue;
-    if (!matchers.some((matches) => matches(name))) continue;
+    const chosen =
+      (!wanted.subscribed || subscribed.has(name) || hasSubscribedBelow) && (!wanted.special || (info?.specialUse.length ?? 0) > 0);
+    if (!chosen || !matchers.some((matches) => matches(name))) {
+      yield undefined;
+      continue;
+    }
     const attributes = [
       ...(info ? (info.selectable ? [] : ['\\Noselect']) : ['\\NonExistent']),
       parents.has(name) ? '\\HasChildren' : '\\HasNoChildren',
@@ -49,14 +56,17 @@ export function* list(mailboxes: readonly MailboxInfo[], subscriptions: readonly
   }
 }
 
-/** LSUB: subscribed names, and for a pattern with `%` the levels above those it does not reach. */
-export function* lsub(mailboxes: readonly MailboxInfo[], subscriptions: readonly string[], pattern: string): Generator<string> {
+/** LSUB: subscribed names, and for a pattern with `%` the levels above those it does not reach. Undefined as with `list`. */
+export function* lsub(mailboxes: readonly MailboxInfo[], subscriptions: readonly string[], pattern: string): Generator<string | undefined> {
   const existing = new Map(mailboxes.map((info) => [info.name, info]));
   const subscribed = new Set(subscriptions);
   const matches = compilePattern(pattern);
   const above = pattern.includes('%') ? ancestorsOfAll(subscribed) : new Set<string>();
   for (const name of new Set([...subscribed, ...above])) {
-    if (!matches(name)) continue;
+    if (!matches(name)) {
+      yield undefined;
+      continue;
+    }
     const shown = subscribed.has(name) && (existing.get(name)?.selectable ?? true);
     yield listLine('LSUB', shown ? [] : ['\\Noselect'], name);
   }

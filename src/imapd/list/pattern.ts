@@ -17,10 +17,11 @@ export function compilePattern(pattern: string): Matcher {
 /** `states[i]`: the first i parts of the pattern match what was read so far. */
 function matches(parts: readonly string[], name: string): boolean {
   let states = new Uint8Array(parts.length + 1);
+  let next = new Uint8Array(parts.length + 1);
   states[0] = 1;
   close(states, parts);
   for (const c of name) {
-    const next = new Uint8Array(parts.length + 1);
+    next.fill(0);
     for (let i = 0; i < parts.length; i++) {
       if (!states[i]) continue;
       const part = parts[i];
@@ -28,7 +29,7 @@ function matches(parts: readonly string[], name: string): boolean {
       else if (part === c) next[i + 1] = 1;
     }
     close(next, parts);
-    states = next;
+    [states, next] = [next, states];
   }
   return states[parts.length] === 1;
 }

@@ -15,6 +15,8 @@ export interface ListArguments {
 }
 
 const mostPatterns = 32;
+/** Characters of all patterns, the reference repeated for each. */
+const longestPatterns = 4000;
 const mostOptions = 10;
 const selections = ['SUBSCRIBED', 'REMOTE', 'RECURSIVEMATCH', 'SPECIAL-USE'];
 
@@ -31,6 +33,7 @@ export function readListArguments(args: Cursor): ListArguments {
   args.space();
   const several = args.peek() === '(';
   const patterns = several ? args.list(mostPatterns, () => args.listMailbox()) : [args.listMailbox()];
+  if (patterns.reduce((sum, pattern) => sum + reference.length + pattern.length, 0) > longestPatterns) args.fail('shorter patterns');
   const returns = args.take(' ') ? readReturn(args) : { options: [], status: [] };
   return {
     subscribed: selection.includes('SUBSCRIBED'),

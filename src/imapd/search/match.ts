@@ -5,29 +5,32 @@
  * Spec: RFC 3501 §6.4.4
  */
 
-import type { Envelope } from '../../mail/index.ts';
 import type { StoredMessage } from '../../store/index.ts';
-import { positions, type Runs } from '../mailbox/runs.ts';
+import type { Runs } from '../mailbox/runs.ts';
 import type { SelectedMailbox } from '../mailbox/selected.ts';
 import type { DayRelation, SearchKey } from './keys.ts';
-import { addressText, type MessageText } from './message-text.ts';
-import { decodeWords, fold } from './text.ts';
+import type { EnvelopeTextField, MessageText } from './message-text.ts';
 
 const dayMs = 86_400_000;
 
 export interface Scope {
   readonly mailbox: SelectedMailbox;
-  /** Resolved sets, each as a flag per position. */
-  readonly members: ReadonlyMap<SearchKey, Uint8Array>;
+  /** Resolved sets. */
+  readonly members: ReadonlyMap<SearchKey, Runs>;
   /** Milliseconds since 1970. */
   readonly now: number;
 }
 
-/** A set as a flag per position. */
-export function membership(runs: Runs, length: number): Uint8Array {
-  const out = new Uint8Array(length);
-  for (const position of positions(runs)) out[position] = 1;
-  return out;
+/** Whether one of the runs, which ascend, has this position. */
+function within(runs: Runs, position: number): boolean {
+  let low = 0;
+  let high = runs.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (runs[middle]![1] <= position) low = middle + 1;
+    else high = middle;
+  }
+  return low < runs.length && runs[low]![0] <= position;
 }
 
 export function known(key: SearchKey, scope: Scope, position: number): boolean | undefined {
@@ -46,7 +49,7 @@ export function known(key: SearchKey, scope: Scope, position: number): boolean |
     case 'recent':
       return scope.mailbox.isRecent(table.uid(position));
     case 'set':
-      return scope.members.get(key)?.[position] === 1;
+      return within(scope.members.get(key) ?? [], position);
     case 'larger':
       return table.size(position) > key.octets;
     case 'smaller':
@@ -92,12 +95,13 @@ export async function matches(key: SearchKey, scope: Scope, position: number, me
       return day !== undefined && relates(day, key.relation, key.day);
     }
     case 'address':
-      return fold(addressText(message.structure.envelope[key.field])).includes(key.text);
+      return text.addresses(key.field).includes(key.text);
     case 'subject':
-      return fold(decodeWords(message.structure.envelope.subject ?? '')).includes(key.text);
+      return text.envelopeText('subject').includes(key.text);
     case 'header': {
-      const stored = envelopeField(message.structure.envelope, key.name);
-      return stored === undefined ? text.headerHas(key.name, key.text) : stored !== null && fold(decodeWords(stored)).includes(key.text);
+      const field = envelopeFields[key.name];
+      if (field === undefined) return text.headerHas(key.name, key.text);
+      return message.structure.envelope[field] !== null && text.envelopeText(field).includes(key.text);
     }
     case 'body':
       return text.bodyHas(key.text);
@@ -108,12 +112,12 @@ export async function matches(key: SearchKey, scope: Scope, position: number, me
   }
 }
 
-/** Fields the structure keeps verbatim; undefined for others. */
-function envelopeField(envelope: Envelope, name: string): string | null | undefined {
-  if (name === 'subject') return envelope.subject;
-  if (name === 'message-id') return envelope.messageId;
-  return name === 'in-reply-to' ? envelope.inReplyTo : undefined;
-}
+/** Fields the structure keeps verbatim. */
+const envelopeFields: Readonly<Record<string, EnvelopeTextField>> = Object.assign(Object.create(null), {
+  subject: 'subject',
+  'message-id': 'messageId',
+  'in-reply-to': 'inReplyTo',
+});
 
 const dateField = /(\d{1,2})\s+([A-Za-z]{3})[a-z]*\s+(\d{2,4})/;
 const monthNames = 'janfebmaraprmayjunjulaugsepoctnovdec';

@@ -2,17 +2,20 @@
  * The words of one message, for SEARCH: header fields and text parts, decoded.
  *
  * Promise: a header is read once and up to a bound; text parts are read and decoded in chunks, each part up to a bound, and
- * others have their turn in between. Whatever cannot be decoded is compared as it is.
+ * others have their turn in between. What is decoded and folded is kept while the message is looked at, so that many keys cost little more
+ * than one. Whatever cannot be decoded is compared as it is.
  * Spec: RFC 3501 §6.4.4 "BODY", "HEADER", "TEXT"; RFC 2047, RFC 2045 §6
  */
 
 import { type EnvelopeAddress, type MimePart, splitHeader, fieldValue as textOf } from '../../mail/index.ts';
 import type { Store, StoredMessage } from '../../store/index.ts';
 import { pace } from '../pace.ts';
+import type { AddressField } from './keys.ts';
 import { charsetDecoder, decodeWords, Finder, fold } from './text.ts';
 import { transferDecoder } from './transfer.ts';
 
-type HeaderFields = ReturnType<typeof splitHeader>['fields'];
+type HeaderFields = readonly { readonly name: string; readonly value: string }[];
+export type EnvelopeTextField = 'subject' | 'messageId' | 'inReplyTo';
 
 const longestHeader = 1024 * 1024;
 const longestText = 16 * 1024 * 1024;
@@ -22,16 +25,36 @@ export class MessageText {
   readonly #store: Pick<Store, 'read' | 'stream'>;
   readonly #message: StoredMessage;
   #fields: HeaderFields | undefined;
+  readonly #kept = new Map<AddressField | EnvelopeTextField, string>();
 
   constructor(store: Pick<Store, 'read' | 'stream'>, message: StoredMessage) {
     this.#store = store;
     this.#message = message;
   }
 
+  /** Folded; empty where there is none. */
+  addresses(field: AddressField): string {
+    return this.#keep(field, () => addressText(this.#message.structure.envelope[field]));
+  }
+
+  /** Folded; empty where there is none. */
+  envelopeText(field: EnvelopeTextField): string {
+    return this.#keep(field, () => decodeWords(this.#message.structure.envelope[field] ?? ''));
+  }
+
+  #keep(field: AddressField | EnvelopeTextField, make: () => string): string {
+    let text = this.#kept.get(field);
+    if (text === undefined) {
+      text = fold(make());
+      this.#kept.set(field, text);
+    }
+    return text;
+  }
+
   /** Needles are folded; an empty one asks whether the field is there. `name` is lower-case. */
   async headerHas(name: string, needle: string): Promise<boolean> {
     const fields = await this.#header();
-    return fields.some((field) => field.name.toLowerCase() === name && fold(decodeWords(textOf(field))).includes(needle));
+    return fields.some((field) => field.name === name && field.value.includes(needle));
   }
 
   async wholeHeaderHas(needle: string): Promise<boolean> {
@@ -54,7 +77,7 @@ export class MessageText {
   async #header(): Promise<HeaderFields> {
     if (!this.#fields) {
       const end = this.#offset(this.#message.structure.root.bodyStart);
-      this.#fields = splitHeader(await this.#store.read(this.#message, 0, Math.min(end, longestHeader))).fields;
+      this.#fields = foldedFields(await this.#store.read(this.#message, 0, Math.min(end, longestHeader)));
     }
     return this.#fields;
   }
@@ -62,7 +85,7 @@ export class MessageText {
   async #innerHeaderHas(root: MimePart, needle: string): Promise<boolean> {
     const start = this.#offset(root.headerStart);
     const octets = await this.#store.read(this.#message, start, Math.min(this.#offset(root.bodyStart), start + longestHeader));
-    return fieldsHave(splitHeader(octets).fields, needle);
+    return fieldsHave(foldedFields(octets), needle);
   }
 
   async #partHas(part: MimePart, needle: string): Promise<boolean> {
@@ -86,12 +109,17 @@ export class MessageText {
 }
 
 /** Addresses as people write them. */
-export function addressText(addresses: readonly EnvelopeAddress[]): string {
+function addressText(addresses: readonly EnvelopeAddress[]): string {
   return addresses
     .map(({ name, mailbox, host }) => `${decodeWords(name ?? '')} <${mailbox ?? ''}${host === null ? '' : `@${host}`}>`)
     .join(', ');
 }
 
+/** Names and values, decoded and folded. */
+function foldedFields(header: Uint8Array): HeaderFields {
+  return splitHeader(header).fields.map((field) => ({ name: field.name.toLowerCase(), value: fold(decodeWords(textOf(field))) }));
+}
+
 function fieldsHave(fields: HeaderFields, needle: string): boolean {
-  return fields.some((field) => fold(decodeWords(`${field.name}: ${textOf(field)}`)).includes(needle));
+  return fields.some(({ name, value }) => `${name}: ${value}`.includes(needle));
 }
