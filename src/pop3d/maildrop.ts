@@ -82,7 +82,7 @@ export class Maildrop {
   /** The octets of a message; undefined when somebody removed it meanwhile. */
   async octets(entry: IndexEntry): Promise<AsyncIterable<Uint8Array> | undefined> {
     const { store } = this.#services;
-    const message = await store.message(this.account.uuid, this.#mailbox, entry.uid);
+    const message = await store.source(this.account.uuid, this.#mailbox, entry.uid);
     return message && store.stream(message);
   }
 

@@ -5,9 +5,7 @@
  */
 
 import type { Blobs } from '../storage/index.ts';
-import type { StoredMessage } from './port.ts';
-
-type Source = Pick<StoredMessage, 'blob' | 'prefix'>;
+import type { MessageSource } from './port.ts';
 
 interface Slice {
   /** The wanted octets of the prefix. */
@@ -17,7 +15,7 @@ interface Slice {
   readonly end: number;
 }
 
-function slice({ blob, prefix }: Source, start = 0, end = Number.POSITIVE_INFINITY): Slice {
+function slice({ blob, prefix }: MessageSource, start = 0, end = Number.POSITIVE_INFINITY): Slice {
   const front = Buffer.from(prefix);
   const from = Math.max(0, start);
   return {
@@ -27,14 +25,14 @@ function slice({ blob, prefix }: Source, start = 0, end = Number.POSITIVE_INFINI
   };
 }
 
-export async function read(blobs: Blobs, source: Source, start?: number, end?: number): Promise<Uint8Array> {
+export async function read(blobs: Blobs, source: MessageSource, start?: number, end?: number): Promise<Uint8Array> {
   const wanted = slice(source, start, end);
   if (wanted.end <= wanted.start) return wanted.prefix;
   const bytes = await blobs.read(source.blob.id, wanted.start, wanted.end);
   return wanted.prefix.length === 0 ? bytes : Buffer.concat([wanted.prefix, bytes]);
 }
 
-export async function* stream(blobs: Blobs, source: Source, start?: number, end?: number): AsyncGenerator<Uint8Array> {
+export async function* stream(blobs: Blobs, source: MessageSource, start?: number, end?: number): AsyncGenerator<Uint8Array> {
   const wanted = slice(source, start, end);
   if (wanted.prefix.length > 0) yield wanted.prefix;
   if (wanted.end > wanted.start) yield* blobs.stream(source.blob.id, wanted.start, wanted.end);

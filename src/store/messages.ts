@@ -10,7 +10,7 @@ import type { Key } from '../storage/index.ts';
 import { chunkOf } from './chunk.ts';
 import type { Context } from './context.ts';
 import { chunkKey, messageKey, structureKey } from './keys.ts';
-import type { AccountId, MailboxId, StoredMessage, Uid } from './port.ts';
+import type { AccountId, MailboxId, MessageSource, StoredMessage, Uid } from './port.ts';
 import { decodeMessage, type MessageRecord } from './records.ts';
 import { entries } from './views.ts';
 import { fromJson, jsonBytes } from './wire.ts';
@@ -29,6 +29,11 @@ export async function messages(
     for (const message of await someMessages(ctx, account, mailbox, uids.slice(at, at + messagesAtOnce))) found.push(message);
   }
   return found;
+}
+
+export async function source(ctx: Context, account: AccountId, mailbox: MailboxId, uid: Uid): Promise<MessageSource | undefined> {
+  const bytes = await ctx.keyValue.get(messageKey(account, mailbox, uid));
+  return bytes && decodeMessage(bytes);
 }
 
 async function someMessages(

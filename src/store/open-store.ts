@@ -16,7 +16,7 @@ import { changeFlags } from './flag-changes.ts';
 import { Housekeeping } from './housekeeping.ts';
 import { inboxId } from './keys.ts';
 import { MailboxNames } from './mailbox-names.ts';
-import { messages } from './messages.ts';
+import { messages, source } from './messages.ts';
 import { knownName } from './names.ts';
 import type { Store } from './port.ts';
 import { type StoreSettings, storeSettings } from './settings.ts';
@@ -75,6 +75,7 @@ export async function openStore(options: StoreOptions): Promise<OpenStore> {
     claimRecent: (account, mailbox) => claimRecent(ctx, account, mailbox),
     message: async (account, mailbox, uid) => (await messages(ctx, account, mailbox, [uid]))[0],
     messages: (account, mailbox, uids) => messages(ctx, account, mailbox, uids),
+    source: (account, mailbox, uid) => source(ctx, account, mailbox, uid),
     read: (message, start, end) => read(blobs, message, start, end),
     stream: (message, start, end) => stream(blobs, message, start, end),
     deliverPart: (account, message, how) => deliverPart(ctx, account, message, how),

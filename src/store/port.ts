@@ -49,9 +49,13 @@ export interface IndexEntry {
   readonly internalDate: number;
 }
 
-export interface StoredMessage extends IndexEntry {
+/** A message's octets: prefix, then the blob's bytes. */
+export interface MessageSource {
   readonly blob: BlobInfo;
   readonly prefix: string;
+}
+
+export interface StoredMessage extends IndexEntry, MessageSource {
   readonly structure: MessageStructure;
 }
 
@@ -114,9 +118,11 @@ export interface Store {
 
   message(account: AccountId, mailbox: MailboxId, uid: Uid): Promise<StoredMessage | undefined>;
   messages(account: AccountId, mailbox: MailboxId, uids: readonly Uid[]): Promise<(StoredMessage | undefined)[]>;
+  /** Only where a message's octets are, for `read` and `stream`: costs one record. */
+  source(account: AccountId, mailbox: MailboxId, uid: Uid): Promise<MessageSource | undefined>;
   /** Octets of prefix + bytes from `start` to `end`. */
-  read(message: Pick<StoredMessage, 'blob' | 'prefix'>, start?: number, end?: number): Promise<Uint8Array>;
-  stream(message: Pick<StoredMessage, 'blob' | 'prefix'>, start?: number, end?: number): AsyncIterable<Uint8Array>;
+  read(message: MessageSource, start?: number, end?: number): Promise<Uint8Array>;
+  stream(message: MessageSource, start?: number, end?: number): AsyncIterable<Uint8Array>;
 
   /**
    * Puts a message into a mailbox (INBOX by default); joined by LMDA with the queue's completion. `deliveryId` makes it refuse

@@ -48,6 +48,7 @@ export function storeContract(open: () => Promise<Bench>): void {
       const { mailbox, uid } = await bench.keyValue.transact(part, 'durable');
       const stored = await store.message(account, mailbox, uid);
       expect(stored).toMatchObject({ uid, flags: ['$Work', '\\Flagged'], prefix, size: Buffer.byteLength(prefix + text) });
+      expect(await store.source(account, mailbox, uid)).toEqual({ blob: stored!.blob, prefix });
       const whole = Buffer.from(prefix + text);
       for (const [start, end] of [
         [0, whole.length],
@@ -389,6 +390,7 @@ export function storeContract(open: () => Promise<Bench>): void {
       expect(await store.expunge(account, inbox, [2, 4, 256])).toEqual([2, 256]);
       expect(await store.expunge(account, inbox)).toEqual([1, 3, 255, 257, 600]);
       expect(await store.expunge(account, inbox)).toEqual([]);
+      expect(await store.source(account, inbox, 2)).toBeUndefined();
       await store.remove(account, inbox, [4, 4, 1, 9999]);
       expect((await store.mailbox(account, 'INBOX'))!).toMatchObject({ messages: 592, deleted: 0, uidNext: 601 });
       await expect(store.expunge(account, 99)).rejects.toMatchObject({ kind: 'not-found' });

@@ -27,9 +27,9 @@ export function memoryStore(texts: readonly string[]): MemoryStore {
     async index() {
       return [...messages].map(([uid, bytes]) => entry(uid, bytes));
     },
-    async message(_account: string, _mailbox: number, uid: number) {
+    async source(_account: string, _mailbox: number, uid: number) {
       const bytes = messages.get(uid);
-      return bytes && { ...entry(uid, bytes), blob: { id: String(uid), size: bytes.length }, prefix: '' };
+      return bytes && { blob: { id: String(uid), size: bytes.length }, prefix: '' };
     },
     async *stream({ blob }: { blob: { id: string } }) {
       const bytes = messages.get(Number(blob.id))!;
