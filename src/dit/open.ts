@@ -157,8 +157,9 @@ class DitView implements OpenDit {
     const address = name.includes('@') ? name : `${name}@${this.mta.value.domain}`;
     const recipient = await this.recipient(address);
     try {
-      // An unknown name costs the same work as a wrong password, so that a stranger cannot tell them apart by time.
-      const dn = recipient?.login ? parseDn(recipient.dn) : this.#entryName('cn=nobody');
+      // An unknown name costs the same work as a wrong password and is slowed down like an account of its own, so that a
+      // stranger cannot tell them apart by time, nor by what failures with other names led to.
+      const dn = recipient?.login ? parseDn(recipient.dn) : this.#nobody(address);
       await this.#options.directory.authenticate(dn, password, from);
     } catch (thrown) {
       if (thrown instanceof DirectoryFault && (thrown.result === 'invalidCredentials' || thrown.result === 'unwillingToPerform'))
@@ -200,6 +201,12 @@ class DitView implements OpenDit {
     server.onChange(() => live.set(read()));
     mta.onChange(() => live.set(read()));
     return live;
+  }
+
+  #nobody(address: string): Dn {
+    return this.#options.systemBase
+      .child([{ type: 'cn', value: 'nobody' }])
+      .child([{ type: 'cn', value: address.toLowerCase().slice(0, 256) }]);
   }
 
   #entryName(relative: string): Dn {

@@ -1,6 +1,8 @@
 /** What journeys talk to a whole server with: a line dialog of no opinion, and independent clients for everything else. */
 
+import { request } from 'node:http';
 import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { ImapFlow } from 'imapflow';
 import { Attribute, Change, Client } from 'ldapts';
 import { adminDn, adminPassword, type Door, password } from './server.ts';
@@ -67,13 +69,13 @@ export class Dialog {
 
   /** Says a line and returns the SMTP reply. */
   async say(line: string): Promise<string> {
-    this.socket.write(`${line}\r\n`, 'latin1');
+    this.socket.write(`${line}\r\n`);
     return this.reply();
   }
 
   /** Says a line and returns everything up to what matches. */
   async ask(line: string, pattern: RegExp): Promise<string> {
-    this.socket.write(`${line}\r\n`, 'latin1');
+    this.socket.write(`${line}\r\n`);
     return this.until(pattern);
   }
 
@@ -198,4 +200,18 @@ export async function ldapAdministrator(files: Ports): Promise<Client> {
 /** One modification for ldapts; no values deletes the attribute. */
 export function change(operation: 'add' | 'delete' | 'replace', type: string, ...values: string[]): Change {
   return new Change({ operation, modification: new Attribute({ type, values }) });
+}
+
+/** The control socket's answer to a request of the command line. */
+export function control<T>(files: { readonly dir: string }, path: string, method: 'GET' | 'POST' = 'GET'): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const call = request({ socketPath: join(files.dir, 'data', 'run', 'control'), method, path }, (response) => {
+      let text = '';
+      response.setEncoding('utf8').on('data', (chunk) => {
+        text += chunk;
+      });
+      response.on('end', () => resolve(JSON.parse(text) as T));
+    });
+    call.once('error', reject).end();
+  });
 }
