@@ -5,9 +5,8 @@
  * Spec: RFC 3501, RFC 8314 §3.2
  */
 
-import type { Socket } from 'node:net';
-import type { SecureContextOptions, TLSSocket } from 'node:tls';
-import { type Clock, type Component, createListener, type Listener, type Live, type Log, type Place } from '../base/index.ts';
+import type { SecureContextOptions } from 'node:tls';
+import { type Clock, type Component, createSessionDoor, type Listener, type Live, type Log, type Place } from '../base/index.ts';
 import type { Dit } from '../dit/index.ts';
 import type { Blobs } from '../storage/index.ts';
 import type { Store } from '../store/index.ts';
@@ -37,58 +36,30 @@ export interface Imapd extends Component {
   readonly sessions: number;
 }
 
-const graceMs = 5_000;
-
 export function createImapd(options: ImapdOptions): Imapd {
-  const { settings, log, clock, tls } = options;
-  const open = new Set<Connection>();
+  const { settings, log, clock, tls, listeners } = options;
   const services: Services = { ...options, canStartTls: () => tls.value !== undefined };
-  let stopping = false;
-
-  const serve = (socket: Socket | TLSSocket, encrypted: boolean): void => {
-    const connection = new Connection({ services, socket, encrypted, certificate: tls, log });
-    open.add(connection);
-    void connection.serve().finally(() => open.delete(connection));
-    if (stopping) connection.stop('server is shutting down');
-  };
-  const listener = (name: string, where: Live<Place>, encrypted: boolean): Listener =>
-    createListener({
-      name,
-      where,
-      ...(encrypted ? { tls } : {}),
-      ...(options.admits ? { admits: options.admits } : {}),
-      maxConnections: () => settings.value.maxSessions,
-      maxPerAddress: () => settings.value.maxSessionsPerAddress,
-      onConnection: (socket) => serve(socket, encrypted),
-      onSurplus: (socket) => socket.write('* BYE [LIMIT] too many connections, please try again later\r\n'),
-      halfOpen: true,
-      log,
-      clock,
-    });
-  const imap = listener('IMAPD', options.listeners.imap, false);
-  const imaps = listener('IMAPD (TLS)', options.listeners.imaps, true);
-
-  return {
+  const door = createSessionDoor({
     name: 'IMAPD',
-    async start() {
-      stopping = false;
-      await imap.start();
-      try {
-        await imaps.start();
-      } catch (thrown) {
-        await imap.stop(0);
-        throw thrown;
-      }
+    listeners: { plain: listeners.imap, tls: listeners.imaps },
+    certificate: tls,
+    limits: () => settings.value,
+    ...(options.admits ? { admits: options.admits } : {}),
+    surplus: '* BYE [LIMIT] too many connections, please try again later\r\n',
+    open: (socket, encrypted) => new Connection({ services, socket, encrypted, certificate: tls, log }),
+    log,
+    clock,
+  });
+  return {
+    name: door.name,
+    start: door.start,
+    stop: door.stop,
+    addresses() {
+      const { plain: imap, tls: imaps } = door.addresses();
+      return { imap, imaps };
     },
-    async stop() {
-      stopping = true;
-      const stopped = Promise.all([imap.stop(graceMs), imaps.stop(graceMs)]);
-      for (const connection of open) connection.stop('server is shutting down');
-      await stopped;
-    },
-    addresses: () => ({ imap: imap.address(), imaps: imaps.address() }),
     get sessions() {
-      return open.size;
+      return door.sessions;
     },
   };
 }

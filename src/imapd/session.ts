@@ -5,7 +5,7 @@
  * Spec: RFC 3501 §3
  */
 
-import type { Clock, Live } from '../base/index.ts';
+import { type Clock, isLoopback, type Live } from '../base/index.ts';
 import type { Dit } from '../dit/index.ts';
 import type { Blobs } from '../storage/index.ts';
 import type { AccountId, Store } from '../store/index.ts';
@@ -89,10 +89,6 @@ export function mayLogIn(session: Pick<Session, 'peer' | 'settings'>): boolean {
   if (session.peer.encrypted) return true;
   const choice = session.settings.value.plaintextLogin;
   return choice === 'always' || (choice === 'loopback' && isLoopback(session.peer.address));
-}
-
-export function isLoopback(address: string): boolean {
-  return address === '' || address === '::1' || address.startsWith('127.');
 }
 
 export function ok(text: string, more: Partial<Completion> = {}): Completion {

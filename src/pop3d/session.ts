@@ -4,7 +4,7 @@
  * A command never touches the socket. Spec: RFC 1939 §3 (states)
  */
 
-import type { Clock, Live } from '../base/index.ts';
+import { type Clock, isLoopback, type Live } from '../base/index.ts';
 import type { Dit } from '../dit/index.ts';
 import type { Store } from '../store/index.ts';
 import type { Maildrop } from './maildrop.ts';
@@ -51,10 +51,6 @@ export interface Reply {
 
 export const ok = (text: string, more: Partial<Reply> = {}): Reply => ({ ok: true, text, ...more });
 export const err = (text: string, code?: string): Reply => ({ ok: false, text, ...(code ? { code } : {}) });
-
-export function isLoopback(address: string): boolean {
-  return address === '' || address === '::1' || /^127\./.test(address);
-}
 
 /** Whether a password may be taken over this connection. RFC 2595 §2.3 */
 export function mayLogIn({ peer, settings }: Session): boolean {
