@@ -6,7 +6,8 @@
  */
 
 import { type Clock, Fault, type Log, type Random } from '../base/index.ts';
-import { below, type Changes, join, type Key, type KeyValue, type Part, reference } from '../storage/index.ts';
+import { type Changes, join, type Key, type KeyValue, type Part, reference } from '../storage/index.ts';
+import { voidLeases } from './crashes.ts';
 import { type Candidate, Feed } from './feed.ts';
 import { idMaker, isQueueId } from './ids.ts';
 import { deferredPage, destinations, getListing, list, queueNames, summarizer } from './inspect.ts';
@@ -25,7 +26,6 @@ import type {
 } from './port.ts';
 import {
   bytes,
-  decodeLease,
   decodeSlip,
   deleteDue,
   destinationPrefix,
@@ -33,10 +33,8 @@ import {
   duePrefix,
   encodeMessage,
   holder,
-  leasePrefix,
   messageKey,
   placeOf,
-  putDue,
   putSlip,
   type Slip,
   slipKey,
@@ -63,23 +61,6 @@ export interface OpenQueue extends Queue {
 
 const page = 500;
 const recipientsAtMost = 100_000;
-
-/** Gives back what processes that are no more had leased. */
-async function voidLeases(keyValue: KeyValue, epoch: string): Promise<number> {
-  let voided = 0;
-  for (;;) {
-    const leases: [Key, Uint8Array][] = [];
-    for await (const entry of keyValue.scan(below(leasePrefix), { limit: page })) leases.push(entry);
-    const dead = leases.filter(([key]) => !key.startsWith(`${leasePrefix}${epoch}-`));
-    if (dead.length === 0) return voided;
-    voided += dead.length;
-    const puts = dead.flatMap(([, value]) => {
-      const { due, entry } = decodeLease(value);
-      return putDue(due, entry);
-    });
-    await keyValue.transact(async () => ({ puts, deletes: dead.map(([key]) => key), result: undefined }), 'soon');
-  }
-}
 
 function slipsOf(message: NewMessage, now: number): Slip[] {
   const recipients = message.recipients.map(
@@ -311,7 +292,7 @@ function hasten(dues: readonly Key[], now: number): Part<number> {
 export async function openQueue(needs: QueueNeeds): Promise<OpenQueue> {
   const epoch = `${needs.epoch}`;
   if (!/^[0-9A-Za-z_]{1,40}$/.test(epoch)) throw new Fault('malformed', 'the epoch must be letters and digits');
-  const voided = await voidLeases(needs.keyValue, epoch);
+  const voided = await voidLeases(needs, epoch);
   if (voided > 0) needs.log.warning(`${voided} leases of an earlier process were given back`);
   return new LevelledQueue(needs, epoch);
 }

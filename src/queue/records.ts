@@ -64,17 +64,22 @@ export interface DueEntry {
   readonly count: number;
   readonly version: number;
   readonly identifier: string | undefined;
+  /** How often a process ended while the slip was leased, since it was last settled. */
+  readonly ends: number;
 }
 
-export function dueText(entry: DueEntry): string {
-  return entry.identifier === undefined ? `${entry.count}:${entry.version}` : `${entry.count}:${entry.version}:${entry.identifier}`;
+/** `<count>:<version>`, with `+<ends>` where there were any and `:<identifier>` where it has one. */
+export function dueText({ count, version, identifier, ends }: DueEntry): string {
+  const text = `${count}:${version}${ends > 0 ? `+${ends}` : ''}`;
+  return identifier === undefined ? text : `${text}:${identifier}`;
 }
 
 export function readDue(text: string): DueEntry {
   const first = text.indexOf(':');
   const second = text.indexOf(':', first + 1);
-  const version = second < 0 ? text.slice(first + 1) : text.slice(first + 1, second);
-  return { count: Number(text.slice(0, first)), version: Number(version), identifier: second < 0 ? undefined : text.slice(second + 1) };
+  const [version, ends = 0] = (second < 0 ? text.slice(first + 1) : text.slice(first + 1, second)).split('+');
+  const identifier = second < 0 ? undefined : text.slice(second + 1);
+  return { count: Number(text.slice(0, first)), version: Number(version), identifier, ends: Number(ends) };
 }
 
 /**
@@ -88,7 +93,7 @@ export function destinationOf(queue: QueueName, recipients: readonly QueuedRecip
 }
 
 export function entryOf(slip: Slip): DueEntry {
-  return { count: slip.recipients.length, version: slip.version, identifier: destinationOf(slip.queue, slip.recipients) };
+  return { count: slip.recipients.length, version: slip.version, identifier: destinationOf(slip.queue, slip.recipients), ends: 0 };
 }
 
 export function destinationKey(place: DuePlace, identifier: string): Key {
@@ -175,18 +180,9 @@ export function deleteDue(due: Key, entry: string): Key[] {
   return identifier === undefined ? [due] : [due, destinationKey(placeOf(due), identifier)];
 }
 
-/** Everything a waiting slip consists of. */
-export function putSlip(id: QueueId, slip: Slip): [Key, Uint8Array][] {
-  const entry = entryOf(slip);
-  const puts: [Key, Uint8Array][] = [
-    [slipKey(id, slip.name), encodeSlip(slip)],
-    [dueKey(slip.queue, slip.due, id, slip.name), bytes(dueText(entry))],
-  ];
-  if (entry.identifier !== undefined) {
-    const place = { queue: slip.queue, due: slip.due, id, slip: slip.name };
-    puts.push([destinationKey(place, entry.identifier), bytes(`${entry.count}`)]);
-  }
-  return puts;
+/** Everything a waiting slip consists of. `entry` is its due entry, where it is not the usual one. */
+export function putSlip(id: QueueId, slip: Slip, entry = dueText(entryOf(slip))): [Key, Uint8Array][] {
+  return [[slipKey(id, slip.name), encodeSlip(slip)], ...putDue(dueKey(slip.queue, slip.due, id, slip.name), entry)];
 }
 
 /** What a lease's token carries, so that a lease stays a plain value that any holder can settle. */

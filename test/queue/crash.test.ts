@@ -140,3 +140,34 @@ test('what was deferred before a restart is due when it was to be, and wakes its
   expect((await later.queue.lease('SMTPC', 1))[0]?.recipients).toMatchObject([{ attempts: 1, reason: 'später' }]);
   await one.close();
 });
+
+test('what was in hand at five ends and never settled waits, longer every time; what was in hand by chance does not', async () => {
+  const first = await testQueue();
+  const poison = first.queue.newId();
+  await first.queue.submit(newMessage(poison, ['a@ima.com']));
+  const other = first.queue.newId();
+  await first.queue.submit(newMessage(other, ['b@ima.com']));
+  let one = first;
+  for (let end = 1; end <= 5; end++) {
+    // The poisoned one is always the first in hand; the other only at every second end.
+    const leases = await one.queue.lease('INPUT', end % 2 === 0 ? 2 : 1);
+    expect(leases[0]?.message.id).toBe(poison);
+    one = await one.crash();
+  }
+  expect((await one.queue.lease('INPUT', 10)).map(({ message }) => message.id)).toEqual([other]);
+  expect((await one.queue.get(poison))?.recipients).toMatchObject([
+    { attempts: 0, nextAttempt: one.clock.now() + 600_000, reason: expect.stringMatching(/^held: the server ended 5 times/) },
+  ]);
+  one.clock.advance(600_000);
+  expect((await one.queue.lease('INPUT', 10)).map(({ message }) => message.id)).toEqual([poison]);
+  one = await one.crash();
+  expect((await one.queue.get(poison))?.recipients).toMatchObject([{ nextAttempt: one.clock.now() + 1_200_000 }]);
+  // Whoever settled it got past it: what comes later begins anew.
+  one.clock.advance(1_200_000);
+  const lease = (await one.queue.lease('INPUT', 10)).find(({ message }) => message.id === poison);
+  await one.queue.defer(lease as Lease, [{ number: 1, nextAttempt: one.clock.now(), reason: 'later' }]);
+  await one.queue.lease('INPUT', 10);
+  one = await one.crash();
+  expect((await one.queue.lease('INPUT', 10)).map(({ message }) => message.id)).toContain(poison);
+  await first.close();
+});
