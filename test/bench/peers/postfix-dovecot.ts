@@ -89,11 +89,11 @@ export async function startPostfixDovecot(options: {
     ['scache', 'unix', '-', 'scache', ''],
     ['postlog', 'unix-dgram', '-', 'postlogd', ''],
   ] as const) {
-    const isPrivate =
-      name === 'pickup' || name === 'cleanup' || name === 'qmgr' || name === 'flush' || name === 'showq' || name === 'postlog' ? 'n' : '-';
-    master.push(
-      `${name} ${kind} ${isPrivate} - n ${n} ${name === 'cleanup' ? '0' : name === 'qmgr' || name === 'pickup' || name === 'postlog' ? '1' : '-'} ${command} ${args}`,
-    );
+    const isPrivate = ['pickup', 'cleanup', 'qmgr', 'flush', 'showq', 'postlog'].includes(name) ? 'n' : '-';
+    // As Debian ships it: these know each other's state and may run only once; bounce and cleanup as often as they are needed.
+    const single = ['pickup', 'qmgr', 'postlog', 'verify', 'anvil', 'scache'].includes(name);
+    const unlimited = ['cleanup', 'bounce', 'defer', 'trace', 'flush'].includes(name);
+    master.push(`${name} ${kind} ${isPrivate} - n ${n} ${single ? '1' : unlimited ? '0' : '-'} ${command} ${args}`);
   }
   writeFileSync(join(etc, 'master.cf'), `${master.join('\n')}\n`);
   await run('postfix', ['-c', etc, 'set-permissions']).catch(() => {});
