@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import { Fault } from '../base/index.ts';
-import type { Entry } from '../directory/index.ts';
+import { DirectoryFault, type Entry } from '../directory/index.ts';
 import type { LdapClient } from '../directory-remote/index.ts';
 import { type Dn, type Filter, makeDn, parseDn } from '../ldap-wire/index.ts';
 import { type Address, parseAddress } from '../mail/index.ts';
@@ -43,6 +43,17 @@ export function domainDn(config: Config, domain: string): Dn {
       .map((label) => [{ type: 'dc', value: label }]),
     ...base,
   ]);
+}
+
+/** What is done to a domain's entry or below it; one that is not there is said in the words of whoever gave the name. */
+export async function inDomain<T>(domain: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    if (thrown instanceof DirectoryFault && thrown.result === 'noSuchObject')
+      throw new Fault('not-found', `${domain} is not a local domain`);
+    throw thrown;
+  }
 }
 
 export function treeBase(config: Config): Dn {

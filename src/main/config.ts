@@ -140,12 +140,14 @@ class Reader {
     return node;
   }
 
-  #scalar(map: YAMLMap | undefined, key: string): { value: unknown; at: number } | undefined {
+  #scalar(map: YAMLMap | undefined, key: string): { value: unknown; written: string; at: number } | undefined {
     const node = map?.get(key, true) as Node | null | undefined;
     if (!node) return undefined;
     const at = node.range?.[0] ?? 0;
     if (!isScalar(node)) throw this.fault(at, `${key} must be a single value`);
-    return node.value === null ? undefined : { value: node.value, at };
+    if (node.value === null) return undefined;
+    // YAML reads 007007 and 1e6 as numbers; whoever wrote one as a password meant its characters.
+    return { value: node.value, written: typeof node.value === 'string' ? node.value : (node.source ?? String(node.value)), at };
   }
 
   text(map: YAMLMap | undefined, key: string): string | undefined {
@@ -157,7 +159,7 @@ class Reader {
   password(map: YAMLMap | undefined, key: string): string | undefined {
     const found = this.#scalar(map, key);
     if (!found) return undefined;
-    const text = String(found.value);
+    const text = found.written;
     if (text.length < 6) throw this.fault(found.at, `${key} must have at least 6 characters`);
     return text;
   }

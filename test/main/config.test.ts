@@ -39,7 +39,8 @@ test.each([
 });
 
 test('a password that looks like a number is taken as it is written', () => {
-  expect(parseConfig('admin: { password: 123456 }\n', 'x').adminPassword).toBe('123456');
+  for (const written of ['123456', '007007', '1e1000', '0x1234', '1.5000'])
+    expect(parseConfig(`admin: { password: ${written} }\n`, 'x').adminPassword).toBe(written);
 });
 
 test('an empty file means: everything off, data in ./data', () => {

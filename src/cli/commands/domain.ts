@@ -7,7 +7,7 @@ import type { LdapClient } from '../../directory-remote/index.ts';
 import type { Dn } from '../../ldap-wire/index.ts';
 import type { Config } from '../../main/index.ts';
 import { asAdministrator } from '../administrator.ts';
-import { domainDn, equal, treeBase } from '../entries.ts';
+import { domainDn, equal, inDomain, treeBase } from '../entries.ts';
 import { type Run, table } from '../program.ts';
 
 interface AddOptions {
@@ -60,7 +60,7 @@ export function addDomainCommands(program: Command, run: Run): void {
     .action(
       run(async (config, text: string) => {
         const name = domainGiven(text);
-        await asAdministrator(config, (client) => client.delete(domainDn(config, name)));
+        await asAdministrator(config, (client) => inDomain(name, () => client.delete(domainDn(config, name))));
         console.log(`deleted ${name}`);
       }),
     );

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { Fault } from '../../base/index.ts';
 import type { Filter } from '../../ldap-wire/index.ts';
 import { asAdministrator } from '../administrator.ts';
-import { addressGiven, domainDn, entryOf, equal, like, makePassword, treeBase } from '../entries.ts';
+import { addressGiven, domainDn, entryOf, equal, inDomain, like, makePassword, treeBase } from '../entries.ts';
 import { type Run, table } from '../program.ts';
 
 interface AddOptions {
@@ -37,11 +37,14 @@ export function addUserCommands(program: Command, run: Run): void {
           ...(words.length > 1 ? [['givenName', words.slice(0, -1).join(' ')] as [string, string]] : []),
           ...(options.quota === undefined ? [] : [['mailQuotaSize', String(Number(options.quota) * 1_048_576)] as [string, string]]),
         ];
+        const dn = domainDn(config, given.domain).child([{ type: 'mail', value: given.text }]);
         await asAdministrator(config, (client) =>
-          client.add(domainDn(config, given.domain).child([{ type: 'mail', value: given.text }]), [
-            { name: 'objectClass', values: ['inetOrgPerson', 'mtMailUser', 'inetLocalMailRecipient'] },
-            ...attributes.map(([attribute, value]) => ({ name: attribute, values: [value] })),
-          ]),
+          inDomain(given.domain, () =>
+            client.add(dn, [
+              { name: 'objectClass', values: ['inetOrgPerson', 'mtMailUser', 'inetLocalMailRecipient'] },
+              ...attributes.map(([attribute, value]) => ({ name: attribute, values: [value] })),
+            ]),
+          ),
         );
         console.log(`added ${given.text}`);
         if (options.password === undefined) console.log(`password: ${password}`);

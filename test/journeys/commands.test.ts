@@ -1,0 +1,184 @@
+/** The command line against a running server, and without one. */
+
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { change, Dialog, doorsOpenFor, greetedSmtp, imap, ldapAdministrator, newest, rcpt, subjects } from '../support/mail-clients.ts';
+import { command, eventually, password, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
+import { freePort } from '../support/temp.ts';
+
+let files: ServerFiles;
+let server: RunningServer;
+
+beforeAll(async () => {
+  files = await prepareServer({ extra: `dns: [127.0.0.1:${await freePort()}]` });
+  server = await runServer(files);
+});
+
+afterAll(async () => {
+  expect(await server.stop()).toBe(0);
+  await files.remove();
+});
+
+const mailtree = (...args: string[]) => command('mailtree', args, files);
+
+/** A command that must fail with one line. */
+async function failing(...args: string[]): Promise<string> {
+  const { code, out, err } = await mailtree(...args);
+  expect({ code, out }).toEqual({ code: 1, out: '' });
+  expect(err.trimEnd().split('\n')).toHaveLength(1);
+  return err.trimEnd();
+}
+
+test('a component stops and starts alone: its port refuses, the others serve on', async () => {
+  expect((await mailtree('component', 'stop', 'imapd')).out).toMatch(/^IMAPD +stopped/m);
+  await expect(imap(files, 'user1@example.test')).rejects.toThrow();
+  await expect(Dialog.open(files.ports.imap)).rejects.toThrow(/ECONNREFUSED/);
+  expect(await rcpt(files, 'user1@example.test')).toMatch(/^250 /);
+  expect(await doorsOpenFor(files, 'user1@example.test', password)).toEqual(['pop3', 'submission']);
+  expect((await mailtree('component', 'start', 'IMAPD')).out).toMatch(/^IMAPD +running/m);
+  await (await imap(files, 'user1@example.test')).logout();
+  expect((await mailtree('component', 'restart', 'PREPROCESSOR')).out).toMatch(/^PREPROCESSOR +running/m);
+  expect(await failing('component', 'stop', 'NOSUCH')).toMatch(/^mailtree: there is no component NOSUCH; there are .*IMAPD/);
+});
+
+test('mail taken while the preprocessor is stopped waits, and is delivered once it runs again', async () => {
+  await mailtree('component', 'stop', 'PREPROCESSOR');
+  expect((await command('sendmail', ['user3@example.test'], files, 'Subject: waits\n\nHello.\n')).code).toBe(0);
+  const { queues } = JSON.parse((await mailtree('status', '--json')).out) as { queues: { queue: string }[] };
+  expect(queues.find(({ queue }) => queue === 'INPUT')).toMatchObject({ pending: 1, deferred: 0 });
+  await mailtree('component', 'start', 'PREPROCESSOR');
+  await eventually(async () => (await subjects(files, 'user3@example.test')).includes('waits'));
+});
+
+test('status says what runs, as a table and as JSON', async () => {
+  const json = JSON.parse((await mailtree('status', '--json')).out) as Record<string, unknown> & {
+    components: { name: string; state: string }[];
+  };
+  expect(json).toMatchObject({ pid: server.pid, host: 'mail.example.test', writable: true });
+  expect(json.components.map(({ name, state }) => `${name} ${state}`).sort()).toEqual(
+    ['DIRECTORY', 'IMAPD', 'LMDA', 'POP3D', 'PREPROCESSOR', 'SMTPC', 'SMTPD', 'WEB'].map((name) => `${name} running`),
+  );
+  expect((await mailtree('status')).out).toMatch(/^Mailtree .* on mail\.example\.test, pid \d+/);
+});
+
+test('explain tells every step: alias, forwarding, circle, unknown, remote, nonsense', async () => {
+  const ldap = await ldapAdministrator(files);
+  const dn = (n: number): string => `mail=user${n}@jade.net,dc=jade,dc=net`;
+  await ldap.modify(dn(1), change('add', 'mailLocalAddress', 'one@jade.net'));
+  await ldap.modify(dn(2), change('add', 'mailRoutingAddress', 'user3@jade.net'));
+  await ldap.modify(dn(3), change('add', 'mailRoutingAddress', 'user2@jade.net'));
+  await ldap.unbind();
+  const explain = async (address: string): Promise<string> => (await mailtree('explain', address)).out;
+  expect(await explain('one@jade.net')).toMatch(/treated as user1@jade\.net\n +by mail=user1@jade\.net,dc=jade,dc=net\n[\s\S]*-> LOCAL /);
+  expect(await explain('sales@example.test')).toMatch(/2 targets\n[\s\S]*\(as user1@example\.test\)\n[\s\S]*\(as user2@example\.test\)\n/);
+  expect(await explain('user2@jade.net')).toMatch(/leads back[\s\S]*refused, 5\.4\.6 /);
+  expect(await explain('nobody@jade.net')).toMatch(/refused, 5\.1\.1 no such user here\n/);
+  expect(await explain('friend@remote.test')).toMatch(/-> SMTPC remote\.test \(as friend@remote\.test\)/);
+  expect(await explain('not an address@@')).toMatch(/refused, 5\.1\.3 /);
+  const json = JSON.parse((await mailtree('explain', '--json', 'one@jade.net')).out) as { local: boolean; routes: object[] };
+  expect(json).toMatchObject({ local: true, routes: [{ queue: 'LOCAL', address: 'user1@jade.net' }] });
+});
+
+test('users are added, listed and deleted; what cannot be is said in one line', async () => {
+  const added = await mailtree('user', 'add', 'New.Person@example.test', '--name', 'New Person', '--quota', '5');
+  expect(added).toMatchObject({ code: 0, err: '' });
+  const secret = /^password: (\S{20})$/m.exec(added.out)?.[1] ?? '';
+  expect(await doorsOpenFor(files, 'new.person@example.test', secret)).toEqual(['imap', 'pop3', 'submission']);
+  expect((await mailtree('user', 'list', 'new*')).out).toMatch(/^New\.Person@example\.test +New Person +active$/im);
+  expect(await failing('user', 'add', 'new.person@example.test')).toMatch(/exist|already/);
+  expect(await failing('user', 'add', 'x@nowhere.test')).toMatch(/nowhere/);
+  expect(await failing('user', 'add', 'no address')).toContain('no address is not an address');
+  expect(await failing('user', 'add', 'short@example.test', '--password', 'abc')).toMatch(/password|6/i);
+  expect(await failing('user', 'add', 'q@example.test', '--quota', 'much')).toContain('--quota');
+  expect(await mailtree('user', 'delete', 'new.person@example.test')).toMatchObject({ code: 0 });
+  expect(await failing('user', 'delete', 'new.person@example.test')).toContain('nobody has the address');
+  expect(await failing('user', 'delete', 'sales@example.test')).toContain('not a user');
+  expect(await rcpt(files, 'new.person@example.test')).toMatch(/^550 5\.1\.1 /);
+});
+
+test('aliases are added, listed and deleted', async () => {
+  expect(await mailtree('alias', 'add', 'helpdesk@example.test', 'user1@example.test')).toMatchObject({ code: 0 });
+  expect(await rcpt(files, 'HelpDesk@example.test')).toMatch(/^250 /);
+  expect((await mailtree('alias', 'list', 'help*')).out).toMatch(/^helpdesk@example\.test +user1@example\.test$/m);
+  expect(await failing('alias', 'add', 'helpdesk@example.test', 'user2@example.test')).toMatch(/helpdesk@example\.test/);
+  expect(await failing('alias', 'add', 'user2@example.test', 'user1@example.test')).toMatch(/user2@example\.test/);
+  expect(await failing('alias', 'add', 'x@example.test', 'nobody@example.test')).toContain('nobody has the address nobody@example.test');
+  expect(await failing('alias', 'delete', 'user1@example.test')).toContain('primary address');
+  expect(await mailtree('alias', 'delete', 'helpdesk@example.test')).toMatchObject({ code: 0 });
+  expect(await rcpt(files, 'helpdesk@example.test')).toMatch(/^550 5\.1\.1 /);
+});
+
+test('domains are added, listed and deleted', async () => {
+  expect(await mailtree('domain', 'add', 'sub.new.test')).toMatchObject({ code: 0, err: '' });
+  expect(await mailtree('domain', 'add', 'alias.test', '--alias-of', 'example.test', '--subdomains')).toMatchObject({ code: 0, err: '' });
+  expect((await mailtree('domain', 'list')).out).toMatch(/^alias\.test +example\.test +yes$/m);
+  expect(await rcpt(files, 'user1@alias.test')).toMatch(/^250 /);
+  expect(await mailtree('user', 'add', 'x@sub.new.test', '--password', 'new-secret-1')).toMatchObject({ code: 0, err: '' });
+  expect(await failing('domain', 'add', 'alias.test')).toContain('alias.test is a local domain already');
+  expect(await failing('domain', 'add', 'bad_name!')).toContain('not a domain name');
+  expect(await failing('domain', 'delete', 'sub.new.test')).toMatch(/sub.*new|leaf|below|subordinate/i);
+  expect(await failing('domain', 'delete', 'missing.test')).toMatch(/missing/);
+  expect(await mailtree('user', 'delete', 'x@sub.new.test')).toMatchObject({ code: 0 });
+  expect(await mailtree('domain', 'delete', 'sub.new.test')).toMatchObject({ code: 0, err: '' });
+  expect((await mailtree('domain', 'list')).out).not.toContain('sub.new.test');
+});
+
+test('sendmail takes recipients from the header, hides Bcc, and sets sender and dots as its flags say', async () => {
+  const sendmail = (args: string[], input: string) => command('sendmail', args, files, input);
+  const text = 'To: user1@example.test\nBcc: User Two <user2@example.test>\nSubject: -t\n\nHello.\n.\nbehind the dot\n';
+  expect(await sendmail(['-t', '-f', 'user3@example.test'], text)).toEqual({ code: 0, out: '', err: '' });
+  await eventually(async () => (await subjects(files, 'user2@example.test')).includes('-t'));
+  const got = (await newest(files, 'user2@example.test')).toString();
+  expect(got).toMatch(/^Return-Path: <user3@example\.test>\r\n/);
+  expect(got).toMatch(/^From: .*user3@example\.test/m);
+  expect(got).toMatch(/^(Date|Message-ID): /m);
+  expect(got).not.toMatch(/^Bcc:/im);
+  expect(got.endsWith('\r\n\r\nHello.\r\n')).toBe(true);
+  expect((await sendmail(['-i', '-f', '<>', 'user2@example.test'], 'Subject: -i\n\n.\nbehind the dot\n')).code).toBe(0);
+  await eventually(async () => (await subjects(files, 'user2@example.test')).includes('-i'));
+  const whole = (await newest(files, 'user2@example.test')).toString();
+  expect(whole).toMatch(/^Return-Path: <>\r\n/);
+  expect(whole.endsWith('\r\n\r\n.\r\nbehind the dot\r\n')).toBe(true);
+});
+
+test('sendmail ends with the codes of sysexits', async () => {
+  const code = async (args: string[], input = 'Subject: x\n\nx\n'): Promise<number | null> =>
+    (await command('sendmail', args, files, input)).code;
+  expect(await code([])).toBe(64);
+  expect(await code(['-bs'])).toBe(64);
+  expect(await code(['a b@@c'])).toBe(65);
+  expect(await code(['--config', `${files.dir}/missing.yaml`, 'user1@example.test'])).toBe(78);
+  const down = await prepareServer();
+  expect(await command('sendmail', ['user1@example.test'], down, 'x\n')).toMatchObject({
+    code: 75,
+    err: expect.stringMatching(/^sendmail: no server answers at .*\n$/),
+  });
+  expect(await command('mailq', [], down)).toMatchObject({
+    code: 1,
+    out: '',
+    err: expect.stringMatching(/^\w+: no server answers at .*\n$/),
+  });
+  expect(await command('mailtree', ['status'], down)).toMatchObject({
+    code: 1,
+    out: '',
+    err: expect.stringMatching(/^mailtree: no server answers at .*\n$/),
+  });
+  expect(await command('mailtree', ['user', 'list'], down)).toMatchObject({
+    code: 1,
+    out: '',
+    err: expect.stringMatching(/^mailtree: .*\n$/),
+  });
+  await down.remove();
+});
+
+test('mailq shows a message that is put off, with its reason', async () => {
+  const dialog = await greetedSmtp(files.ports.smtp);
+  dialog.end();
+  // Nothing answers at the DNS server's port.
+  expect((await command('sendmail', ['-f', 'user1@example.test', 'friend@remote.test'], files, 'Subject: put off\n\nx\n')).code).toBe(0);
+  await eventually(async () => /remote\.test/.test((await command('mailq', ['-q', 'remote.test'], files)).out), 50_000);
+  const { out } = await command('mailq', ['-v'], files);
+  expect(out).toMatch(
+    /^\S+ +\d+ \d{4}-\d\d-\d\d \d\d:\d\d:\d\d user1@example\.test\n {4}\(.+\)\n {4}friend@remote\.test {2}\[SMTPC remote\.test, attempts 1, next /,
+  );
+  expect((await command('mailq', ['-q', ''], files)).out).toBe('Mail queue is empty\n');
+});
