@@ -23,8 +23,11 @@ export async function startPostfixDovecot(options: {
   users: readonly string[];
   password: string;
   format: 'mdbox' | 'maildir';
+  /** A domain whose mail goes on to that port of loopback. */
+  neighbour?: { domain: string; smtp: number };
 }): Promise<MailPeer> {
   const { dir, ports } = options;
+  const { neighbour } = options;
   const domain = options.users[0]?.split('@')[1] ?? '';
   const dovecot = await startDovecot(options);
   const etc = join(dir, 'postfix-etc');
@@ -61,6 +64,9 @@ export async function startPostfixDovecot(options: {
       'smtpd_client_connection_rate_limit = 0',
       'alias_maps =',
       'local_recipient_maps =',
+      ...(neighbour
+        ? [`transport_maps = inline:{${neighbour.domain}=smtp:[127.0.0.1]:${neighbour.smtp}}`, 'smtp_dns_support_level = disabled']
+        : []),
       '',
     ].join('\n'),
   );

@@ -15,7 +15,7 @@ export interface Ran {
 export async function tool(
   program: string,
   args: readonly string[],
-  options: { readonly input?: string; readonly env?: NodeJS.ProcessEnv; readonly cwd?: string; readonly ms?: number } = {},
+  options: { readonly input?: string | Buffer; readonly env?: NodeJS.ProcessEnv; readonly cwd?: string; readonly ms?: number } = {},
 ): Promise<Ran> {
   const child = spawn(program, args, {
     cwd: options.cwd,
