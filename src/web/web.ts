@@ -1,10 +1,13 @@
 /**
  * The HTTP door as a component. Pages are `app.ts`'s business.
  *
- * Promise: a request that dribbles is ended, connections are limited, `stop` ends open ones.
+ * Promise: a request that dribbles is ended, connections are limited, and so are requests sent ahead of their answers; `stop` ends
+ * open connections.
+ * Spec: RFC 9112 §9.3.2 (pipelining)
  */
 
-import { createServer, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server } from 'node:http';
+import type { Socket } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { type Component, constant, createListener, type Listener, type Log } from '../base/index.ts';
 import { createApp, type WebOptions } from './app.ts';
@@ -12,10 +15,33 @@ import { createApp, type WebOptions } from './app.ts';
 export interface WebComponentOptions extends WebOptions {
   readonly where: { readonly host: string; readonly port: number } | 'off';
   readonly log: Log;
+  /** Milliseconds for the header and for the whole of a request, and how often they are looked at. */
+  readonly timeouts?: { readonly header: number; readonly request: number; readonly look: number };
 }
 
 const maxConnections = 250;
 const stopGraceMs = 3_000;
+const usualTimeouts = { header: 10_000, request: 30_000, look: 5_000 };
+/** Requests in work on one connection. Browsers send one; a flood of them in one piece would all be begun at once. */
+const maxPipelined = 8;
+
+/** Hangs up on clients that send many requests without waiting for answers. */
+function paced(listener: RequestListener): RequestListener {
+  const inWork = new WeakMap<Socket, number>();
+  return (request, response) => {
+    const { socket } = request;
+    // The rest of a piece that was read already still arrives here.
+    if (socket.destroyed) return;
+    const count = (inWork.get(socket) ?? 0) + 1;
+    if (count > maxPipelined) {
+      socket.destroy();
+      return;
+    }
+    inWork.set(socket, count);
+    response.once('close', () => inWork.set(socket, (inWork.get(socket) ?? 1) - 1));
+    void listener(request, response);
+  };
+}
 
 export function createWeb(options: WebComponentOptions): Component & { address(): ReturnType<Listener['address']> } {
   let http: Server | undefined;
@@ -23,9 +49,16 @@ export function createWeb(options: WebComponentOptions): Component & { address()
   return {
     name: 'WEB',
     async start() {
+      const { header, request, look } = options.timeouts ?? usualTimeouts;
       const server = createServer(
-        { requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 5_000, maxHeaderSize: 16_384 },
-        getRequestListener(createApp(options).fetch),
+        {
+          requestTimeout: request,
+          headersTimeout: header,
+          connectionsCheckingInterval: look,
+          keepAliveTimeout: 5_000,
+          maxHeaderSize: 16_384,
+        },
+        paced(getRequestListener(createApp(options).fetch)),
       );
       const place = createListener({
         name: 'WEB',
@@ -35,6 +68,8 @@ export function createWeb(options: WebComponentOptions): Component & { address()
         log: options.log,
       });
       await place.start();
+      // The listener is ours: without this the server would never look at the time-outs of its connections.
+      server.emit('listening');
       http = server;
       listener = place;
     },

@@ -140,7 +140,7 @@ test.each(neverReading)(
     await pouring;
     for (const socket of sockets) socket.destroy();
     console.log(
-      `${name} at ${door}: ${Math.round(octets / megabyte)} MB offered; memory ${Math.round(before)} MB before, ${Math.round(peak)} MB at most; slowest ordinary exchange ${Math.round(Math.max(...slowest.values()))} ms`,
+      `${name} at ${door}: ${Math.round(octets / megabyte)} MB offered; memory ${Math.round(before)} MB before, ${Math.round(peak)} MB at most; slowest ordinary exchange: ${[...slowest].map(([who, ms]) => `${who} ${Math.round(ms)} ms`).join(', ')}`,
     );
     expect(peak - before).toBeLessThan(100);
     expect(complaints(server)).toEqual([]);
