@@ -77,7 +77,7 @@ test('an export loads into an empty directory as it was, passwords and UUIDs inc
     await one.close();
     await two.close();
   }
-});
+}, 300_000);
 
 test('an import that fails says where, and nothing of that batch is kept', async () => {
   const { directory, close } = await openTemporary();
