@@ -7,6 +7,8 @@ import type { Peer } from './process.ts';
 
 export interface MailtreePeer extends Peer {
   readonly pid: number;
+  /** Milliseconds from start to `mailtree ready`. */
+  readonly readyAfter: number;
   readonly ports: Readonly<Record<Door, number>>;
   /** Path of the control socket. */
   readonly control: string;
@@ -34,6 +36,7 @@ export async function startMailtree(options: { readonly users: readonly string[]
   return {
     name: 'Mailtree',
     pid: server.pid,
+    readyAfter: server.readyAfter,
     ports: files.ports,
     control: join(files.dir, 'data', 'run', 'control'),
     async stop() {
