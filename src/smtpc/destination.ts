@@ -47,7 +47,9 @@ export async function planFor(destination: string, needs: PlanNeeds): Promise<Pl
 
 function withoutMx(destination: string, needs: PlanNeeds): Plan {
   // RFC 5321 §5.1: the domain is its own exchanger. That it has an address is found out when it is tried.
-  return destination === needs.host ? loop(destination) : { kind: 'hosts', hosts: [{ name: destination, port: needs.port }] };
+  return destination.toLowerCase() === needs.host.toLowerCase()
+    ? loop(destination)
+    : { kind: 'hosts', hosts: [{ name: destination, port: needs.port }] };
 }
 
 const loop = (destination: string): Plan => ({ kind: 'bounce', status: '5.4.6', text: `mail for ${destination} leads back to this host` });

@@ -156,6 +156,11 @@ class Reader extends SMTPStream {
   override _flushData(): void {}
 }
 
+/** Clients go on with their name and password after AUTH was refused: one word that is no command and reads as base64. */
+function looksLikeCredentials(line: string): boolean {
+  return /^[A-Za-z0-9+/]{4,}={0,2}$/.test(line) && !commands.has(line.toUpperCase()) && line.toUpperCase() !== 'STARTTLS';
+}
+
 type Handler = NonNullable<ReturnType<SMTPConnection['_getHandler']>>;
 
 class Connection extends SMTPConnection implements Conversation {
@@ -346,7 +351,8 @@ class Connection extends SMTPConnection implements Conversation {
     const { house, id } = this.ours;
     if (house.log.enabled('smtp')) {
       const text = line.toString();
-      house.log.smtp(`${id} < ${this._redactCredentials((text.split(' ')[0] ?? '').toUpperCase(), text).line.slice(0, 1_000)}`);
+      const shown = looksLikeCredentials(text) ? '(a line that may be a password)' : text;
+      house.log.smtp(`${id} < ${this._redactCredentials((text.split(' ')[0] ?? '').toUpperCase(), shown).line.slice(0, 1_000)}`);
     }
     super._onCommand(line, next);
   }

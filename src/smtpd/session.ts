@@ -38,7 +38,7 @@ export interface Greeted {
 export type State =
   | { readonly at: 'start' }
   | ({ readonly at: 'greeted' } & Greeted)
-  /** `recipients` grows by RCPT; keyed by address, domain and local part in lower case. */
+  /** `recipients` grows by RCPT; keyed by address. Only the host of a mailbox knows whether case matters (RFC 5321 §2.4). */
   | ({ readonly at: 'mail'; readonly mail: Mail; readonly recipients: Map<string, NewRecipient> } & Greeted);
 
 /**

@@ -85,6 +85,8 @@ export interface WorldOptions {
   readonly settings?: Partial<SmtpdSettings>;
   readonly tls?: SecureContextOptions | undefined;
   readonly clock?: Clock;
+  /** Gets the lines of conversations. */
+  readonly conversations?: string[];
 }
 
 const known = new Set(['ann@jade.example', 'bob@jade.example', 'jürgen@jade.example', 'postmaster@jade.example', 'o"hara@jade.example']);
@@ -112,7 +114,12 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       accepted.push(message);
     },
   } as unknown as Queue;
-  const log: Log = { ...silentLog, message: (line) => logged.push(line), error: (line) => logged.push(`[Error] ${line}`) };
+  const log: Log = {
+    ...silentLog,
+    message: (line) => logged.push(line),
+    error: (line) => logged.push(`[Error] ${line}`),
+    ...(options.conversations ? { enabled: () => true, smtp: (line: string) => void options.conversations?.push(line) } : {}),
+  };
   const smtpd = createSmtpd({
     queue,
     blobs: blobs as unknown as Blobs,

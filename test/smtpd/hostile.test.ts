@@ -103,6 +103,30 @@ test('after STARTTLS nothing said before counts', async () => {
   expect(world.accepted[0]?.origin).toMatchObject({ tls: true, protocol: 'ESMTPS' });
 });
 
+test('a password sent on after AUTH was refused is not in the log', async () => {
+  const conversations: string[] = [];
+  await begin({ settings: { loginWithoutTls: 'never' }, conversations });
+  const c = await raw();
+  await c.say('EHLO me');
+  const secret = Buffer.from('secret').toString('base64');
+  for (const line of ['AUTH LOGIN', Buffer.from('ann').toString('base64'), secret, plain('ann', 'secret'), 'BOGUS']) await c.say(line);
+  const text = conversations.join('\n');
+  expect(text).toContain('< EHLO me');
+  expect(text).toContain('< AUTH LOGIN');
+  expect(text).not.toContain(secret);
+  expect(text).not.toContain(plain('ann', 'secret'));
+});
+
+test('addresses that differ in the case of the local part are two recipients', async () => {
+  await begin({ settings: { rejectRemoteRecipients: false } });
+  const c = await client();
+  for (const line of ['MAIL FROM:<a@b.example>', 'RCPT TO:<Bob@far.example>', 'RCPT TO:<bob@FAR.example>', 'RCPT TO:<bob@far.example>'])
+    await c.say(line);
+  await c.say('DATA');
+  await c.say('x\r\n.');
+  expect(world.accepted[0]?.recipients.map(({ address }) => address)).toEqual(['Bob@far.example', 'bob@far.example']);
+});
+
 test('passwords are not asked for without encryption, nor taken', async () => {
   await begin({ tls: testCertificate(), settings: { loginWithoutTls: 'never' } });
   const c = await raw();

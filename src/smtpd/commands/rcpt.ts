@@ -27,13 +27,12 @@ async function run(session: Session, argument: string): Promise<Outcome> {
   const address = fullAddress(parsed.path, session);
   if (address === undefined)
     return refused(session, reply(553, '5.1.3', `${parsed.path.local}: the recipient needs a domain`), parsed.path.address);
-  const key = address.toLowerCase();
-  if (state.recipients.size >= settings.maxRecipients && !state.recipients.has(key)) {
+  if (state.recipients.size >= settings.maxRecipients && !state.recipients.has(address)) {
     return reply(452, '4.5.3', `a message may have at most ${settings.maxRecipients} recipients`);
   }
   const refusal = await judged(session, address);
   if (refusal) return refused(session, refusal, address);
-  state.recipients.set(key, { address, ...(parameters.dsn ? { dsn: parameters.dsn } : {}) });
+  state.recipients.set(address, { address, ...(parameters.dsn ? { dsn: parameters.dsn } : {}) });
   return reply(250, '2.1.5', 'recipient ok');
 }
 
