@@ -163,7 +163,16 @@ function openLogs(
   onClose: (close: () => void) => void,
 ): (component: string) => Log {
   const file = openLogFile(join(config.data, 'log'), size, (text) => console.error(`mailtree: ${text}`));
-  onClose(() => file.flush());
+  // What ends the process is in the log before it does.
+  const last = (thrown: unknown): void => {
+    createLog('Server', level, (line) => file.write(line)).error('the process ends: nobody foresaw this', thrown);
+    file.flush();
+  };
+  process.on('uncaughtExceptionMonitor', last);
+  onClose(() => {
+    process.off('uncaughtExceptionMonitor', last);
+    file.flush();
+  });
   const sink = (line: string): void => {
     file.write(line);
     // Trouble is for whoever looks at the terminal or the journal too.
