@@ -149,7 +149,8 @@ export class FakeDirectory implements Directory {
 
   async authenticate(dn: Dn, password: string, from: { door: string; address?: string }): Promise<Actor> {
     const entry = this.entries.get(dn.key);
-    if (!entry?.values('userPassword').includes(password)) throw new DirectoryFault('invalidCredentials', 'the name or the password is wrong');
+    if (!entry?.values('userPassword').includes(password))
+      throw new DirectoryFault('invalidCredentials', 'the name or the password is wrong');
     return { dn: entry.dn, as: 'bound', ...from };
   }
 
