@@ -24,7 +24,7 @@ export function platformRules(bases: PlatformBases): readonly WriteRule[] {
 
 function addressesLiveInTheirDomain({ systemBase, domainBase }: PlatformBases): WriteRule {
   const admins = parseDn(`cn=admins,${systemBase.toString()}`);
-  // Administrators of the whole platform may give an account further addresses in other domains, and keep contacts elsewhere.
+  // Administrators of the whole platform may give an account further addresses in other domains, ours or not: routing then takes them.
   const aboveDomains = (actor: Actor): boolean => actor.as === 'system' || (actor.dn?.isWithin(admins) ?? false);
   return async ({ kind, before, after, actor }, reader) => {
     if (!after || after.dn.isWithin(systemBase) || isListMember(after)) return;
@@ -42,8 +42,8 @@ function addressesLiveInTheirDomain({ systemBase, domainBase }: PlatformBases): 
         if (written !== domain) refuse(`must be written with its domain as ${written}`);
         const home = await localDomain(domain, domainBase, reader);
         if (home && after.dn.isWithin(home.dn)) continue;
-        const whose = home ? `belongs below ${home.dn.toString()}` : 'is in a domain that is not yours';
-        if (!aboveDomains(actor) || (home && attribute !== 'mailLocalAddress')) refuse(whose);
+        if (attribute === 'mailLocalAddress' && aboveDomains(actor)) continue;
+        refuse(home ? `belongs below ${home.dn.toString()}` : 'is in a domain that is not a local one here');
       }
     }
   };
