@@ -168,6 +168,8 @@ test('nobody else can read the data directory, and no clear-text password is in 
   const files = await prepared();
   const server = await runServer(files);
   const ldap = await ldapAdministrator(files);
+  // Whole conversations are logged from here on.
+  await ldap.modify('cn=server,cn=mailtree', change('replace', 'mtLogLevel', 'diagnostic'));
   const dn = 'mail=user1@example.test,dc=example,dc=test';
   await ldap.modify(dn, change('replace', 'userPassword', 'changed-secret-9'));
   await doorsOpenFor(files, 'user1@example.test', 'changed-secret-9');
@@ -179,6 +181,7 @@ test('nobody else can read the data directory, and no clear-text password is in 
     mail: 'p@example.test',
     userPassword: 'added-secret-9',
   });
+  expect(everyFile(join(files.dir, 'data', 'log')).some((file) => readFileSync(file).includes('AUTH PLAIN'))).toBe(true);
   await command('mailtree', ['user', 'add', 'q@example.test', '--password', 'command-secret-9'], files);
   const answers = JSON.stringify([
     await ldap.search('dc=example,dc=test', { scope: 'sub', attributes: ['*', '+', 'userPassword'] }),
@@ -195,8 +198,11 @@ test('nobody else can read the data directory, and no clear-text password is in 
       const bytes = readFileSync(file);
       for (const secret of secrets) {
         expect({ file, secret, has: bytes.includes(secret) }).toEqual({ file, secret, has: false });
-        const base64 = Buffer.from(secret).toString('base64').replace(/=+$/, '').slice(0, -1);
-        expect({ file, base64, has: bytes.includes(base64) }).toEqual({ file, base64, has: false });
+        // As AUTH PLAIN and AUTH LOGIN carry it.
+        for (const text of [secret, `\0user1@example.test\0${secret}`]) {
+          const base64 = Buffer.from(text).toString('base64').replace(/=+$/, '').slice(0, -1);
+          expect({ file, base64, has: bytes.includes(base64) }).toEqual({ file, base64, has: false });
+        }
       }
     }
     for (const folder of readdirSync(data, { withFileTypes: true }).filter((item) => item.isDirectory()))
