@@ -182,7 +182,7 @@ export class Searcher {
       const near = await this.#nearby(run.baseId, scope);
       if (near) return yield* near;
     }
-    if (set) return yield* (await set.ids()).sort((a, b) => a - b);
+    if (set) return yield* ascending(await set.ids());
     if (scope !== 'one' && log.enabled('informational')) {
       log.info(`no index answers the search ${formatFilter(filter).slice(0, 500)} below "${run.base.toString()}"`);
     }
@@ -230,6 +230,12 @@ export class Searcher {
       }
     }
   }
+}
+
+/** One range of an index is in order already; a million numbers are sorted as numbers, in some 50 ms, and not by a function. */
+function ascending(ids: readonly number[]): Iterable<number> {
+  for (let n = 1; n < ids.length; n++) if ((ids[n - 1] ?? 0) > (ids[n] ?? 0)) return Float64Array.from(ids).sort();
+  return ids;
 }
 
 /** An answer that is there already. */
