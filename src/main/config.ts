@@ -8,7 +8,7 @@
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml';
 import { Fault } from '../base/index.ts';
 
@@ -40,6 +40,10 @@ export interface Config {
   } & Readonly<Record<DoorName, Where>>;
   /** `address:port` of DNS servers. */
   readonly dns: readonly string[];
+}
+
+export function controlPath(config: Config): string {
+  return join(config.data, 'run', 'control');
 }
 
 /** Reads and checks the file; a Fault `malformed` says file, line and rule. */

@@ -1,6 +1,7 @@
 export type { ComponentStatus } from '../responder/index.ts';
-export { type Config, type DoorName, parseConfig, readConfig, type Where } from './config.ts';
+export { type Config, controlPath, type DoorName, parseConfig, readConfig, type Where } from './config.ts';
 export type { ServerStatus } from './control.ts';
 export type { FirstStart } from './first-start.ts';
-export { controlPath, type Server, type StartOptions, startServer } from './server.ts';
+export type { Server, StartOptions } from './server.ts';
+export { startServer } from './start.ts';
 export { version } from './version.ts';

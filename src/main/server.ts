@@ -23,7 +23,7 @@ import { type Blobs, type KeyValue, openBlobs, openDataDirectory, openKeyValue, 
 import { openStore, type Store, storeSettings } from '../store/index.ts';
 import { type Certificate, openCertificate } from './certificate.ts';
 import { addComponents } from './components.ts';
-import type { Config } from './config.ts';
+import { type Config, controlPath } from './config.ts';
 import { openControl, type ServerStatus } from './control.ts';
 import { differences } from './differences.ts';
 import { type FirstStart, fillDirectory, hostOf } from './first-start.ts';
@@ -60,10 +60,6 @@ export interface Parts {
   readonly router: Router;
   readonly certificate: Certificate;
   readonly freeSpace: () => Promise<number>;
-}
-
-export function controlPath(config: Config): string {
-  return join(config.data, 'run', 'control');
 }
 
 export async function startServer(config: Config, options: StartOptions): Promise<Server> {
