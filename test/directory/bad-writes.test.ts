@@ -207,3 +207,17 @@ test('missing upper dc levels are made with the domain', async () => {
   expect((await opened.directory.read(root, dn('dc=example')))?.isA('domain')).toBe(true);
   expect(opened.directory.rootDse().namingContexts).toEqual(expect.arrayContaining(['cn=mailtree', 'dc=net', 'dc=example']));
 });
+
+test('an address stays unique however many lists mention it', async () => {
+  const { directory } = opened;
+  const base = 'dc=jade,dc=net';
+  const list = (n: number): string => `mail=list${n}@jade.net,${base}`;
+  const lists = Array.from({ length: 120 }, (_, n) => [
+    { dn: dn(list(n)), attributes: attributes({ objectClass: 'mtTestList', mail: `list${n}@jade.net` }) },
+    { dn: dn(`mail=popular@jade.net,${list(n)}`), attributes: attributes({ objectClass: 'mtTestList', mail: 'popular@jade.net' }) },
+  ]);
+  await directory.addBatch(root, lists.flat());
+  await directory.add(root, dn(`mail=popular@jade.net,${base}`), person('popular@jade.net'));
+  const second = directory.add(root, dn(`cn=second,${base}`), person('second@jade.net', { mailLocalAddress: 'Popular@jade.net' }));
+  expect(await refusal(second)).toContain('belongs to another entry');
+});

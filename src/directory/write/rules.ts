@@ -8,8 +8,8 @@ import type { Entry } from '../entry.ts';
 import { type Actor, DirectoryFault } from '../port.ts';
 
 export interface RuleReader {
-  /** Entries with this value, from the equality index, at most 100. Attributes without such an index give a fault. */
-  find(attribute: string, value: string): Promise<Entry[]>;
+  /** Entries with this value, from the equality index, at most `most` (100). None for attributes without such an index. */
+  find(attribute: string, value: string, most?: number): Promise<Entry[]>;
   read(dn: Dn): Promise<Entry | undefined>;
 }
 
@@ -29,6 +29,9 @@ export interface UniqueAddresses {
   /** Entries that only mention somebody else's address: members of lists. */
   readonly except: (entry: Entry) => boolean;
 }
+
+/** So many lists may mention one address, and its owner is still found among them. */
+const mostMentions = 10_000;
 
 const same = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase();
 
@@ -51,7 +54,7 @@ export function uniqueAddresses(options: UniqueAddresses): WriteRule {
     for (const { attribute, address } of addressesOf(after)) {
       if (old.some((known) => same(known.address, address))) continue;
       for (const other of options.attributes) {
-        const holders = await reader.find(other, address);
+        const holders = await reader.find(other, address, mostMentions);
         const taken = holders.some((entry) => entry.text('entryUUID') !== uuid && !options.except(entry));
         if (taken)
           throw new DirectoryFault(

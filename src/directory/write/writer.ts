@@ -342,12 +342,12 @@ export class Writer {
   async #askRules(tx: Transaction, attempt: WriteAttempt): Promise<void> {
     if (this.#parts.rules.length === 0) return;
     const reader: RuleReader = {
-      find: async (attribute, value) => {
+      find: async (attribute, value, most = mostFound) => {
         const type = this.#parts.schema.attribute(attribute);
         if (!type || !this.#parts.indexes.kinds.get(type.lower)?.equality) return [];
         const normal = type.equality?.normalise(value);
         if (normal === undefined) return [];
-        const ids = await idsWith(tx, type.lower, normal, mostFound);
+        const ids = await idsWith(tx, type.lower, normal, most);
         const found = await Promise.all(ids.map(async (id) => ({ id, record: await tx.entry(id) })));
         return Promise.all(
           found.flatMap(({ id, record }) => (record ? [dnInside(tx, id).then((dn) => new Entry(dn, record.attributes))] : [])),
