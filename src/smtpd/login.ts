@@ -60,8 +60,10 @@ export async function logIn(session: Session, name: string, password: string, gu
   } catch (thrown) {
     const fault = asFault(thrown);
     if (fault.kind !== 'bad-credentials' && fault.kind !== 'not-permitted' && fault.kind !== 'not-found' && fault.kind !== 'refused') {
-      house.log.error(`login from [${address}] could not be checked`, fault.cause ?? fault);
-      return { ok: false, code: 454, say: 'authentication is not possible at present' };
+      // Whoever guesses is slowed down by the directory: that is its work, and nothing an operator must look at.
+      if (fault.kind === 'busy') house.log.warning(`login from [${address}] put off: ${fault.say}`);
+      else house.log.error(`login from [${address}] could not be checked`, fault.cause ?? fault);
+      return { ok: false, code: 454, say: fault.kind === 'busy' ? fault.say : 'authentication is not possible at present' };
     }
     session.loginFailures += 1;
     guard.failed(address, now);

@@ -139,6 +139,18 @@ test('a wrong password is refused on every door, in the words of its protocol, a
   expect((await answers('nobody3@example.test')).slice(0, 3)).toEqual(said.slice(0, 3));
 });
 
+test('guessing on is put off with a temporary reply, and is no error of ours', async () => {
+  const said: string[] = [];
+  for (let n = 0; n < 7; n++) {
+    const dialog = await greetedSmtp(files.ports.submission);
+    said.push(await dialog.say(plain('user2@jade.net', `guess ${n}`)));
+    dialog.end();
+  }
+  expect(said[0]).toMatch(/^535 5\.7\.8 /);
+  expect(said.at(-1)).toMatch(/^454 4\.7\.0 too many failed log-ins/);
+  expect(server.output()).not.toContain('[Error]');
+});
+
 test('the submission port takes nothing from somebody who has not logged in, nor from one who pretends to be another', async () => {
   expect(await sendAs(files, ['user1@example.test'], 'no', { port: files.ports.submission, from: 'user1@example.test' })).toMatch(
     /^530 5\.7\.0 /,

@@ -67,7 +67,7 @@ export class Logins {
     };
     if (open && this.#knows(dn, digest, state)) return actor;
     const wait = this.#failures.wait(dn.key, from.address);
-    if (wait > 0) throw new DirectoryFault('busy', `too many failed log-ins, please try again in ${Math.ceil(wait / 1000)} seconds`);
+    if (wait > 0) throw new DirectoryFault('busy', `too many failed log-ins, please try again in ${Math.ceil(wait / 1000)} s`);
     const place = await hasher.check(password, stored.length > 0 ? stored : [await this.#decoyForm()]);
     const matching = stored[place];
     if (matching === undefined || !open) {
