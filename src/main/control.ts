@@ -11,7 +11,7 @@ import { createServer, type Server } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import { asFault, Fault, type Log, replyOf } from '../base/index.ts';
-import type { Queue, QueueName } from '../queue/index.ts';
+import { type Queue, type QueueName, queueNames } from '../queue/index.ts';
 import type { ComponentStatus, Responder } from '../responder/index.ts';
 import type { HandIn } from './hand-in.ts';
 
@@ -88,9 +88,11 @@ function controlApp(options: ControlOptions): Hono {
     for await (const listing of queue.list({ limit, ...(name ? { queue: name } : {}) })) listings.push(listing);
     return c.json(listings);
   });
-  app.post('/queue/:name/retry', async (c) =>
-    c.json({ recipients: await queue.retryNow(c.req.param('name') as QueueName, c.req.query('identifier')) }),
-  );
+  app.post('/queue/:name/retry', async (c) => {
+    const name = queueNames.find((one) => one === c.req.param('name'));
+    if (!name) throw new Fault('not-found', `there is no queue ${c.req.param('name')}; there are ${queueNames.join(', ')}`);
+    return c.json({ recipients: await queue.retryNow(name, c.req.query('identifier')) });
+  });
   app.post('/messages', async (c) => {
     const body = c.req.raw.body;
     if (!body) throw new Fault('malformed', 'the message is missing');

@@ -1,4 +1,4 @@
-/** `mailtree status`, `mailtree component start|stop|restart NAME`: the running server's components and queues. */
+/** `mailtree status`, `mailtree retry`, `mailtree component start|stop|restart NAME`: the running server's components and queues. */
 
 import type { Command } from 'commander';
 import type { ComponentStatus, ServerStatus } from '../../main/index.ts';
@@ -15,6 +15,23 @@ export function addStatusCommands(program: Command, run: Run): void {
         const status = await askControl<ServerStatus>(config, { path: '/status' });
         if (options.json) console.log(JSON.stringify(status, null, 2));
         else print(status);
+      }),
+    );
+  program
+    .command('retry [destination]')
+    .description('try deferred mail now: all of it, or what waits for one destination (a domain, as mailq -v shows it)')
+    .action(
+      run(async (config, destination: string | undefined) => {
+        const { queues } = await askControl<ServerStatus>(config, { path: '/status' });
+        let recipients = 0;
+        for (const { queue } of queues) {
+          const path = `/queue/${encodeURIComponent(queue)}/retry`;
+          // The input queue knows no destinations.
+          if (queue === 'INPUT' && destination !== undefined) continue;
+          recipients += (await askControl<{ recipients: number }>(config, { method: 'POST', path, query: { identifier: destination } }))
+            .recipients;
+        }
+        console.log(`${recipients} ${recipients === 1 ? 'recipient is' : 'recipients are'} tried again now`);
       }),
     );
   const component = program.command('component').description('start and stop components alone');
