@@ -60,6 +60,8 @@ export interface Parts {
   readonly router: Router;
   readonly certificate: Certificate;
   readonly freeSpace: () => Promise<number>;
+  /** False once a database has failed to write; the next start puts it right. */
+  readonly writable: () => boolean;
 }
 
 export async function startServer(config: Config, options: StartOptions): Promise<Server> {
@@ -116,7 +118,7 @@ async function build(
     components: responder.status(),
     queues: await parts.queue.summary(),
     memory: process.memoryUsage.rss(),
-    writable: parts.keyValue.healthy,
+    writable: parts.writable(),
   });
   const smtpd = parts.dit.settings(smtpdSettings);
   const control = await openControl(controlPath(config), {
@@ -225,11 +227,26 @@ async function openParts(
   const store = await openStore({ keyValue, blobs, clock, log: logs('Message Store'), settings: dit.settings(storeSettings) });
   onClose(() => store.close());
   onClose(reclaimRegularly(new Reclaimer({ keyValue, blobs, clock, log: logs('Storage') }), clock, logs('Storage')));
+  const writable = (): boolean => directoryStore.healthy && keyValue.healthy;
   const freeSpace = async (): Promise<number> => {
     const space = await statfs(config.data);
     return space.bavail * space.bsize;
   };
-  return { config, logs, schema, directory, dit, keyValue, blobs, queue, store, router: createRouter({ dit }), certificate, freeSpace };
+  return {
+    config,
+    logs,
+    schema,
+    directory,
+    dit,
+    keyValue,
+    blobs,
+    queue,
+    store,
+    router: createRouter({ dit }),
+    certificate,
+    freeSpace,
+    writable,
+  };
 }
 
 /** How often space of messages that nobody has any more is given back. */

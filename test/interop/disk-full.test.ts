@@ -4,12 +4,13 @@
  */
 
 import { execFileSync } from 'node:child_process';
-import { rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { parseDn } from '../../src/ldap-wire/index.ts';
+import type { DirectoryFault } from '../../src/directory/index.ts';
+import { parseDn, parseFilter } from '../../src/ldap-wire/index.ts';
 import { mailboxContents } from '../support/load.ts';
-import { administrator, eventually, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
+import { administrator, command, eventually, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
 import { Wire } from '../support/wire.ts';
 
 const user = 'user1@example.test';
@@ -43,8 +44,8 @@ async function send(id: string, lines: number): Promise<string> {
   try {
     await wire.reply();
     await wire.smtp('EHLO client.test\r\n');
-    for (const command of ['MAIL FROM:<a@elsewhere.test>', `RCPT TO:<${user}>`, 'DATA']) {
-      const reply = await wire.smtp(`${command}\r\n`);
+    for (const line of ['MAIL FROM:<a@elsewhere.test>', `RCPT TO:<${user}>`, 'DATA']) {
+      const reply = await wire.smtp(`${line}\r\n`);
       if (!/^[23]/.test(reply)) return reply;
     }
     return await wire.smtp(`X-Load-Id: ${id}\r\n\r\n${'a line of a message that fills the disk\r\n'.repeat(lines)}.\r\n`);
@@ -95,3 +96,62 @@ test('a full disk refuses mail for now, loses none, and is over when there is ro
   expect([...refusals].filter((reply) => !/4\d\d /.test(reply))).toEqual([]);
   expect(refusals.size).toBeGreaterThan(0);
 }, 180_000);
+
+test('a database that found the disk full says so and takes no writes, and the next start has all that was answered for', async () => {
+  const ballast = join(data, 'ballast');
+  const fill = (): void => {
+    for (const size of [1_048_576, 4_096, 1]) {
+      try {
+        for (;;) appendFileSync(ballast, Buffer.alloc(size));
+      } catch {
+        // No room for so much any more.
+      }
+    }
+  };
+  const client = await administrator(files);
+  const written: string[] = [];
+  const refusals = new Set<string>();
+  const add = async (mail: string): Promise<void> => {
+    const values = { objectClass: ['inetOrgPerson', 'mtMailUser'], mail: [mail], cn: ['Full'], sn: ['Full'] };
+    await client
+      .add(
+        parseDn(`mail=${mail},dc=example,dc=test`),
+        Object.entries(values).map(([name, of]) => ({ name, values: of })),
+      )
+      .then(
+        () => written.push(mail),
+        (fault: DirectoryFault) => refusals.add(`${fault.result}: ${fault.message}`),
+      );
+  };
+  for (let n = 0; n < 30; n++) {
+    if (n % 10 === 5) fill();
+    await add(`full${n}@example.test`);
+  }
+  const { out } = await command('mailtree', ['status', '--config', files.config], files);
+  expect(out).toContain('DATABASE NOT WRITABLE');
+  // Reading and logging in do not need room.
+  const contents = (await ids()).length;
+  expect(contents).toBeGreaterThan(0);
+  client.close();
+  rmSync(ballast);
+  console.log(`${written.length} entries were taken; refusals:\n${[...refusals].join('\n')}`);
+  expect(refusals.size).toBeGreaterThan(0);
+  expect([...refusals].filter((text) => !text.startsWith('unavailable: '))).toEqual([]);
+  expect(server.output()).toMatch(/nothing is written any more until the next start/);
+
+  expect(await server.stop()).toBe(0);
+  server = await runServer(files);
+  const after = await administrator(files);
+  const found = await after.search({
+    base: parseDn('dc=example,dc=test'),
+    scope: 'sub',
+    filter: parseFilter('(cn=Full)'),
+    attributes: ['mail'],
+  });
+  expect(written.length).toBeGreaterThan(0);
+  expect(found.map((entry) => entry.text('mail'))).toEqual(expect.arrayContaining(written));
+  await after.delete(parseDn(`mail=user3@example.test,dc=example,dc=test`));
+  after.close();
+  expect(await send('afterwards', 10)).toMatch(/^250/);
+  await eventually(async () => (await ids()).length === contents + 1);
+}, 120_000);
