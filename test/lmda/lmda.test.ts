@@ -1,4 +1,5 @@
-import { cp } from 'node:fs/promises';
+import { cp, readdir, stat, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, expect, test } from '@jest/globals';
 import { type PipelineOptions, sample, type TestPipeline, testPipeline } from '../support/pipeline.ts';
 import { collect, keysOf } from '../support/queue.ts';
@@ -217,4 +218,37 @@ test('a crash after any commit neither loses a delivery nor makes it twice', asy
     expect(out.sort()).toEqual(expected === 1 ? ['müller@example.com', 'x@far.net'] : []);
     expect((await after.queue.summary()).filter(({ queue, pending }) => queue !== 'SMTPC' && pending > 0)).toEqual([]);
   }
+}, 60_000);
+
+test('wherever a loss of power tears the database behind the acceptance, the message is there once for everybody afterwards', async () => {
+  const states: { path: string; remove: () => Promise<void> }[] = [];
+  const log = async (path: string): Promise<string> => {
+    const names = (await readdir(join(path, 'db'))).filter((name) => name.endsWith('.log')).sort();
+    return join(path, 'db', names.at(-1) ?? '');
+  };
+  const copy = async (path: string): Promise<void> => {
+    const folder = await tempDir();
+    await cp(path, folder.path, { recursive: true, filter: (file) => !file.endsWith('/LOCK') });
+    states.push(folder);
+  };
+  const one = await open({ onWrite: copy });
+  await one.submit(['bart@ima.com', 'anna@ima.com', 'x@far.net']);
+  const accepted = states.at(-1) as (typeof states)[number];
+  const { size: least } = await stat(await log(accepted.path));
+  await one.settle();
+  const last = states.at(-1) as (typeof states)[number];
+  const { size: most } = await stat(await log(last.path));
+  expect(most).toBeGreaterThan(least + 1_000);
+  const cuts = Array.from({ length: 24 }, (_, n) => least + Math.floor(((most - least) * n) / 24));
+  for (const cut of cuts) {
+    await copy(last.path);
+    const torn = states.at(-1) as (typeof states)[number];
+    await truncate(await log(torn.path), cut);
+    const after = await open({ folder: torn });
+    await after.settle();
+    expect([cut, (await after.inbox(bart)).length, (await after.inbox(anna)).length]).toEqual([cut, 1, 1]);
+    const out = (await collect(after.queue.list({ queue: 'SMTPC' }))).flatMap(({ recipients }) => recipients.map(({ address }) => address));
+    expect(out).toEqual(['x@far.net']);
+  }
+  for (const state of states) await state.remove();
 }, 60_000);
