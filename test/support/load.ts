@@ -95,6 +95,8 @@ interface Sent {
 
 export class SmtpLoad extends Workers<Wire> {
   readonly #sent = new Map<string, Sent>();
+  /** Messages answered for so far. */
+  answered = 0;
 
   connections(sessions: number): number {
     return sessions;
@@ -118,6 +120,7 @@ export class SmtpLoad extends Workers<Wire> {
     expectReply(await wire.reply(), '354');
     expectReply(await wire.smtp(`${messageOf(id)}.\r\n`), '250');
     sent.answered = true;
+    this.answered += 1;
   }
 
   judge(contents: ReadonlyMap<string, readonly Found[]>): Verdict {
