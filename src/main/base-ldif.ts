@@ -72,6 +72,21 @@ function templateEntries(): TemplateEntry[] {
         ['description', 'The first mail domain'],
       ],
     },
+    // RFC 5321 §4.5.1: somebody is postmaster from the first moment. Nobody can log in until a password is set.
+    {
+      dn: 'mail=postmaster@{domain},{domainDn}',
+      attributes: [
+        ['objectClass', 'inetOrgPerson'],
+        ['objectClass', 'mtMailUser'],
+        ['mail', 'postmaster@{domain}'],
+        ['cn', 'Postmaster'],
+        ['sn', 'Postmaster'],
+        [
+          'description',
+          'Receives notifications and mail for postmaster at every local domain; set a password to read it, or mailForwardingAddress',
+        ],
+      ],
+    },
   ];
 }
 

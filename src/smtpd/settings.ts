@@ -138,18 +138,19 @@ export const smtpdSettings = declareSettings({
       spec: 'SMTPD-14',
       default: true,
     }),
-    rejectUnqualified: boolean({
+    rejectUnqualified: choice({
       attribute: 'mtSmtpdRejectUnqualified',
       label: 'Reject unqualified addresses',
-      help: 'An address without a domain is refused. The bare name postmaster is always taken.',
-      spec: 'SMTPD-03',
-      default: false,
+      help: 'From whom an address without a domain is refused: from nobody, from those who have not logged in, or from everybody. The bare name postmaster is always taken.',
+      spec: 'RFC 5321 §2.3.5, §4.1.1.3; SMTPD-03',
+      choices: ['never', 'strangers', 'always'],
+      default: 'strangers',
     }),
     qualify: boolean({
       attribute: 'mtSmtpdQualify',
       label: 'Qualify addresses',
-      help: 'An address without a domain gets the local domain, unless such addresses are rejected.',
-      spec: 'SMTPD-03',
+      help: 'An address without a domain gets the local domain, unless such addresses are rejected. Off: it is refused.',
+      spec: 'RFC 6409 §8.2; SMTPD-03',
       default: true,
     }),
     senderCheck: choice({

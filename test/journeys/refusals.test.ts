@@ -47,16 +47,16 @@ afterEach(async () => {
 test.each([
   ['nobody@example.test', /^550 5\.1\.1 /],
   ['nobody@jade.net', /^550 5\.1\.1 /],
-  ['nobody', /^550 5\.1\.1 /],
+  ['nobody', /^553 5\.1\.3 /],
   ['größe@example.test', /^55\d 5\.[16]\.\d /],
 ])('the unknown local recipient %s is refused', async (address, answer) => {
   expect(await rcpt(files, address)).toMatch(answer);
 });
 
-test('an unqualified recipient is refused once the directory says so; the bare postmaster never is', async () => {
-  await ldap.modify('cn=smtpd,cn=mailtree', change('replace', 'mtSmtpdRejectUnqualified', 'TRUE'));
+test('an unqualified recipient is refused until the directory says otherwise; the bare postmaster never is', async () => {
   expect(await rcpt(files, 'user1')).toMatch(/^553 5\.1\.3 /);
-  await ldap.modify('cn=smtpd,cn=mailtree', change('replace', 'mtSmtpdRejectUnqualified', 'FALSE'));
+  expect(await rcpt(files, 'postmaster')).toMatch(/^250 /);
+  await ldap.modify('cn=smtpd,cn=mailtree', change('replace', 'mtSmtpdRejectUnqualified', 'never'));
   expect(await rcpt(files, 'user1')).toMatch(/^250 /);
 });
 

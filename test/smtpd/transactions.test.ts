@@ -72,7 +72,7 @@ test('a stranger reaches nobody but local recipients, however the address is dre
     '<x%remote.example@jade.example>': '550 5.1.1',
     '<remote.example!x@jade.example>': '550 5.1.1',
     '<"x@remote.example"@jade.example>': '550 5.1.1',
-    '<"x@remote.example">': '550 5.1.1',
+    '<"x@remote.example">': '553 5.1.3',
     '<x@remote.example@jade.example>': '553 5.1.3',
     '<x@jade.example@remote.example>': '553 5.1.3',
     '<x@[127.0.0.1]>': '550 5.7.1',
@@ -92,13 +92,19 @@ test('a stranger reaches nobody but local recipients, however the address is dre
   expect(world.logged.filter((line) => line.startsWith('Rejected')).length).toBeGreaterThan(5);
 });
 
-test('a name without a domain gets ours, the bare postmaster always', async () => {
+test('a name without a domain is refused from a stranger; where it may be completed it gets our domain; the bare postmaster always does', async () => {
   await begin();
+  const stranger = await client();
+  expect(await stranger.say('MAIL FROM:<bob>')).toMatch(/^553 5\.1\.7 /);
+  await stranger.say('MAIL FROM:<bob@x.example>');
+  expect(await stranger.say('RCPT TO:<ann>')).toMatch(/^553 5\.1\.3 /);
+  expect(await stranger.say('RCPT TO:<Postmaster>')).toMatch(/^250 /);
+  world.settings.set({ ...world.settings.value, rejectUnqualified: 'never' });
   const c = await client();
   await c.say('MAIL FROM:<bob>');
   expect(await c.say('RCPT TO:<ann>')).toMatch(/^250 /);
   expect(await c.say('RCPT TO:<"ann"@jade.example>')).toMatch(/^250 /);
-  world.settings.set({ ...world.settings.value, rejectUnqualified: true });
+  world.settings.set({ ...world.settings.value, rejectUnqualified: 'always' });
   const d = await client();
   expect(await d.say('MAIL FROM:<bob>')).toMatch(/^553 5\.1\.7 /);
   await d.say('MAIL FROM:<bob@x.example>');

@@ -12,11 +12,12 @@ import { type Command, extensionsOf, type Outcome, reply, type Session, submits 
 
 export const authenticationRequired = reply(530, '5.7.0', 'authentication is required on this port');
 
-/** `outer` the address as it goes on, or why not. */
+/** The address as it goes on; undefined where it has no domain and may not be completed. */
 export function qualified(path: Path, session: Session): string | undefined {
   if (path.domain !== undefined) return path.address;
   const { rejectUnqualified, qualify } = session.settings;
-  return !rejectUnqualified && qualify ? `${path.local}@${session.house.mta.value.domain}` : undefined;
+  const rejected = rejectUnqualified === 'always' || (rejectUnqualified === 'strangers' && !session.user);
+  return !rejected && qualify ? `${path.local}@${session.house.mta.value.domain}` : undefined;
 }
 
 export const needsSmtpUtf8 = reply(553, '5.6.7', 'this address needs SMTPUTF8');
