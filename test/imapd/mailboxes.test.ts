@@ -30,6 +30,7 @@ test('a new account has INBOX and the usual mailboxes with their uses', async ()
 
 test('LIST with an empty pattern tells the separator', async () => {
   expect(await client.ok('LIST "" ""')).toEqual(['* LIST (\\Noselect) "/" ""']);
+  expect(await client.ok('LIST "Archive/" ""')).toEqual(['* LIST (\\Noselect) "/" ""']);
 });
 
 test('mailboxes are made with their parents, listed by level, renamed with their children, and deleted', async () => {

@@ -39,7 +39,8 @@ export function readListArguments(args: Cursor): ListArguments {
     subscribed: selection.includes('SUBSCRIBED'),
     recursive: selection.includes('RECURSIVEMATCH'),
     special: selection.includes('SPECIAL-USE'),
-    patterns: patterns.map((pattern) => reference + pattern),
+    // An empty pattern asks for the separator and the root, whatever the reference (RFC 3501 §6.3.8).
+    patterns: patterns.map((pattern) => (pattern === '' ? '' : reference + pattern)),
     basic: !extended && !several,
     returnSubscribed: returns.options.includes('SUBSCRIBED'),
     status: returns.status,
