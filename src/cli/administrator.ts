@@ -1,5 +1,6 @@
 /**
- * An LDAP connection with the administrator's rights: by the Unix socket when this user owns it, else with name and password.
+ * An LDAP connection with the administrator's rights: by the Unix socket when this user owns it, else with the password: from
+ * MAILTREE_PASSWORD, the configuration file if it still holds, or asked for.
  *
  * What commands do by it is an ordinary LDAP write: checked, recorded, seen by every component.
  */
@@ -7,8 +8,9 @@
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { Fault } from '../base/index.ts';
-import { LdapClient } from '../directory-remote/index.ts';
-import type { Config } from '../main/index.ts';
+import { DirectoryFault } from '../directory/index.ts';
+import { LdapClient, type LdapPlace } from '../directory-remote/index.ts';
+import type { Config, Where } from '../main/index.ts';
 
 /** Fault `unavailable` when no server answers, `bad-credentials` when the password is wrong. */
 export async function asAdministrator<T>(config: Config, work: (client: LdapClient) => Promise<T>): Promise<T> {
@@ -22,18 +24,40 @@ export async function asAdministrator<T>(config: Config, work: (client: LdapClie
 
 async function connect(config: Config): Promise<LdapClient> {
   const { ldapi, ldap } = config.listen;
-  if (ldapi !== 'off') {
-    const client = await LdapClient.connect({ path: ldapi });
-    await client.bindExternal();
+  const client = await LdapClient.connect(placeOf(ldapi, ldap));
+  try {
+    if (ldapi !== 'off') await client.bindExternal();
+    else await logIn(client, config);
     return client;
+  } catch (thrown) {
+    // An open connection would keep the process from ending.
+    client.close();
+    throw thrown;
   }
+}
+
+function placeOf(ldapi: string, ldap: Where): LdapPlace {
+  if (ldapi !== 'off') return { path: ldapi };
   if (ldap === 'off') throw new Fault('unavailable', 'the configuration has neither listen.ldapi nor listen.ldap');
-  const client = await LdapClient.connect({ host: ldap.host === '::' ? '127.0.0.1' : ldap.host, port: ldap.port });
-  await client.bind(
-    `cn=admin,cn=admins,${config.systemBase}`,
-    process.env['MAILTREE_PASSWORD'] ?? (await askPassword('Administrator password: ')),
-  );
-  return client;
+  return { host: ldap.host === '::' ? '127.0.0.1' : ldap.host, port: ldap.port };
+}
+
+async function logIn(client: LdapClient, config: Config): Promise<void> {
+  const dn = `cn=admin,cn=admins,${config.systemBase}`;
+  const known = process.env['MAILTREE_PASSWORD'];
+  if (known === undefined && config.adminPassword !== undefined && (await accepted(client, dn, config.adminPassword))) return;
+  await client.bind(dn, known ?? (await askPassword('Administrator password: ')));
+}
+
+/** The configuration file's password is that of the first start: it may have been changed since. */
+async function accepted(client: LdapClient, dn: string, password: string): Promise<boolean> {
+  try {
+    await client.bind(dn, password);
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof DirectoryFault && thrown.result === 'invalidCredentials') return false;
+    throw thrown;
+  }
 }
 
 /** Asks on the terminal without showing what is typed. */
@@ -41,9 +65,14 @@ export async function askPassword(prompt: string): Promise<string> {
   const silent = new Writable({ write: (_chunk, _encoding, done) => done() });
   process.stderr.write(prompt);
   const terminal = createInterface({ input: process.stdin, output: silent, terminal: process.stdin.isTTY });
+  // readline leaves a question without an answer for ever when the input ends.
+  const ended = new Promise<never>((_, reject) => {
+    terminal.once('close', () => reject(new Fault('bad-credentials', 'no password was given (MAILTREE_PASSWORD may hold it)')));
+  });
   try {
-    return await terminal.question('');
+    return await Promise.race([terminal.question(''), ended]);
   } finally {
+    ended.catch(() => {});
     terminal.close();
     process.stderr.write('\n');
   }

@@ -40,10 +40,14 @@ export async function fillDirectory(directory: Directory, config: Config): Promi
     system: config.systemBase,
   };
 
-  const records = load('base.ldif', texts, adminPassword).map((record) => seeded(record, base, config));
+  const examples = config.example ? load('example.ldif', texts, examplePassword) : [];
+  // An entry that is in both is the example's.
+  const replaced = new Set(examples.map((record) => record.dn.key));
+  const records = load('base.ldif', texts, adminPassword)
+    .filter((record) => !replaced.has(record.dn.key))
+    .map((record) => seeded(record, base, config));
   const isMark = (record: { dn: Dn }): boolean => record.dn.key === mark.key;
   for (const record of records.filter((r) => !isMark(r))) await addIfMissing(directory, record);
-  const examples = config.example ? load('example.ldif', texts, examplePassword) : [];
   for (const record of examples) await addIfMissing(directory, record);
   for (const record of records.filter(isMark)) await addIfMissing(directory, record);
 

@@ -61,7 +61,7 @@ test('ten thousand entries are imported, found every way, exported and checked',
   } finally {
     await opened.close();
   }
-}, 60_000);
+}, 300_000);
 
 test('an export loads into an empty directory as it was, passwords and UUIDs included', async () => {
   const [one, two] = [await openTemporary(), await openTemporary()];

@@ -183,7 +183,7 @@ test('hashing works on workers', async () => {
   } finally {
     await hasher.close();
   }
-}, 30_000);
+});
 
 test('a full queue of log-ins is answered with busy at once', async () => {
   const hasher = workerHasher({ threads: 1, queue: 1 });
@@ -193,7 +193,7 @@ test('a full queue of log-ins is answered with busy at once', async () => {
   } finally {
     await hasher.close();
   }
-}, 30_000);
+});
 
 test('the shortest password is a setting', async () => {
   const strict = await opened.reopen({ settings: settings({ minimumPassword: 12 }) });

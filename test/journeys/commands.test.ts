@@ -1,8 +1,19 @@
 /** The command line against a running server, and without one. */
 
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { change, Dialog, doorsOpenFor, greetedSmtp, imap, ldapAdministrator, newest, rcpt, subjects } from '../support/mail-clients.ts';
-import { command, eventually, password, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
+import {
+  adminPassword,
+  command,
+  eventually,
+  password,
+  prepareServer,
+  type RunningServer,
+  runServer,
+  type ServerFiles,
+} from '../support/server.ts';
 import { freePort } from '../support/temp.ts';
 
 let files: ServerFiles;
@@ -93,6 +104,22 @@ test('users are added, listed and deleted; what cannot be is said in one line', 
   expect(await failing('user', 'delete', 'new.person@example.test')).toContain('nobody has the address');
   expect(await failing('user', 'delete', 'sales@example.test')).toContain('not a user');
   expect(await rcpt(files, 'new.person@example.test')).toMatch(/^550 5\.1\.1 /);
+});
+
+test('without the LDAP socket commands log in as the administrator: with the password of the file while it holds, else with MAILTREE_PASSWORD', async () => {
+  const config = join(files.dir, 'without-socket.yaml');
+  const text = readFileSync(files.config, 'utf8').replace(/^ {2}ldapi: .*\n/m, '');
+  writeFileSync(config, text);
+  expect((await command('mailtree', ['domain', 'list'], { config })).out).toContain('jade.net');
+  writeFileSync(config, text.replace(/^admin: .*\n/m, 'admin: { password: changed-since-then }\n'));
+  // Nobody is there to type: the prompt gets an end of file for an answer.
+  expect((await command('mailtree', ['domain', 'list'], { config })).code).toBe(1);
+  process.env['MAILTREE_PASSWORD'] = adminPassword;
+  try {
+    expect((await command('mailtree', ['domain', 'list'], { config })).out).toContain('jade.net');
+  } finally {
+    delete process.env['MAILTREE_PASSWORD'];
+  }
 });
 
 test('aliases are added, listed and deleted', async () => {

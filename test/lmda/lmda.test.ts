@@ -218,7 +218,7 @@ test('a crash after any commit neither loses a delivery nor makes it twice', asy
     expect(out.sort()).toEqual(expected === 1 ? ['müller@example.com', 'x@far.net'] : []);
     expect((await after.queue.summary()).filter(({ queue, pending }) => queue !== 'SMTPC' && pending > 0)).toEqual([]);
   }
-}, 60_000);
+});
 
 test('wherever a loss of power tears the database behind the acceptance, the message is there once for everybody afterwards', async () => {
   const states: { path: string; remove: () => Promise<void> }[] = [];
@@ -251,4 +251,4 @@ test('wherever a loss of power tears the database behind the acceptance, the mes
     expect(out).toEqual(['x@far.net']);
   }
   for (const state of states) await state.remove();
-}, 60_000);
+});

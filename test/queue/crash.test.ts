@@ -112,7 +112,7 @@ test('a crash after any step loses no recipient and finishes none twice', async 
     expect([name, await keysOf(at.keyValue)]).toEqual([name, []]);
   }
   await one.close();
-}, 60_000);
+});
 
 test('a lease of a process that died does not hold in the next one', async () => {
   const one = await testQueue();

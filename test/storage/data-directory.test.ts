@@ -75,7 +75,7 @@ test('another process keeps the lock until it ends, however it ends, and its end
   const after = await openDataDirectory(path);
   expect(after.recovered).toEqual([]);
   await after.close();
-}, 30_000);
+});
 
 test('a damaged lock or holder file does not keep the server from starting', async () => {
   const path = await folder();
