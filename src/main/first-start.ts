@@ -154,10 +154,14 @@ function generatePassword(): string {
 function howTo(config: Config, accounts: readonly string[]): string[] {
   const { listen } = config;
   const at = (door: 'submission' | 'imap' | 'pop3' | 'ldap'): string => formatWhere(listen[door]);
+  const named = { imap: 'IMAP', pop3: 'POP3', submission: 'submission' } as const;
+  const open = (Object.keys(named) as (keyof typeof named)[])
+    .filter((door) => listen[door] !== 'off')
+    .map((door) => `${named[door]} ${at(door)}`);
   const [one, two] = accounts;
   return [
-    `  mail clients   user name: the address; IMAP ${at('imap')}, POP3 ${at('pop3')}, submission ${at('submission')}, all with STARTTLS`,
-    `  LDAP tools     ldap://${at('ldap')}, base dc=… (domains) and ${config.systemBase} (settings)`,
+    ...(open.length > 0 ? [`  mail clients   user name: the address; ${open.join(', ')}, with STARTTLS`] : []),
+    ...(listen.ldap === 'off' ? [] : [`  LDAP tools     ldap://${at('ldap')}, base dc=… (domains) and ${config.systemBase} (settings)`]),
     ...(one && two && listen.submission !== 'off' && listen.imap !== 'off'
       ? [
           '',

@@ -1,9 +1,9 @@
-import { cp, readdir, stat, truncate } from 'node:fs/promises';
+import { readdir, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, test } from '@jest/globals';
 import { type PipelineOptions, sample, type TestPipeline, testPipeline } from '../support/pipeline.ts';
 import { collect, keysOf } from '../support/queue.ts';
-import { tempDir } from '../support/temp.ts';
+import { copyAsCrashed, tempDir } from '../support/temp.ts';
 
 const opened: TestPipeline[] = [];
 afterEach(async () => {
@@ -200,7 +200,7 @@ test('a crash after any commit neither loses a delivery nor makes it twice', asy
   const one = await open({
     async onWrite(path) {
       const folder = await tempDir();
-      await cp(path, folder.path, { recursive: true, filter: (file) => !file.endsWith('/LOCK') });
+      await copyAsCrashed(path, folder.path);
       states.push(folder);
     },
   });
@@ -228,7 +228,7 @@ test('wherever a loss of power tears the database behind the acceptance, the mes
   };
   const copy = async (path: string): Promise<void> => {
     const folder = await tempDir();
-    await cp(path, folder.path, { recursive: true, filter: (file) => !file.endsWith('/LOCK') });
+    await copyAsCrashed(path, folder.path);
     states.push(folder);
   };
   const one = await open({ onWrite: copy });

@@ -1,12 +1,12 @@
 /** The LevelDB engine: the contract, and what is its own: groups, flushes, failures, crashes. */
 
-import { cp, readdir, stat, truncate } from 'node:fs/promises';
+import { readdir, stat, truncate } from 'node:fs/promises';
 import { join as joinPath } from 'node:path';
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { ManualClock } from '../../src/base/index.ts';
 import { type KeyValueOptions, type LevelKeyValue, openKeyValue, type Part, sortable } from '../../src/storage/index.ts';
 import { bytes, keyValueContract, put, text } from '../contracts/key-value.ts';
-import { tempDir } from '../support/temp.ts';
+import { copyAsCrashed, tempDir } from '../support/temp.ts';
 
 // Some of these wait for the disk hundreds of times.
 jest.setTimeout(60_000);
@@ -234,7 +234,7 @@ test('wherever the log is cut behind the last flush, what was flushed is there a
   expect(all.size).toBeGreaterThan(flushed.size);
   for (let cut = flushed.size; cut <= all.size; cut += 61) {
     const copy = joinPath(path, `copy-${cut}`);
-    await cp(joinPath(path, 'db'), copy, { recursive: true, filter: (file) => !file.endsWith('LOCK') });
+    await copyAsCrashed(joinPath(path, 'db'), copy);
     await truncate(joinPath(copy, all.name), cut);
     const again = await openKeyValue({ path: copy, clock: new ManualClock() });
     const found: string[] = [];

@@ -1,11 +1,10 @@
 /** A queue on a real database in a temporary directory, and messages to put into it. */
 
-import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Log, ManualClock, silentLog } from '../../src/base/index.ts';
 import { type NewMessage, type NewRecipient, type OpenQueue, openQueue } from '../../src/queue/index.ts';
 import { type KeyValueOptions, type LevelKeyValue, openKeyValue } from '../../src/storage/index.ts';
-import { tempDir } from './temp.ts';
+import { copyAsCrashed, tempDir } from './temp.ts';
 
 /** Dice that always fall the same way: a linear congruence. */
 export function seededRandom(seed = 1): () => number {
@@ -51,7 +50,7 @@ async function open(path: string, clock: ManualClock, options: TestQueueOptions,
     path,
     async crash() {
       const folder = await tempDir();
-      await cp(path, join(folder.path, 'db'), { recursive: true, filter: (file) => !file.endsWith('/LOCK') });
+      await copyAsCrashed(path, join(folder.path, 'db'));
       const copy = await open(join(folder.path, 'db'), new ManualClock(clock.now()), options, folder.remove);
       copies.push(copy);
       return copy;

@@ -78,7 +78,8 @@ function endOnSignal(): End {
 
 /** What a newcomer needs to know, once. */
 function welcome(first: FirstStart): void {
-  const lines = ['', 'First start. Note these, they are shown only once:', ''];
+  const secrets = first.adminPassword !== undefined || first.examplePassword !== undefined;
+  const lines = ['', `First start.${secrets ? ' Note the passwords: they are shown only once.' : ''}`, ''];
   if (first.adminPassword) lines.push(`  administrator  ${first.adminDn}`, `  password       ${first.adminPassword}`, '');
   if (first.accounts.length > 0) {
     lines.push(`  accounts       ${first.accounts.join(', ')}`);
