@@ -17,31 +17,39 @@ import { isOwn } from './own-address.ts';
 import type { Parts } from './server.ts';
 import { virtualEntries } from './virtual.ts';
 
-export function addComponents(responder: Responder, parts: Parts): void {
-  const { dit, logs, config, queue, store, keyValue, blobs, router, certificate } = parts;
-  const mta = dit.mta;
-  const tls = certificate.context;
+/** What the components below have in common. */
+function common(parts: Parts) {
+  const { dit, certificate } = parts;
   const server = dit.settings(serverSettings);
-  const host = (): string => server.value.host;
-  const policies = {
-    smtpd: dit.settings(components.SMTPD),
-    imapd: dit.settings(components.IMAPD),
-    pop3d: dit.settings(components.POP3D),
+  return {
+    server,
+    host: (): string => server.value.host,
+    mta: dit.mta,
+    tls: certificate.context,
+    clock: systemClock,
+    random: Math.random,
+    policies: {
+      smtpd: dit.settings(components.SMTPD),
+      imapd: dit.settings(components.IMAPD),
+      pop3d: dit.settings(components.POP3D),
+    },
   };
-  const clock = systemClock;
-  const random = Math.random;
-  const smtpc = dit.settings(smtpcSettings);
-  const resolver = createResolver({
-    servers: derived(server, (value) => value.dnsServers.flatMap(dnsServer)),
-    retries: () => smtpc.value.dnsRetries,
-    timeoutMs: () => smtpc.value.dnsTimeout * 1_000,
-    cacheSize: () => smtpc.value.dnsCacheSize,
-    clock,
-  });
+}
+type Common = ReturnType<typeof common>;
+
+export function addComponents(responder: Responder, parts: Parts): void {
+  const shared = common(parts);
+  addProcessors(responder, parts, shared);
+  addDirectoryDoor(responder, parts, shared);
+  addMailDoors(responder, parts, shared);
+  addWeb(responder, parts, shared);
+}
+
+/** Preprocessor and channel processors. */
+function addProcessors(responder: Responder, parts: Parts, { mta, clock, random, server, policies }: Common): void {
+  const { dit, logs, queue, store, keyValue, blobs, router } = parts;
   const preprocessor = dit.settings(preprocessorSettings);
   const copyBounces = (): boolean => preprocessor.value.copyBounces;
-  const mailDoors = (): Where[] => [policies.smtpd.value.smtp, policies.smtpd.value.submission, policies.smtpd.value.smtps].map(place);
-
   responder.add(
     createPreprocessor({
       queue,
@@ -56,55 +64,56 @@ export function addComponents(responder: Responder, parts: Parts): void {
     }),
     dit.settings(components.PREPROCESSOR),
   );
-  responder.add(
-    createLmda({
-      queue,
-      store,
-      keyValue,
-      blobs,
-      dit,
-      settings: dit.settings(lmdaSettings),
-      copyBounces,
-      mta,
-      log: logs('LMDA'),
-      clock,
-      random,
-    }),
-    dit.settings(components.LMDA),
-  );
+  const lmda = { queue, store, keyValue, blobs, dit, mta, clock, random, copyBounces };
+  responder.add(createLmda({ ...lmda, settings: dit.settings(lmdaSettings), log: logs('LMDA') }), dit.settings(components.LMDA));
+
+  const settings = dit.settings(smtpcSettings);
+  const resolver = createResolver({
+    servers: derived(server, (value) => value.dnsServers.flatMap(dnsServer)),
+    retries: () => settings.value.dnsRetries,
+    timeoutMs: () => settings.value.dnsTimeout * 1_000,
+    cacheSize: () => settings.value.dnsCacheSize,
+    clock,
+  });
+  const mailDoors = (): Where[] => [policies.smtpd.value.smtp, policies.smtpd.value.submission, policies.smtpd.value.smtps].map(place);
   responder.add(
     createSmtpc({
       queue,
       keyValue,
       blobs,
       resolver,
-      settings: smtpc,
+      settings,
       mta,
-      log: logs('SMTPC'),
       clock,
       random,
       copyBounces,
       isOwn: (address, port) => isOwn(address, port, mailDoors()),
+      log: logs('SMTPC'),
     }),
     dit.settings(components.SMTPC),
   );
+}
+
+function addDirectoryDoor(responder: Responder, parts: Parts, { tls, clock }: Common): void {
+  const { dit, directory, logs } = parts;
+  const { ldap, ldaps, ldapi } = parts.config.listen;
   responder.add(
     createLdapd({
-      directory: parts.directory,
+      directory,
       virtual: virtualEntries(parts),
       settings: dit.settings(ldapdSettings),
-      listen: {
-        ldap: constant(config.listen.ldap),
-        ldaps: constant(config.listen.ldaps),
-        ldapi: constant<Place>(config.listen.ldapi === 'off' ? 'off' : { path: config.listen.ldapi }),
-      },
+      listen: { ldap: constant(ldap), ldaps: constant(ldaps), ldapi: constant<Place>(ldapi === 'off' ? 'off' : { path: ldapi }) },
       tls,
-      external: { ...system('ldapi') },
+      external: system('ldapi'),
       log: logs('LDAP Server'),
       clock,
     }),
     dit.settings(components.DIRECTORY),
   );
+}
+
+function addMailDoors(responder: Responder, parts: Parts, { host, mta, tls, clock, policies }: Common): void {
+  const { dit, logs, queue, store, blobs, router, freeSpace } = parts;
   responder.add(
     createSmtpd({
       queue,
@@ -114,44 +123,40 @@ export function addComponents(responder: Responder, parts: Parts): void {
       settings: dit.settings(smtpdSettings),
       tls,
       mta,
-      log: logs('SMTPD'),
       clock,
       listeners: {
         smtp: derived(policies.smtpd, (v) => place(v.smtp)),
         submission: derived(policies.smtpd, (v) => place(v.submission)),
         smtps: derived(policies.smtpd, (v) => place(v.smtps)),
       },
-      freeSpace: parts.freeSpace,
+      freeSpace,
+      log: logs('SMTPD'),
     }),
     policies.smtpd,
   );
+  const readers = { store, dit, tls, host, clock };
   responder.add(
     createImapd({
-      store,
+      ...readers,
       blobs,
-      dit,
       settings: dit.settings(imapdSettings),
-      tls,
-      host,
-      log: logs('IMAP4 Server'),
-      clock,
       listeners: { imap: derived(policies.imapd, (v) => place(v.imap)), imaps: derived(policies.imapd, (v) => place(v.imaps)) },
+      log: logs('IMAP4 Server'),
     }),
     policies.imapd,
   );
   responder.add(
     createPop3d({
-      store,
-      dit,
+      ...readers,
       settings: dit.settings(pop3dSettings),
-      tls,
-      host,
-      log: logs('POP3 Server'),
-      clock,
       listeners: { pop3: derived(policies.pop3d, (v) => place(v.pop3)), pop3s: derived(policies.pop3d, (v) => place(v.pop3s)) },
+      log: logs('POP3 Server'),
     }),
     policies.pop3d,
   );
+}
+
+function addWeb(responder: Responder, { dit, config, logs }: Parts, { host, server, policies }: Common): void {
   responder.add(
     createWeb({
       where: config.listen.http,
