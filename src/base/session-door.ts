@@ -8,7 +8,7 @@
 
 import type { Socket } from 'node:net';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
-import type { Clock } from './clock.ts';
+import type { Cancel, Clock } from './clock.ts';
 import type { Component } from './component.ts';
 import { createListener, type Listener } from './listener.ts';
 import type { Place } from './listener-bind.ts';
@@ -20,6 +20,8 @@ export interface DoorSession {
   serve(): Promise<void>;
   /** Ends as soon as nothing is half said. */
   stop(why: string): void;
+  /** Whose session it is, once somebody has logged in. */
+  readonly account: string | undefined;
 }
 
 export interface SessionDoorOptions {
@@ -34,6 +36,8 @@ export interface SessionDoorOptions {
   readonly admits?: (address: string) => boolean;
   /** What one connection too many is told, line end included. */
   readonly surplus: string;
+  /** Tells of accounts that may no longer be used: their sessions end. */
+  readonly revoked?: (listener: (account: string) => void) => Cancel;
   readonly open: (socket: Socket | TLSSocket, encrypted: boolean) => DoorSession;
   readonly log: Log;
   readonly clock: Clock;
@@ -48,12 +52,17 @@ export interface SessionDoor extends Component {
 /** Sessions get so long to end at a stop, in milliseconds. */
 const graceMs = 5_000;
 const farewell = 'server is shutting down';
+const revoked = 'this account may no longer be used';
 
 export function createSessionDoor(options: SessionDoorOptions): SessionDoor {
   const { name, limits, certificate, log, clock } = options;
   const sessions = new Set<DoorSession>();
   let stopping = false;
+  let unsubscribe: Cancel = () => {};
 
+  const expel = (account: string): void => {
+    for (const session of sessions) if (session.account === account) session.stop(revoked);
+  };
   const serve = (socket: Socket | TLSSocket, encrypted: boolean): void => {
     const session = options.open(socket, encrypted);
     sessions.add(session);
@@ -88,9 +97,11 @@ export function createSessionDoor(options: SessionDoorOptions): SessionDoor {
         await plain.stop(0);
         throw thrown;
       }
+      unsubscribe = options.revoked?.(expel) ?? unsubscribe;
     },
     async stop() {
       stopping = true;
+      unsubscribe();
       const stopped = Promise.all([plain.stop(graceMs), tls.stop(graceMs)]);
       for (const session of sessions) session.stop(farewell);
       await stopped;

@@ -2,13 +2,13 @@
  * The view itself: a system context held whole, addresses and domains looked up and kept, one change feed for both.
  */
 
-import { Fault, type Live, LiveValue, type Log } from '../base/index.ts';
+import { type Cancel, Fault, type Live, LiveValue, type Log } from '../base/index.ts';
 import { type Change, type Directory, DirectoryFault, type Watch } from '../directory/index.ts';
 import { type Dn, parseDn } from '../ldap-wire/index.ts';
 import { readSettings, type SettingsDeclaration, type SettingsOf, type SettingsShape } from '../settings/index.ts';
 import { AddressView } from './address-view.ts';
 import type { Dit, Domain, Forwarding, MtaPolicy, Recipient } from './port.ts';
-import { connectorFrom } from './recipient.ts';
+import { connectorFrom, revokedBy } from './recipient.ts';
 import { mtaSettings, serverSettings } from './settings.ts';
 import { SystemView } from './system-view.ts';
 
@@ -24,6 +24,8 @@ export interface DitOptions {
 }
 
 export interface OpenDit extends Dit {
+  /** Calls with the mailbox key of an account that may no longer be logged in: its entry is gone, or not active any more. */
+  onRevoked(listener: (uuid: string) => void): Cancel;
   /** Position up to which the view is current. */
   readonly position: number;
   close(): void;
@@ -52,6 +54,7 @@ class DitView implements OpenDit {
   #lost = false;
   /** While the system context is being read, changes wait here. */
   #waiting: Change[] | undefined = [];
+  readonly #revoked = new Set<(uuid: string) => void>();
   /** By domain; undefined until somebody asks, and again after any change of the system context. */
   #forwardings: ReadonlyMap<string, Forwarding> | undefined;
 
@@ -108,8 +111,16 @@ class DitView implements OpenDit {
     });
   }
 
+  /** Calls with the mailbox key of an account that may no longer be logged in: its entry is gone, or not active any more. */
+  onRevoked(listener: (uuid: string) => void): Cancel {
+    this.#revoked.add(listener);
+    return () => this.#revoked.delete(listener);
+  }
+
   #changed(change: Change): void {
     this.#addresses.apply(change);
+    const uuid = revokedBy(change);
+    if (uuid !== undefined) for (const listener of this.#revoked) listener(uuid);
     if (this.#waiting) this.#waiting.push(change);
     else this.#system.apply(change);
   }

@@ -5,7 +5,7 @@
  */
 
 import { type OutputChannel, outputChannels } from '../base/index.ts';
-import type { Entry } from '../directory/index.ts';
+import type { Change, Entry } from '../directory/index.ts';
 import { permissions } from './classes.ts';
 import type { Connector, Permission, Recipient } from './port.ts';
 
@@ -50,6 +50,12 @@ export function connectorFrom(entry: Entry): Connector | undefined {
 
 function closest<T extends string>(choices: readonly T[], value: string | undefined): T | undefined {
   return choices.find((choice) => choice.toLowerCase() === value?.trim().toLowerCase());
+}
+
+/** The mailbox key of an account that was active before the change and is not after it. */
+export function revokedBy({ before, after }: Change): string | undefined {
+  const active = (entry: Entry | undefined): boolean => entry !== undefined && statusFrom(entry.text('accountStatus')) === 'active';
+  return active(before) && !active(after) && before && addressesOf(before).length > 0 ? before.text('entryUUID') : undefined;
 }
 
 /** qmail-ldap's words: active, noaccess (may not log in), disabled, deleted. */

@@ -124,6 +124,10 @@ export class Connection {
     }
   }
 
+  get account(): string | undefined {
+    return 'account' in this.#state ? this.#state.account.id : undefined;
+  }
+
   /** Says good-bye as soon as nothing is half said. */
   stop(why: string): void {
     this.#stopping = why;

@@ -6,7 +6,16 @@
  */
 
 import type { SecureContextOptions } from 'node:tls';
-import { type Clock, type Component, createSessionDoor, type Listener, type Live, type Log, type Place } from '../base/index.ts';
+import {
+  type Cancel,
+  type Clock,
+  type Component,
+  createSessionDoor,
+  type Listener,
+  type Live,
+  type Log,
+  type Place,
+} from '../base/index.ts';
 import type { Dit } from '../dit/index.ts';
 import type { Blobs } from '../storage/index.ts';
 import type { Store } from '../store/index.ts';
@@ -28,6 +37,8 @@ export interface ImapdOptions {
   readonly host: () => string;
   /** False: the address may not connect. */
   readonly admits?: (address: string) => boolean;
+  /** Tells of accounts that may no longer be used: their sessions end. */
+  readonly revoked?: (listener: (account: string) => void) => Cancel;
 }
 
 export interface Imapd extends Component {
@@ -45,6 +56,7 @@ export function createImapd(options: ImapdOptions): Imapd {
     certificate: tls,
     limits: () => settings.value,
     ...(options.admits ? { admits: options.admits } : {}),
+    ...(options.revoked ? { revoked: options.revoked } : {}),
     surplus: '* BYE [LIMIT] too many connections, please try again later\r\n',
     open: (socket, encrypted) => new Connection({ services, socket, encrypted, certificate: tls, log }),
     log,

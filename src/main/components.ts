@@ -134,7 +134,8 @@ function addMailDoors(responder: Responder, parts: Parts, { host, mta, tls, cloc
     }),
     policies.smtpd,
   );
-  const readers = { store, dit, tls, host, clock };
+  const revoked = (listener: (account: string) => void) => dit.onRevoked(listener);
+  const readers = { store, dit, tls, host, clock, revoked };
   responder.add(
     createImapd({
       ...readers,

@@ -95,6 +95,10 @@ export class Connection {
     }
   }
 
+  get account(): string | undefined {
+    return this.#state.name === 'transaction' ? this.#state.maildrop.account.uuid : undefined;
+  }
+
   /** Ends the session as soon as nothing is half said. */
   stop(): void {
     this.#stopping = true;

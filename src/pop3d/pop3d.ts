@@ -6,7 +6,16 @@
  */
 
 import type { SecureContextOptions } from 'node:tls';
-import { type Clock, type Component, createSessionDoor, type Listener, type Live, type Log, type Place } from '../base/index.ts';
+import {
+  type Cancel,
+  type Clock,
+  type Component,
+  createSessionDoor,
+  type Listener,
+  type Live,
+  type Log,
+  type Place,
+} from '../base/index.ts';
 import { Connection } from './connection.ts';
 import type { Services } from './session.ts';
 import type { Pop3dSettings } from './settings.ts';
@@ -23,6 +32,8 @@ export interface Pop3dOptions {
   readonly host: () => string;
   /** False: the address may not connect. */
   readonly admits?: (address: string) => boolean;
+  /** Tells of accounts that may no longer be used: their sessions end. */
+  readonly revoked?: (listener: (account: string) => void) => Cancel;
 }
 
 export interface Pop3d extends Component {
@@ -40,6 +51,7 @@ export function createPop3d(options: Pop3dOptions): Pop3d {
     certificate: tls,
     limits: () => settings.value,
     ...(options.admits ? { admits: options.admits } : {}),
+    ...(options.revoked ? { revoked: options.revoked } : {}),
     surplus: '-ERR [SYS/TEMP] too many connections, please try again later\r\n',
     open: (socket, encrypted) => new Connection({ services, socket, encrypted, certificate: tls, host, log }),
     log,

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Client } from 'ldapts';
-import { change, doorsOpenFor, greetedSmtp, ldapAdministrator, rcpt, sendAs, subjects } from '../support/mail-clients.ts';
+import { change, Dialog, doorsOpenFor, greetedSmtp, ldapAdministrator, plain, rcpt, sendAs, subjects } from '../support/mail-clients.ts';
 import { eventually, password, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
 
 let files: ServerFiles;
@@ -96,6 +96,35 @@ test('accountStatus decides at once who logs in and who receives', async () => {
   await ldap.modify(dn, change('replace', 'accountStatus', 'active'));
   await within1s('account active again', async () => (await rcpt(files, user)).startsWith('250'));
   expect(await doorsOpenFor(files, user, password)).toEqual(['imap', 'pop3', 'submission']);
+});
+
+test('an account that is disabled loses its open sessions, and others keep theirs', async () => {
+  const user = 'user2@jade.net';
+  const dn = `mail=${user},dc=jade,dc=net`;
+  const idle = await Dialog.open(files.ports.imap);
+  const other = await Dialog.open(files.ports.imap);
+  for (const [session, who] of [
+    [idle, user],
+    [other, 'user3@jade.net'],
+  ] as const) {
+    session.socket.write(`a LOGIN ${who} ${password}\r\nb SELECT INBOX\r\nc IDLE\r\n`);
+    expect(await session.until(/^\+ idling/m)).toMatch(/^a OK/m);
+  }
+  const pop = await Dialog.open(files.ports.pop3);
+  pop.socket.write(`USER ${user}\r\nPASS ${password}\r\nSTAT\r\n`);
+  await pop.until(/^\+OK \d+ \d+/m);
+  const smtp = await greetedSmtp(files.ports.smtp);
+  expect(await smtp.say(plain(user, password))).toMatch(/^235 /);
+  expect(await smtp.say(`MAIL FROM:<${user}>`)).toMatch(/^250 /);
+  expect(await smtp.say('RSET')).toMatch(/^250 /);
+
+  await ldap.modify(dn, change('replace', 'accountStatus', 'disabled'));
+  await Promise.all([idle.closed, pop.closed]);
+  expect(idle.heard).toMatch(/^\* BYE this account may no longer be used/m);
+  expect(await smtp.say(`MAIL FROM:<${user}>`)).toMatch(/^550 5\.7\.1 /);
+  expect(await other.ask('DONE\r\nd NOOP', /^d /m)).toMatch(/^c OK/m);
+  for (const session of [other, smtp]) session.end();
+  await ldap.modify(dn, change('replace', 'accountStatus', 'active'));
 });
 
 test('a person who is deleted is unknown at once', async () => {

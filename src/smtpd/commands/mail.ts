@@ -6,6 +6,7 @@
  */
 
 import { Fault } from '../../base/index.ts';
+import type { Recipient } from '../../dit/index.ts';
 import { isBad, readMailParameters } from '../parameters.ts';
 import { isUnreadable, type Path, parseAddressCommand } from '../path.ts';
 import { type Command, extensionsOf, type Outcome, reply, type Session, submits } from '../session.ts';
@@ -26,6 +27,7 @@ async function run(session: Session, argument: string): Promise<Outcome> {
   const { state, settings } = session;
   if (state.at !== 'greeted') return reply(503, '5.5.1', 'a transaction is open already');
   if (submits(session) && !session.user) return authenticationRequired;
+  if (session.user && !(await maySendStill(session, session.user))) return reply(550, '5.7.1', 'this account may no longer be used');
   const parsed = parseAddressCommand(argument, 'FROM');
   if (isUnreadable(parsed)) {
     return parsed.wrong === 'path'
@@ -45,6 +47,12 @@ async function run(session: Session, argument: string): Promise<Outcome> {
   const mail = { ...parameters, sender };
   const recipients = new Map();
   return { ...reply(250, '2.1.0', 'sender ok'), state: { at: 'mail', helo: state.helo, esmtp: state.esmtp, mail, recipients } };
+}
+
+/** Whoever logged in may have been disabled since; the log-in alone would last as long as the connection. */
+async function maySendStill(session: Session, user: Recipient): Promise<boolean> {
+  const now = await session.house.dit.recipient(user.mail);
+  return now?.uuid === user.uuid && now.status === 'active';
 }
 
 /** The null sender is everybody's: read receipts and vacation answers carry it. */
