@@ -24,23 +24,27 @@ export interface DoorSession {
   readonly account: string | undefined;
 }
 
-export interface SessionDoorOptions {
+/** What such a door is given by whoever builds it, whatever is said behind it. */
+export interface SessionDoorNeeds {
+  /** Certificate and key. While there are none the TLS port is closed. */
+  readonly tls: Live<SecureContextOptions | undefined>;
+  /** False: the address may not connect. */
+  readonly admits?: (address: string) => boolean;
+  /** Tells of accounts that may no longer be used: their sessions end. */
+  readonly revoked?: (listener: (account: string) => void) => Cancel;
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+export interface SessionDoorOptions extends SessionDoorNeeds {
   /** The component's name, and that of its ports in the log. */
   readonly name: string;
   readonly listeners: { readonly plain: Live<Place>; readonly tls: Live<Place> };
-  /** While there is no certificate the TLS port is closed. */
-  readonly certificate: Live<SecureContextOptions | undefined>;
   /** Connections at one time, for each port. */
   readonly limits: () => { readonly maxSessions: number; readonly maxSessionsPerAddress: number };
-  /** False: the address may not connect. */
-  readonly admits?: (address: string) => boolean;
   /** What one connection too many is told, line end included. */
   readonly surplus: string;
-  /** Tells of accounts that may no longer be used: their sessions end. */
-  readonly revoked?: (listener: (account: string) => void) => Cancel;
   readonly open: (socket: Socket | TLSSocket, encrypted: boolean) => DoorSession;
-  readonly log: Log;
-  readonly clock: Clock;
 }
 
 export interface SessionDoor extends Component {
@@ -55,7 +59,7 @@ const farewell = 'server is shutting down';
 const revoked = 'this account may no longer be used';
 
 export function createSessionDoor(options: SessionDoorOptions): SessionDoor {
-  const { name, limits, certificate, log, clock } = options;
+  const { name, limits, log, clock } = options;
   const sessions = new Set<DoorSession>();
   let stopping = false;
   let unsubscribe: Cancel = () => {};
@@ -73,7 +77,7 @@ export function createSessionDoor(options: SessionDoorOptions): SessionDoor {
     createListener({
       name: label,
       where,
-      ...(encrypted ? { tls: certificate } : {}),
+      ...(encrypted ? { tls: options.tls } : {}),
       ...(options.admits ? { admits: options.admits } : {}),
       maxConnections: () => limits().maxSessions,
       maxPerAddress: () => limits().maxSessionsPerAddress,

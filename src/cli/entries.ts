@@ -1,6 +1,5 @@
 /** Finding and naming entries of the domain tree for the commands. */
 
-import { randomBytes } from 'node:crypto';
 import { Fault } from '../base/index.ts';
 import { DirectoryFault, type Entry } from '../directory/index.ts';
 import type { LdapClient } from '../directory-remote/index.ts';
@@ -70,15 +69,4 @@ export async function entryOf(client: LdapClient, config: Config, address: strin
   });
   if (!found[0]) throw new Fault('not-found', `nobody has the address ${address}`);
   return found[0];
-}
-
-/** A password of 20 letters and digits: about 119 bits. */
-export function makePassword(): string {
-  const letters = 'abcdefghijkmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789';
-  let password = '';
-  while (password.length < 20) {
-    for (const octet of randomBytes(32))
-      if (octet < letters.length * 4 && password.length < 20) password += letters[octet % letters.length];
-  }
-  return password;
 }

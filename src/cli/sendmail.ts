@@ -9,10 +9,10 @@
 import { hostname, userInfo } from 'node:os';
 import { Readable } from 'node:stream';
 import { asFault, Fault, type FaultKind } from '../base/index.ts';
+import { headerAddresses } from '../mail/index.ts';
 import type { Config } from '../main/index.ts';
 import { loadConfig } from './config-file.ts';
 import { askControl } from './control-client.ts';
-import { headerRecipients } from './header-recipients.ts';
 import { parseArguments, type SendmailArguments } from './sendmail-arguments.ts';
 
 const exitCodes: Partial<Record<FaultKind, number>> = {
@@ -82,7 +82,7 @@ function endAtDot(message: Buffer, dotEnds: boolean): Buffer {
 /** With -t the recipients stand in To, Cc and Bcc as well, and Bcc is taken out. */
 function withRecipients(given: SendmailArguments, message: Buffer): { recipients: string[]; bytes: Uint8Array } {
   if (!given.fromHeaders) return { recipients: [...given.recipients], bytes: message };
-  const { recipients, withoutBcc } = headerRecipients(message);
+  const { recipients, withoutBcc } = headerAddresses(message);
   return { recipients: [...new Set([...recipients, ...given.recipients])], bytes: withoutBcc };
 }
 

@@ -111,7 +111,6 @@ class DitView implements OpenDit {
     });
   }
 
-  /** Calls with the mailbox key of an account that may no longer be logged in: its entry is gone, or not active any more. */
   onRevoked(listener: (uuid: string) => void): Cancel {
     this.#revoked.add(listener);
     return () => this.#revoked.delete(listener);

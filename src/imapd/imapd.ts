@@ -5,17 +5,7 @@
  * Spec: RFC 3501, RFC 8314 §3.2
  */
 
-import type { SecureContextOptions } from 'node:tls';
-import {
-  type Cancel,
-  type Clock,
-  type Component,
-  createSessionDoor,
-  type Listener,
-  type Live,
-  type Log,
-  type Place,
-} from '../base/index.ts';
+import { type Component, createSessionDoor, type Listener, type Live, type Place, type SessionDoorNeeds } from '../base/index.ts';
 import type { Dit } from '../dit/index.ts';
 import type { Blobs } from '../storage/index.ts';
 import type { Store } from '../store/index.ts';
@@ -23,22 +13,15 @@ import { Connection } from './connection.ts';
 import type { Services } from './session.ts';
 import type { ImapdSettings } from './settings.ts';
 
-export interface ImapdOptions {
+export interface ImapdOptions extends SessionDoorNeeds {
   readonly store: Store;
   /** Where appended messages are written. */
   readonly blobs: Pick<Blobs, 'create'>;
   readonly dit: Pick<Dit, 'login'>;
   readonly settings: Live<ImapdSettings>;
   readonly listeners: { readonly imap: Live<Place>; readonly imaps: Live<Place> };
-  readonly tls: Live<SecureContextOptions | undefined>;
-  readonly log: Log;
-  readonly clock: Clock;
   /** This host's name, for the greeting. */
   readonly host: () => string;
-  /** False: the address may not connect. */
-  readonly admits?: (address: string) => boolean;
-  /** Tells of accounts that may no longer be used: their sessions end. */
-  readonly revoked?: (listener: (account: string) => void) => Cancel;
 }
 
 export interface Imapd extends Component {
@@ -48,19 +31,15 @@ export interface Imapd extends Component {
 }
 
 export function createImapd(options: ImapdOptions): Imapd {
-  const { settings, log, clock, tls, listeners } = options;
+  const { settings, log, tls, listeners } = options;
   const services: Services = { ...options, canStartTls: () => tls.value !== undefined };
   const door = createSessionDoor({
+    ...options,
     name: 'IMAPD',
     listeners: { plain: listeners.imap, tls: listeners.imaps },
-    certificate: tls,
     limits: () => settings.value,
-    ...(options.admits ? { admits: options.admits } : {}),
-    ...(options.revoked ? { revoked: options.revoked } : {}),
     surplus: '* BYE [LIMIT] too many connections, please try again later\r\n',
     open: (socket, encrypted) => new Connection({ services, socket, encrypted, certificate: tls, log }),
-    log,
-    clock,
   });
   return {
     name: door.name,

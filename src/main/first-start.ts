@@ -5,8 +5,8 @@
  * a start that finds the system context but not the mark goes on from there.
  */
 
-import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { generatePassword } from '../base/index.ts';
 import { type Attribute, type Directory, DirectoryFault, system } from '../directory/index.ts';
 import { type Dn, formatRdn, type LdifRecord, parseDn, parseFilter, parseLdif } from '../ldap-wire/index.ts';
 import { type Config, doorNames, formatWhere } from './config.ts';
@@ -21,6 +21,8 @@ export interface FirstStart {
   readonly howTo: readonly string[];
 }
 
+/** Some 139 bits. */
+const generatedLength = 24;
 const ldif = new URL('../../ldif/', import.meta.url);
 const actor = system('first start');
 
@@ -29,8 +31,8 @@ export async function fillDirectory(directory: Directory, config: Config): Promi
   const base = parseDn(config.systemBase);
   const mark = parseDn(`cn=admin,cn=admins,${config.systemBase}`);
   if (await directory.read(actor, mark)) return undefined;
-  const adminPassword = config.adminPassword ?? generatePassword();
-  const examplePassword = config.examplePassword ?? generatePassword();
+  const adminPassword = config.adminPassword ?? generatePassword(generatedLength);
+  const examplePassword = config.examplePassword ?? generatePassword(generatedLength);
   const domainDn = dnOfDomain(config, config.domain);
   const texts = {
     host: config.host,
@@ -141,14 +143,6 @@ async function addIfMissing(directory: Directory, entry: NewEntry): Promise<void
 function textOf(attributes: readonly Attribute[], name: string): string {
   const value = attributes.find((attribute) => attribute.name === name)?.values[0];
   return typeof value === 'string' ? value : '';
-}
-
-/** 24 letters and digits: about 142 bits. */
-function generatePassword(): string {
-  return randomBytes(48)
-    .toString('base64')
-    .replace(/[^A-Za-z0-9]/g, '')
-    .slice(0, 24);
 }
 
 function howTo(config: Config, accounts: readonly string[]): string[] {

@@ -5,35 +5,18 @@
  * Spec: RFC 1939, RFC 8314 §3.3
  */
 
-import type { SecureContextOptions } from 'node:tls';
-import {
-  type Cancel,
-  type Clock,
-  type Component,
-  createSessionDoor,
-  type Listener,
-  type Live,
-  type Log,
-  type Place,
-} from '../base/index.ts';
+import { type Component, createSessionDoor, type Listener, type Live, type Place, type SessionDoorNeeds } from '../base/index.ts';
 import { Connection } from './connection.ts';
 import type { Services } from './session.ts';
 import type { Pop3dSettings } from './settings.ts';
 
-export interface Pop3dOptions {
+export interface Pop3dOptions extends SessionDoorNeeds {
   readonly store: Services['store'];
   readonly dit: Services['dit'];
   readonly settings: Live<Pop3dSettings>;
   readonly listeners: { readonly pop3: Live<Place>; readonly pop3s: Live<Place> };
-  readonly tls: Live<SecureContextOptions | undefined>;
-  readonly log: Log;
-  readonly clock: Clock;
   /** This host's name, for the greeting. */
   readonly host: () => string;
-  /** False: the address may not connect. */
-  readonly admits?: (address: string) => boolean;
-  /** Tells of accounts that may no longer be used: their sessions end. */
-  readonly revoked?: (listener: (account: string) => void) => Cancel;
 }
 
 export interface Pop3d extends Component {
@@ -46,16 +29,12 @@ export function createPop3d(options: Pop3dOptions): Pop3d {
   const { store, dit, settings, listeners, tls, log, clock, host } = options;
   const services: Services = { store, dit, settings, clock, held: new Set(), canStartTls: () => tls.value !== undefined };
   const door = createSessionDoor({
+    ...options,
     name: 'POP3D',
     listeners: { plain: listeners.pop3, tls: listeners.pop3s },
-    certificate: tls,
     limits: () => settings.value,
-    ...(options.admits ? { admits: options.admits } : {}),
-    ...(options.revoked ? { revoked: options.revoked } : {}),
     surplus: '-ERR [SYS/TEMP] too many connections, please try again later\r\n',
     open: (socket, encrypted) => new Connection({ services, socket, encrypted, certificate: tls, host, log }),
-    log,
-    clock,
   });
   return {
     name: door.name,

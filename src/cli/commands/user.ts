@@ -1,11 +1,14 @@
 /** `mailtree user add|list|delete`: people with a mailbox. Source: manual chapter 5, "User Records"; checklist DIR-08 */
 
 import type { Command } from 'commander';
-import { Fault } from '../../base/index.ts';
+import { Fault, generatePassword } from '../../base/index.ts';
 import type { Filter } from '../../ldap-wire/index.ts';
 import { asAdministrator } from '../administrator.ts';
-import { addressGiven, domainDn, entryOf, equal, inDomain, like, makePassword, treeBase } from '../entries.ts';
+import { addressGiven, domainDn, entryOf, equal, inDomain, like, treeBase } from '../entries.ts';
 import { type Run, table } from '../program.ts';
+
+/** Some 116 bits. */
+const generatedLength = 20;
 
 interface AddOptions {
   readonly name?: string;
@@ -26,7 +29,7 @@ export function addUserCommands(program: Command, run: Run): void {
         const given = addressGiven(address);
         const name = options.name?.trim() || given.local;
         const words = name.split(/\s+/);
-        const password = options.password ?? makePassword();
+        const password = options.password ?? generatePassword(generatedLength);
         if (options.quota !== undefined && !/^[1-9]\d{0,8}$/.test(options.quota))
           throw new Fault('malformed', '--quota must be a whole number of megabytes');
         const attributes: [string, string][] = [

@@ -4,7 +4,7 @@
  * Spec: RFC 4511 §4.12, §4.14; RFC 4532; RFC 3062; RFC 3909
  */
 
-import { randomInt } from 'node:crypto';
+import { generatePassword } from '../../base/index.ts';
 import { type Actor, DirectoryFault } from '../../directory/index.ts';
 import { BerReader, BerWriter, ber, type Dn, success } from '../../ldap-wire/index.ts';
 import type { Answer, Command, Context } from '../command.ts';
@@ -77,7 +77,7 @@ const passwordModify: Extended = {
     const dn = request.user === undefined ? context.actor.dn : userOf(request.user);
     if (!dn) throw new DirectoryFault('unwillingToPerform', 'whose password is not said');
     if (request.old !== undefined) await context.directory.authenticate(dn, request.old, { door: 'ldap', address: context.address });
-    const password = request.new ?? generatePassword();
+    const password = request.new ?? generatePassword(generatedLength);
     await context.directory.modify(context.actor, dn, [{ operation: 'replace', attribute: { name: 'userPassword', values: [password] } }]);
     if (request.new !== undefined) return { result: success };
     const writer = new BerWriter(64);
@@ -102,12 +102,8 @@ function readPasswordModify(value: Uint8Array | undefined): { user?: string; old
   return out;
 }
 
-const passwordLetters = 'abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789';
-
-/** 16 letters and digits that cannot be confused: some 92 bits. */
-function generatePassword(): string {
-  return Array.from({ length: 16 }, () => passwordLetters[randomInt(passwordLetters.length)]).join('');
-}
+/** Some 92 bits. */
+const generatedLength = 16;
 
 const operations = new Map([startTls, whoAmI, passwordModify, cancel].map((one) => [one.oid, one]));
 
