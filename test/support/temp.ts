@@ -28,14 +28,29 @@ export async function copyAsCrashed(from: string, to: string): Promise<void> {
   }
 }
 
-/** A port on loopback that was free a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
+/**
+ * Below the range from which systems take ports for outgoing connections (Linux from 32768, RFC 6335 from 49152): a port of that range may be
+ * taken by any connection between choosing it and listening on it. Each test worker has a slice of its own.
+ */
+const lowest = 11_000;
+const sliceSize = 1_300;
+const slices = 16;
+const slice = lowest + (Number(process.env['JEST_WORKER_ID'] ?? slices) % slices) * sliceSize;
+let next = Math.floor(Math.random() * sliceSize);
+
+/** A port on loopback that is free; another one at every call. */
+export async function freePort(): Promise<number> {
+  for (let tries = 0; tries < sliceSize; tries++) {
+    const port = slice + (next++ % sliceSize);
+    if (await isFree(port)) return port;
+  }
+  throw new Error(`no free port from ${slice} to ${slice + sliceSize - 1}`);
+}
+
+function isFree(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
-    });
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
 }
