@@ -4,14 +4,14 @@
  * Only reads. Meant for a directory that nobody writes to meanwhile; otherwise a difference may be a write under way.
  */
 
-import { rdnKey } from '../ldap-wire/index.ts';
+import { parseDn, rootDn } from '../ldap-wire/index.ts';
 import type { KeyValue } from '../storage/index.ts';
 import { decodeChange } from './history/change-record.ts';
-import { decodeEntry, decodeNumber } from './records/codec.ts';
+import { decodeEntry, decodeNumber, decodeText } from './records/codec.ts';
 import { defaultIndexes, Indexes, type IndexTable } from './records/indexes.ts';
 import { keys, lastId, rootId } from './records/keys.ts';
 import { checkIndexes } from './records/rebuild.ts';
-import { View } from './records/view.ts';
+import { placeOf, View } from './records/view.ts';
 import type { Schema } from './schema/schema.ts';
 
 export interface DirectoryReport {
@@ -44,7 +44,8 @@ async function checkNames(keyValue: KeyValue, blame: (text: string) => void): Pr
     const { parent, rdn } = decodeEntry(octets);
     entries += 1;
     children.set(parent, (children.get(parent) ?? 0) + 1);
-    const named = await keyValue.get(keys.name(parent, rdnKey(rdn)));
+    const above = parent === rootId ? await keyValue.get(keys.above(id)) : undefined;
+    const named = await keyValue.get(placeOf(parent, (above === undefined ? rootDn : parseDn(decodeText(above))).child(rdn)));
     if (!named || decodeNumber(named) !== id) blame(`entry ${id}: its name does not lead to it`);
   }
   let names = 0;

@@ -11,6 +11,7 @@ import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml';
 import { Fault } from '../base/index.ts';
+import { type Dn, parseDn } from '../ldap-wire/index.ts';
 
 /** Where a listener listens. */
 export type Where = { readonly host: string; readonly port: number } | 'off';
@@ -23,6 +24,8 @@ export interface Config {
   readonly file: string;
   /** Absolute path of the data directory. */
   readonly data: string;
+  /** Folder of the administrator's own schema files: absolute path; undefined is `schema` in the data directory, which need not exist. */
+  readonly schema: string | undefined;
   readonly host: string;
   readonly domain: string;
   readonly adminPassword: string | undefined;
@@ -31,6 +34,8 @@ export interface Config {
   /** Bases of the system context and of the domain tree. */
   readonly systemBase: string;
   readonly domainBase: string;
+  /** Further names that may stand without a parent, such as `o=University of Michigan,c=US`: trees of their own beside system and domains. */
+  readonly suffixes: readonly string[];
   readonly listen: {
     readonly ldap: Where;
     readonly ldaps: Where;
@@ -75,9 +80,11 @@ export function parseConfig(text: string, path: string): Config {
   const bases = reader.map(root?.get('bases', true) as Node | null | undefined, 'bases', ['system', 'domains']);
   const host = reader.name(root, 'host') ?? hostname().toLowerCase();
   const where = (name: string): Where => reader.where(listen, name);
+  const schema = reader.text(root, 'schema');
   return {
     file: resolve(path),
     data: resolve(reader.text(root, 'data') ?? './data'),
+    schema: schema === undefined ? undefined : resolve(schema),
     host,
     domain: reader.name(root, 'domain') ?? (host.includes('.') ? host.slice(host.indexOf('.') + 1) : host),
     adminPassword: reader.password(admin, 'password'),
@@ -85,6 +92,7 @@ export function parseConfig(text: string, path: string): Config {
     examplePassword: reader.password(root, 'examplePassword'),
     systemBase: reader.text(bases, 'system') ?? 'cn=mailtree',
     domainBase: reader.text(bases, 'domains') ?? '',
+    suffixes: reader.suffixes(root),
     listen: {
       ldap: where('ldap'),
       ldaps: where('ldaps'),
@@ -102,7 +110,7 @@ export function parseConfig(text: string, path: string): Config {
   };
 }
 
-const rootKeys = ['data', 'host', 'domain', 'admin', 'example', 'examplePassword', 'listen', 'dns', 'bases'];
+const rootKeys = ['data', 'host', 'domain', 'admin', 'example', 'examplePassword', 'listen', 'dns', 'bases', 'suffixes', 'schema'];
 
 /** `127.0.0.1:25`, `[::1]:25`, `localhost:25`, `*:25` or `off`; undefined where it is none. */
 export function parseWhere(text: string): Where | undefined {
@@ -200,13 +208,34 @@ class Reader {
     return path;
   }
 
-  dns(map: YAMLMap | undefined): string[] {
-    const node = map?.get('dns', true) as Node | null | undefined;
+  /** The texts of a list, each with its place; an absent list is empty. */
+  #list(map: YAMLMap | undefined, key: string, what: string): { text: string; at: number }[] {
+    const node = map?.get(key, true) as Node | null | undefined;
     if (!node || (isScalar(node) && node.value === null)) return [];
-    if (!isSeq(node)) throw this.fault(node.range?.[0] ?? 0, 'dns must be a list of address:port');
-    return node.items.map((item) => {
-      const at = (item as Node).range?.[0] ?? 0;
-      const text = isScalar(item) ? String(item.value) : '';
+    if (!isSeq(node)) throw this.fault(node.range?.[0] ?? 0, `${key} must be a list of ${what}`);
+    return node.items.map((item) => ({ text: isScalar(item) ? String(item.value) : '', at: (item as Node).range?.[0] ?? 0 }));
+  }
+
+  suffixes(map: YAMLMap | undefined): string[] {
+    const found: Dn[] = [];
+    for (const { text, at } of this.#list(map, 'suffixes', 'distinguished names')) {
+      let dn: Dn;
+      try {
+        dn = parseDn(text);
+      } catch (thrown) {
+        throw this.fault(at, `suffixes: "${text}": ${(thrown as Error).message}`);
+      }
+      if (dn.rdns.length === 0) throw this.fault(at, 'suffixes must be a list of distinguished names');
+      const other = found.find((each) => each.isWithin(dn) || dn.isWithin(each));
+      if (other)
+        throw this.fault(at, `suffixes: "${text}" and "${other.toString()}" stand one below the other; the upper one alone is enough`);
+      found.push(dn);
+    }
+    return found.map((dn) => dn.toString());
+  }
+
+  dns(map: YAMLMap | undefined): string[] {
+    return this.#list(map, 'dns', 'address:port').map(({ text, at }) => {
       const where = isIP(text) === 0 ? parseWhere(text) : { host: text, port: 53 };
       if (!where || where === 'off') throw this.fault(at, 'dns must be a list of address:port');
       return formatWhere(where);

@@ -198,7 +198,7 @@ async function openParts(
     clock,
     log: logs('Directory Services'),
     systemBase: parseDn(config.systemBase),
-    suffixes: config.domainBase === '' ? [] : [parseDn(config.domainBase)],
+    suffixes: [...(config.domainBase === '' ? [] : [config.domainBase]), ...config.suffixes].map(parseDn),
     rules: platformRules({ systemBase: parseDn(config.systemBase), domainBase: parseDn(config.domainBase) }),
   });
   onClose(() => directory.close());

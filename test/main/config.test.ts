@@ -33,6 +33,11 @@ test.each([
   ['dns:\n  - 127.0.0.1:53\n  - nameserver\n', 'test.yaml:3: dns must be a list'],
   [`listen:\n  ldapi: /${'x'.repeat(120)}\n`, 'test.yaml:2: ldapi: the path of a Unix socket must not be longer'],
   ['data: a\ndata: b\n', 'test.yaml:2: Map keys must be unique'],
+  ['suffixes: o=Example\n', 'test.yaml:1: suffixes must be a list of distinguished names'],
+  ['suffixes:\n  - o=Example,c=US\n  - Example\n', 'test.yaml:3: suffixes: "Example": invalid DN at position 0'],
+  ['suffixes: [""]\n', 'test.yaml:1: suffixes must be a list of distinguished names'],
+  ['suffixes:\n  - "o=Example, c=US"\n  - C=us\n', 'test.yaml:3: suffixes: "C=us" and "o=Example,c=US" stand one below the other'],
+  ['schema: 5\n', 'test.yaml:1: schema must be text'],
   ['data: "unclosed\n', 'test.yaml:'],
 ])('%j is refused with file, line and rule', (text, expected) => {
   expect(say(text)).toContain(expected);
@@ -48,6 +53,14 @@ test('an empty file means: everything off, data in ./data', () => {
   expect(config.listen.smtp).toBe('off');
   expect(config.data).toBe(resolve('data'));
   expect(config.systemBase).toBe('cn=mailtree');
+});
+
+test('further suffixes are names, whatever levels they have', () => {
+  expect(parseConfig('suffixes:\n  - o=University of Michigan, c=US\n  - dc=example,dc=com\n', 'x').suffixes).toEqual([
+    'o=University of Michigan,c=US',
+    'dc=example,dc=com',
+  ]);
+  expect(parseConfig('schema: ./own\n', 'x').schema).toBe(resolve('own'));
 });
 
 test('places are read in all their forms', () => {

@@ -10,6 +10,7 @@
  *   g/<attr>/<gram>/<id>   three characters of a value  l/<number>              change log
  *   c                      counters                     t                       change log trimmed up to
  *   m                      what the indexes were built for
+ *   s/<id>                 name above a naming context of several levels
  */
 
 import { createHash } from 'node:crypto';
@@ -44,6 +45,9 @@ export const keys = {
   name: (parent: number, rdn: string): string => `directory/n/${idText(parent)}/${valueText(rdn)}`,
   names: (parent: number): KeyRange => below(`directory/n/${idText(parent)}/`),
   allNames: below('directory/n/'),
+  /** For an entry without a parent whose name has several levels (`o=Example,c=US`): the levels above, as text. */
+  above: (id: number): string => `directory/s/${idText(id)}`,
+  aboves: below('directory/s/'),
   children: (id: number): string => `directory/k/${idText(id)}`,
   head: (attribute: string, value: string): string => `directory/x/${attribute}/${valueText(value)}`,
   /** All heads whose value begins with `prefix`. */

@@ -6,7 +6,7 @@
  * Who may see what is access's business.
  */
 
-import { type Dn, type Rdn, rdnKey, rootDn } from '../../ldap-wire/index.ts';
+import { type Dn, parseDn, type Rdn, rdnKey, rootDn } from '../../ldap-wire/index.ts';
 import type { KeyValue } from '../../storage/index.ts';
 import { Entry } from '../entry.ts';
 import { decodeEntry, decodeNumber, decodePosting, decodeText, type Posting } from './codec.ts';
@@ -52,7 +52,7 @@ export class View {
     const octets = this.#keyValue.getNow(keys.entry(id));
     if (!octets) return undefined;
     const record = decodeEntry(octets);
-    const above = record.parent === rootId ? rootDn : this.load(record.parent)?.entry.dn;
+    const above = record.parent === rootId ? nameAbove(this.#keyValue.getNow(keys.above(id))) : this.load(record.parent)?.entry.dn;
     if (!above) return undefined;
     const entry = new Entry(above.child(record.rdn), record.attributes);
     const stored = { id, parent: record.parent, entry, optioned: record.attributes.some((attribute) => attribute.name.includes(';')) };
@@ -71,7 +71,11 @@ export class View {
   }
 
   child(parent: number, rdn: Rdn): number | undefined {
-    const octets = this.#keyValue.getNow(keys.name(parent, rdnKey(rdn)));
+    return this.#named(keys.name(parent, rdnKey(rdn)));
+  }
+
+  #named(key: string): number | undefined {
+    const octets = this.#keyValue.getNow(key);
     return octets === undefined ? undefined : decodeNumber(octets);
   }
 
@@ -79,9 +83,11 @@ export class View {
   idOf(dn: Dn): number | undefined {
     const known = this.#ids.get(dn.key);
     if (known !== undefined) return known;
-    let id: number | undefined = rootId;
-    for (let level = dn.rdns.length - 1; level >= 0 && id !== undefined; level--) id = this.child(id, dn.rdns[level] ?? []);
-    if (id === undefined || id === rootId) return undefined;
+    let id: number | undefined;
+    let level = dn.rdns.length;
+    while (id === undefined && level > 0) id = this.#named(topKey(dn, --level));
+    while (id !== undefined && level > 0) id = this.child(id, dn.rdns[--level] ?? []);
+    if (id === undefined) return undefined;
     if (this.#ids.size >= names) this.#ids.clear();
     this.#ids.set(dn.key, id);
     return id;
@@ -137,25 +143,37 @@ export class View {
   }
 }
 
+const nameAbove = (octets: Uint8Array | undefined): Dn => (octets === undefined ? rootDn : parseDn(decodeText(octets)));
+
+/** Where the id of the entry that stands without a parent and bears the levels of this name from `level` up would be found. */
+const topKey = (dn: Dn, level: number): string => keys.name(rootId, dn.rdns.slice(level).map(rdnKey).join(','));
+
+/** Where the id of the entry with this name is found, its parent given: naming contexts go by their whole name. */
+export function placeOf(parent: number, dn: Dn): string {
+  return parent === rootId ? topKey(dn, 0) : keys.name(parent, rdnKey(dn.rdns[0] ?? []));
+}
+
 /** Id of the entry with this name as a transaction sees it; `rootId` for the root. */
 export async function idInside(transaction: Transaction, dn: Dn): Promise<number | undefined> {
-  let id = rootId;
-  for (let level = dn.rdns.length - 1; level >= 0; level--) {
-    const octets = await transaction.get(keys.name(id, rdnKey(dn.rdns[level] ?? [])));
-    if (octets === undefined) return undefined;
-    id = decodeNumber(octets);
-  }
-  return id;
+  if (dn.rdns.length === 0) return rootId;
+  let octets: Uint8Array | undefined;
+  let level = dn.rdns.length;
+  while (octets === undefined && level > 0) octets = await transaction.get(topKey(dn, --level));
+  while (octets !== undefined && level > 0) octets = await transaction.get(keys.name(decodeNumber(octets), rdnKey(dn.rdns[--level] ?? [])));
+  return octets === undefined ? undefined : decodeNumber(octets);
 }
 
 /** Name of an entry as a transaction sees it. */
 export async function dnInside(transaction: Transaction, id: number): Promise<Dn> {
   const rdns: Rdn[] = [];
+  let top = id;
   for (let at = id; at !== rootId; ) {
     const record = await transaction.entry(at);
     if (!record) break;
     rdns.push(record.rdn);
+    top = at;
     at = record.parent;
   }
-  return rdns.reduceRight<Dn>((dn, rdn) => dn.child(rdn), rootDn);
+  const above = nameAbove(id === rootId ? undefined : await transaction.get(keys.above(top)));
+  return rdns.reduceRight<Dn>((dn, rdn) => dn.child(rdn), above);
 }

@@ -11,11 +11,11 @@ import type { Judge, Subject } from '../access/judge.ts';
 import { type Attribute, Entry } from '../entry.ts';
 import { type ChangeDraft, encodeChange } from '../history/change-record.ts';
 import { type Actor, DirectoryFault, type Modification } from '../port.ts';
-import { encodeEntry, encodeNumber } from '../records/codec.ts';
+import { encodeEntry, encodeNumber, encodeText } from '../records/codec.ts';
 import { type Indexes, idsWith } from '../records/indexes.ts';
 import { keys, rootId } from '../records/keys.ts';
 import type { Transaction } from '../records/transaction.ts';
-import { dnInside, idInside } from '../records/view.ts';
+import { dnInside, idInside, placeOf } from '../records/view.ts';
 import type { AttributeType, Schema } from '../schema/schema.ts';
 import { generalizedTime } from '../schema/time.ts';
 import { checkAttributes, checkNaming, completeClasses } from './check-entry.ts';
@@ -27,7 +27,7 @@ export interface WriterParts {
   readonly indexes: Indexes;
   readonly judge: Judge;
   readonly rules: readonly WriteRule[];
-  /** Entries that may stand without a parent, beside `dc=`. */
+  /** Entries that may stand without a parent, whatever is above them in their name; beside `dc=`. */
   readonly suffixes: readonly Dn[];
 }
 
@@ -68,7 +68,7 @@ export class Writer {
     checkNaming(schema, draft, dn, { complete: true });
     checkAttributes(draft, classes);
     const parent = await this.#parentFor(tx, stamp, subject, dn);
-    if (await tx.get(keys.name(parent, rdnKey(rdn))))
+    if (await tx.get(placeOf(parent, dn)))
       throw new DirectoryFault('entryAlreadyExists', `an entry with this name exists already: ${dn.toString()}`);
     await this.#insert(tx, stamp, { subject, dn, parent, draft, structural: structural.name, uuid: stamp.uuid(0) });
   }
@@ -109,9 +109,8 @@ export class Writer {
     await this.#askRules(tx, { kind: 'add', before: undefined, after, actor: stamp.actor });
     const [rdn = []] = dn.rdns;
     putEntry(tx, id, what.parent, rdn, after);
-    tx.put(keys.name(what.parent, rdnKey(rdn)), encodeNumber(id));
+    place(tx, id, what.parent, dn);
     if (what.parent !== rootId) await tx.addToChildCount(what.parent, 1);
-    else tx.contexts = true;
     await indexes.update(tx, id, new Map(), indexes.terms(after.attributes.values()));
     await this.#record(tx, stamp, schema, { kind: 'add', id, uuid, before: undefined, after });
     return id;
@@ -120,21 +119,19 @@ export class Writer {
   /** Id of the parent; makes missing upper `dc` levels for those who may (directory tree: RFC 2247). */
   async #parentFor(tx: Transaction, stamp: Stamp, subject: Subject, dn: Dn): Promise<number> {
     const { judge, suffixes } = this.#parts;
-    const above = dn.parent;
-    if (!above || above.rdns.length === 0) {
-      const allowed = isDc(dn.rdns[0]) || suffixes.some((suffix) => suffix.key === dn.key);
-      if (!allowed)
-        throw new DirectoryFault('noSuchObject', 'no such naming context: an entry without a parent is a dc entry or a configured base');
-      if (!subject.root) throw notAllowed('add a naming context');
-      return rootId;
-    }
-    const found = await idInside(tx, above);
+    const above = dn.parent ?? makeDn([]);
+    const found = above.rdns.length === 0 ? undefined : await idInside(tx, above);
     if (found !== undefined) {
       const record = await tx.entry(found);
       if (record && judge.knows(subject, new Entry(above, record.attributes))) return found;
       throw new DirectoryFault('noSuchObject', 'the parent entry does not exist');
     }
-    if (!subject.root || !dn.rdns.every(isDc)) throw await this.#noParent(tx, subject, above);
+    const dcOnly = dn.rdns.every(isDc);
+    const context = above.rdns.length === 0 ? dcOnly || isSuffix(suffixes, dn) : !dcOnly && isSuffix(suffixes, dn);
+    if (context) return await this.#context(tx, subject, dn);
+    if (above.rdns.length === 0)
+      throw new DirectoryFault('noSuchObject', 'no such naming context: an entry without a parent is a dc entry or a configured suffix');
+    if (!subject.root || !dcOnly) throw await this.#noParent(tx, subject, above);
     const missing: Dn[] = [];
     let parent: number = rootId;
     for (let at: Dn | undefined = above; at && at.rdns.length > 0; at = at.parent) {
@@ -153,6 +150,17 @@ export class Writer {
       parent = await this.#insert(tx, stamp, { subject, dn: level, parent, draft, structural: 'domain', uuid: stamp.uuid(n + 1) });
     }
     return parent;
+  }
+
+  /** A naming context has the root for its parent; none may come to stand above another. */
+  async #context(tx: Transaction, subject: Subject, dn: Dn): Promise<number> {
+    if (!subject.root) throw notAllowed('add a naming context');
+    for (const id of await tx.ids(keys.aboves, mostFound)) {
+      const other = await dnInside(tx, id);
+      if (other.isWithin(dn) && other.key !== dn.key)
+        throw new DirectoryFault('unwillingToPerform', `the naming context ${other.toString()} is there already and would stand below`);
+    }
+    return rootId;
   }
 
   async #noParent(tx: Transaction, subject: Subject, parent: Dn): Promise<DirectoryFault> {
@@ -216,8 +224,10 @@ export class Writer {
     );
     if (moved && !judge.mayEntry(subject, before, 'delete')) throw notAllowed('move this entry');
     if (moved && !judge.mayEntry(subject, new Entry(target, before.attributes.values()), 'add')) throw notAllowed('move an entry there');
+    if (parent === rootId && before.dn.rdns.length > 1 && target.key !== before.dn.key)
+      throw new DirectoryFault('unwillingToPerform', `${before.dn.toString()} is a configured suffix: its name cannot change`);
     const newParent = moved ? await this.#parentFor(tx, stamp, subject, target) : parent;
-    if (target.key !== before.dn.key && (await tx.get(keys.name(newParent, rdnKey(to.rdn))))) {
+    if (target.key !== before.dn.key && (await tx.get(placeOf(newParent, target)))) {
       throw new DirectoryFault('entryAlreadyExists', `an entry with this name exists already: ${target.toString()}`);
     }
     const draft = new Draft(schema, before.attributes.values());
@@ -234,8 +244,9 @@ export class Writer {
     );
     if (moved && !judge.mayEntry(subject, after, 'add')) throw notAllowed('move an entry there');
     await this.#askRules(tx, { kind: 'rename', before, after, actor: stamp.actor });
-    tx.delete(keys.name(parent, rdnKey(oldRdn)));
-    tx.put(keys.name(newParent, rdnKey(to.rdn)), encodeNumber(id));
+    tx.delete(placeOf(parent, before.dn));
+    place(tx, id, newParent, target);
+    if (parent === rootId) tx.contexts = true;
     if (moved) {
       if (parent !== rootId) await tx.addToChildCount(parent, -1);
       if (newParent !== rootId) await tx.addToChildCount(newParent, 1);
@@ -254,11 +265,13 @@ export class Writer {
     if (!judge.mayEntry(subject, before, 'delete')) throw notAllowed('delete this entry');
     if ((await tx.childCount(id)) > 0) throw new DirectoryFault('notAllowedOnNonLeaf', 'the entry has entries below it');
     await this.#askRules(tx, { kind: 'delete', before, after: undefined, actor: stamp.actor });
-    const [rdn = []] = before.dn.rdns;
     tx.delete(keys.entry(id));
-    tx.delete(keys.name(parent, rdnKey(rdn)));
+    tx.delete(placeOf(parent, before.dn));
     if (parent !== rootId) await tx.addToChildCount(parent, -1);
-    else tx.contexts = true;
+    else {
+      tx.contexts = true;
+      if (before.dn.rdns.length > 1) tx.delete(keys.above(id));
+    }
     tx.touched.add(id);
     tx.gone.push(before.dn);
     await indexes.update(tx, id, indexes.terms(before.attributes.values()), new Map());
@@ -270,8 +283,7 @@ export class Writer {
     const id = await idInside(tx, dn);
     const record = id === undefined || id === rootId ? undefined : await tx.entry(id);
     if (id === undefined || !record) throw await this.#noParent(tx, subject, dn);
-    const real = (await dnInside(tx, record.parent)).child(record.rdn);
-    const before = new Entry(real, record.attributes);
+    const before = new Entry(await dnInside(tx, id), record.attributes);
     if (!this.#parts.judge.knows(subject, before)) throw await this.#noParent(tx, subject, dn);
     return { id, parent: record.parent, before };
   }
@@ -370,6 +382,15 @@ function putEntry(tx: Transaction, id: number, parent: number, rdn: Rdn, entry: 
   tx.touched.add(id);
 }
 
+/** The entry's id under its name; for a naming context of several levels also what is above it. */
+function place(tx: Transaction, id: number, parent: number, dn: Dn): void {
+  tx.put(placeOf(parent, dn), encodeNumber(id));
+  if (parent !== rootId) return;
+  tx.contexts = true;
+  if (dn.rdns.length > 1) tx.put(keys.above(id), encodeText(dn.parent?.toString() ?? ''));
+}
+
+const isSuffix = (suffixes: readonly Dn[], dn: Dn): boolean => suffixes.some((suffix) => suffix.key === dn.key);
 const isDc = (rdn: Rdn | undefined): boolean => rdn?.length === 1 && rdnKey(rdn).startsWith('dc=');
 const notAllowed = (what: string): DirectoryFault => new DirectoryFault('insufficientAccessRights', `you may not ${what}`);
 const nameOf = (actor: Actor): string => actor.dn?.toString() ?? (actor.as === 'system' ? 'cn=server' : '');
