@@ -1,269 +1,163 @@
 /**
- * Reading LDIF, line by line.
+ * Reading LDIF, record by record.
  *
  * Promise: content and change records of RFC 2849 in any mixture, with folding, comments, base64, controls and `version:`.
  * A record is handed out as soon as the blank line behind it is seen, so a file of any length is read in bounded memory.
- * `attr:< URL` is refused unless the caller gives a loader. Every error is a Fault naming the line and the entry.
- * What the entries mean is the directory's business.
+ * `attr:< URL` is refused unless the caller gives a loader. Every error is an LdifFault naming file, line and entry; reading can go on
+ * with the next record. What the entries mean is the directory's business.
  * Spec: RFC 2849
  */
 
-import { isUtf8 } from 'node:buffer';
-import { asFault, Fault } from '../base/index.ts';
-import type { Dn } from './dn.ts';
-import { parseDn, parseRdn } from './dn-parse.ts';
-import { attributeDescription } from './filter-text.ts';
-import type { LdifAttribute, LdifBody, LdifControl, LdifModification, LdifRecord } from './ldif.ts';
+import { asFault, Fault, type FaultKind } from '../base/index.ts';
+import { parseDn } from './dn-parse.ts';
+import type { LdifControl, LdifRecord } from './ldif.ts';
+import { changeBody, entryAttributes, within } from './ldif-change.ts';
+import { type LdifBlock, type LdifLine, LdifLines } from './ldif-lines.ts';
+import { LdifValues, LineFault, type LoadUrl } from './ldif-value.ts';
 
 export interface LdifOptions {
   /** Octets of the URL of an `attr:< URL` line. Without it such lines are refused. */
-  readonly load?: (url: string) => Uint8Array;
-  /** Characters of one record at most (default 64 Mi). */
+  readonly load?: LoadUrl;
+  /** Octets of one record at most (default 64 Mi). */
   readonly maxRecord?: number;
+  /** Name of the file, for messages. */
+  readonly file?: string;
 }
 
-/** One unfolded line. */
-interface Line {
-  readonly number: number;
-  readonly text: string;
+/** `file:line: dn: why` */
+export class LdifFault extends Fault {
+  /** From 1. */
+  readonly line: number;
+  /** As written, cut; undefined where the record's name could not be read. */
+  readonly dn: string | undefined;
+  readonly why: string;
+
+  constructor(at: { file?: string | undefined; line: number; dn?: string | undefined }, why: string, kind: FaultKind, cause?: unknown) {
+    const dn = at.dn?.slice(0, 256);
+    super(
+      kind,
+      `${placeInLdif(at.file, at.line)}: ${dn === undefined ? '' : `${dn}: `}${why}`,
+      cause === undefined ? undefined : { cause },
+    );
+    this.name = 'LdifFault';
+    this.line = at.line;
+    this.dn = dn;
+    this.why = why;
+  }
 }
-interface Pair {
-  readonly number: number;
-  readonly name: string;
-  readonly value: string | Uint8Array;
+
+/** How a place in a file is named: `file:line`, or `line n` where the file has no name. */
+export function placeInLdif(file: string | undefined, line: number): string {
+  return file === undefined ? `line ${line}` : `${file}:${line}`;
 }
 
-const base64 = /^[A-Za-z0-9+/]*={0,2}$/;
+/** A record that makes no sense, with its lines unfolded. */
+export interface LdifBroken {
+  readonly kind: 'broken';
+  readonly line: number;
+  readonly fault: LdifFault;
+  readonly lines: readonly string[];
+}
 
-const textIfPossible = (octets: Uint8Array): string | Uint8Array => (isUtf8(octets) ? Buffer.from(octets).toString('utf8') : octets);
-
-/** Takes raw lines without their ends; hands out records. */
+/** Takes octets in pieces of any size; hands out records, broken ones as such. */
 export class LdifReader {
-  readonly #options: LdifOptions;
-  #count = 0;
-  #size = 0;
-  #lines: Line[] = [];
-  #folded: { number: number; pieces: string[] } | undefined;
-  #started = false;
-  #dn: string | undefined;
+  readonly #file: string | undefined;
+  readonly #lines: LdifLines;
+  readonly #values: LdifValues;
 
   constructor(options: LdifOptions = {}) {
-    this.#options = options;
+    this.#file = options.file;
+    this.#lines = new LdifLines(options.maxRecord ?? 67_108_864);
+    this.#values = new LdifValues(options.load);
   }
 
-  /** One raw line; returns the record that it completes, if it does. */
-  push(raw: string): LdifRecord | undefined {
-    const number = ++this.#count;
-    const text = raw.endsWith('\r') ? raw.slice(0, -1) : raw;
-    this.#size += text.length;
-    if (this.#size > (this.#options.maxRecord ?? 67_108_864)) this.#fail(number, 'the record is too large', 'too-large');
-    if (text.startsWith(' ')) {
-      if (!this.#folded) this.#fail(number, 'a continuation line has nothing to continue');
-      this.#folded.pieces.push(text.slice(1));
-      return undefined;
+  *push(chunk: Uint8Array): Generator<LdifRecord | LdifBroken> {
+    for (const block of this.#lines.push(chunk)) {
+      const record = this.#read(block);
+      if (record) yield record;
     }
-    this.#unfold();
-    if (text === '') {
-      const record = this.#record();
-      this.#dn = undefined;
-      return record;
+  }
+
+  /** The end of the file; the last record where no blank line stood behind it. */
+  *end(): Generator<LdifRecord | LdifBroken> {
+    for (const block of this.#lines.end()) {
+      const record = this.#read(block);
+      if (record) yield record;
     }
-    this.#folded = { number, pieces: [number === 1 ? text.replace(/^\ufeff/, '') : text] };
-    return undefined;
   }
 
-  /** The end of the file; returns the last record where no blank line stood behind it. */
-  end(): LdifRecord | undefined {
-    this.#unfold();
-    return this.#record();
-  }
-
-  #fail(line: number, why: string, kind: 'malformed' | 'refused' | 'too-large' = 'malformed'): never {
-    throw new Fault(kind, `LDIF line ${line}${this.#dn === undefined ? '' : `, entry "${this.#dn.slice(0, 256)}"`}: ${why}`);
-  }
-
-  #unfold(): void {
-    if (!this.#folded) return;
-    const text = this.#folded.pieces.join('');
-    if (!text.startsWith('#')) this.#lines.push({ number: this.#folded.number, text });
-    this.#folded = undefined;
-  }
-
-  #record(): LdifRecord | undefined {
-    const lines = this.#lines;
-    this.#lines = [];
-    this.#size = 0;
-    if (!this.#started && lines[0] && /^version:/i.test(lines[0].text)) {
-      const version = lines.shift()!;
-      if (!/^version:\s*1\s*$/i.test(version.text)) this.#fail(version.number, 'only LDIF version 1 is known');
-    }
-    const first = lines[0];
-    if (!first) return undefined;
-    this.#started = true;
-    const { dn, name } = this.#name(first);
-    this.#dn = name;
-    let at = 1;
-    const controls: LdifControl[] = [];
-    while (at < lines.length && /^control:/i.test(lines[at]!.text)) controls.push(this.#control(lines[at++]!));
-    const typeLine = lines[at];
-    if (!typeLine || !/^changetype:/i.test(typeLine.text)) {
-      if (controls.length > 0) this.#fail(lines[at - 1]!.number, 'a control needs a changetype behind it');
-      return { dn, controls, line: first.number, kind: 'content', attributes: this.#attributes(lines.slice(1)) };
-    }
-    const body = this.#change(typeLine, lines.slice(at + 1));
-    return { dn, controls, line: first.number, ...body };
-  }
-
-  #name(line: Line): { dn: Dn; name: string } {
-    const pair = this.#pair(line);
-    if (pair.name.toLowerCase() !== 'dn') this.#fail(line.number, '"dn:" is expected');
-    if (typeof pair.value !== 'string') this.#fail(line.number, 'the DN is not UTF-8');
-    const name = pair.value;
-    return { dn: this.#within(line.number, () => parseDn(name)), name };
-  }
-
-  #within<T>(line: number, run: () => T): T {
+  #read(block: LdifBlock): LdifRecord | LdifBroken | undefined {
+    const { lines, problem } = block;
+    let dn: string | undefined;
     try {
-      return run();
+      if (problem) throw new LineFault(problem.line, problem.why, problem.kind);
+      const from = this.#version(lines);
+      if (from === lines.length) return undefined;
+      return this.#record(lines, from, (name) => {
+        dn = name;
+      });
     } catch (thrown) {
-      return this.#fail(line, asFault(thrown).say);
+      const fault = asFault(thrown);
+      const line = fault instanceof LineFault ? fault.line : (lines[0]?.number ?? problem?.line ?? 0);
+      const said = new LdifFault({ file: this.#file, line, dn }, fault.say, fault.kind, thrown);
+      return { kind: 'broken', line, fault: said, lines: lines.map(({ text }) => text) };
     }
   }
 
-  #pair({ number, text }: Line): Pair {
-    const colon = text.indexOf(':');
-    if (colon < 1) this.#fail(number, 'an attribute and ":" are expected');
-    const name = text.slice(0, colon).trimEnd();
-    if (!attributeDescription.test(name)) this.#fail(number, `"${name.slice(0, 64)}" is not an attribute description`);
-    return { number, name, value: this.#value(number, text, colon + 1) };
+  /** Where the record begins behind `version:`. Files put together of several have one in front of each part. */
+  #version(lines: readonly LdifLine[]): number {
+    const first = lines[0];
+    if (!first || !/^version:/i.test(first.text)) return 0;
+    if (!/^version: *1 *$/i.test(first.text)) throw new LineFault(first.number, 'only LDIF version 1 is known');
+    return 1;
   }
 
-  /** The value behind a colon: text, `:` and base64, or `<` and a URL. */
-  #value(number: number, text: string, from: number): string | Uint8Array {
-    const form = text.charAt(from);
-    if (form === ':') return textIfPossible(this.#decode(number, text.slice(from + 1).trim()));
-    if (form === '<') return textIfPossible(this.#load(number, text.slice(from + 1).trim()));
-    let at = from;
-    while (text.charAt(at) === ' ') at++;
-    return text.slice(at);
-  }
-
-  #decode(number: number, digits: string): Uint8Array {
-    if (digits.length % 4 !== 0 || !base64.test(digits)) this.#fail(number, 'the value is not base64');
-    return Buffer.from(digits, 'base64');
-  }
-
-  #load(number: number, url: string): Uint8Array {
-    if (!this.#options.load) this.#fail(number, 'values from URLs ("<") are not accepted', 'refused');
-    return this.#options.load(url);
-  }
-
-  #control({ number, text }: Line): LdifControl {
-    const found = /^control:[ ]*([0-9]+(?:\.[0-9]+)+)(?:[ ]+(true|false))?[ ]*(:[\s\S]*)?$/i.exec(text);
-    if (!found) this.#fail(number, 'a control needs an OID, then true or false, then ":" and a value');
-    const rest = found[3];
-    const value = rest === undefined ? undefined : this.#value(number, rest, 1);
-    return {
-      oid: found[1]!,
-      critical: found[2]?.toLowerCase() === 'true',
-      value: typeof value === 'string' ? Buffer.from(value, 'utf8') : value,
-    };
-  }
-
-  #attributes(lines: readonly Line[]): LdifAttribute[] {
-    const byName = new Map<string, { name: string; values: (string | Uint8Array)[] }>();
-    for (const line of lines) {
-      const { name, value } = this.#pair(line);
-      const known = byName.get(name.toLowerCase());
-      if (known) known.values.push(value);
-      else byName.set(name.toLowerCase(), { name, values: [value] });
-    }
-    return [...byName.values()];
-  }
-
-  #change(typeLine: Line, lines: readonly Line[]): LdifBody {
-    const type = typeLine.text.slice('changetype:'.length).trim().toLowerCase();
-    switch (type) {
-      case 'add':
-        return { kind: 'add', attributes: this.#attributes(lines) };
-      case 'delete':
-        if (lines[0]) this.#fail(lines[0].number, 'nothing may follow "changetype: delete"');
-        return { kind: 'delete' };
-      case 'modify':
-        return { kind: 'modify', modifications: this.#modifications(lines) };
-      case 'modrdn':
-      case 'moddn':
-        return this.#rename(typeLine.number, lines);
-      default:
-        return this.#fail(typeLine.number, `changetype "${type.slice(0, 64)}" is not known`);
-    }
-  }
-
-  #modifications(lines: readonly Line[]): LdifModification[] {
-    const out: LdifModification[] = [];
-    for (let at = 0; at < lines.length; ) {
-      const head = this.#pair(lines[at]!);
-      const operation = (['add', 'delete', 'replace', 'increment'] as const).find((known) => known === head.name.toLowerCase());
-      if (!operation) this.#fail(head.number, 'add, delete, replace or increment is expected');
-      const name = typeof head.value === 'string' ? head.value.trim() : '';
-      if (!attributeDescription.test(name)) this.#fail(head.number, `${operation} needs an attribute description`);
-      const values: (string | Uint8Array)[] = [];
-      for (at++; at < lines.length && lines[at]!.text.trimEnd() !== '-'; at++) {
-        const pair = this.#pair(lines[at]!);
-        if (pair.name.toLowerCase() !== name.toLowerCase()) this.#fail(pair.number, `"${name}:" or "-" is expected`);
-        values.push(pair.value);
-      }
-      at++; // the "-", which some writers leave out behind the last one
-      out.push({ operation, attribute: { name, values } });
-    }
-    return out;
-  }
-
-  #rename(number: number, lines: readonly Line[]): LdifBody {
-    const pairs = lines.map((line) => this.#pair(line));
-    const text = (name: string): string | undefined => {
-      const pair = pairs.find((candidate) => candidate.name.toLowerCase() === name);
-      if (pair && typeof pair.value !== 'string') this.#fail(pair.number, `${name} is not UTF-8`);
-      return pair?.value as string | undefined;
-    };
-    const strange = pairs.find(({ name }) => !['newrdn', 'deleteoldrdn', 'newsuperior'].includes(name.toLowerCase()));
-    if (strange) this.#fail(strange.number, 'newrdn, deleteoldrdn or newsuperior is expected');
-    const rdn = text('newrdn');
-    const deleteOld = text('deleteoldrdn')?.trim();
-    const superior = text('newsuperior');
-    if (rdn === undefined) this.#fail(number, 'newrdn is missing');
-    if (deleteOld !== '0' && deleteOld !== '1') this.#fail(number, 'deleteoldrdn must be 0 or 1');
-    return {
-      kind: 'rename',
-      rdn: this.#within(number, () => parseRdn(rdn)),
-      deleteOldRdn: deleteOld === '1',
-      newSuperior: superior === undefined ? undefined : this.#within(number, () => parseDn(superior)),
-    };
+  #record(lines: readonly LdifLine[], from: number, named: (name: string) => void): LdifRecord {
+    const first = lines[from]!;
+    if (/^dn:</i.test(first.text)) throw new LineFault(first.number, 'a name cannot come from a URL');
+    const pair = this.#values.pair(first);
+    if (pair.lower !== 'dn') throw new LineFault(first.number, '"dn:" is expected');
+    const { value: name } = pair;
+    if (typeof name !== 'string') throw new LineFault(first.number, 'the DN is not UTF-8');
+    named(name);
+    const dn = within(first.number, () => parseDn(name));
+    const controls: LdifControl[] = [];
+    let at = from + 1;
+    while (at < lines.length && /^control:/i.test(lines[at]!.text)) controls.push(this.#values.control(lines[at++]!));
+    const next = lines[at];
+    const head = { dn, controls, line: first.number };
+    if (next && /^changetype:/i.test(next.text)) return { ...head, ...changeBody(this.#values, lines, at) };
+    if (controls.length > 0) throw new LineFault(lines[at - 1]!.number, 'a control needs a changetype behind it');
+    return { ...head, kind: 'content', attributes: entryAttributes(this.#values, lines, at, first.number) };
   }
 }
 
-/** All records of a text. Throws Fault `malformed` (or `refused`, `too-large`) naming line and entry. */
-export function parseLdif(text: string, options: LdifOptions = {}): LdifRecord[] {
-  const reader = new LdifReader(options);
-  const out: LdifRecord[] = [];
-  for (let from = 0; from < text.length; ) {
-    const end = text.indexOf('\n', from);
-    const record = reader.push(text.slice(from, end < 0 ? text.length : end));
-    if (record) out.push(record);
-    from = end < 0 ? text.length : end + 1;
-  }
-  const last = reader.end();
-  if (last) out.push(last);
-  return out;
+function sound(record: LdifRecord | LdifBroken): LdifRecord {
+  if (record.kind === 'broken') throw record.fault;
+  return record;
 }
 
-/** Records from a stream of lines (without their ends), such as `readline` gives. Errors as in parseLdif. */
-export async function* readLdif(lines: AsyncIterable<string> | Iterable<string>, options: LdifOptions = {}): AsyncGenerator<LdifRecord> {
+/** All records of a text. Throws LdifFault (`malformed`, `refused`, `too-large`) at the first that is wrong. */
+export function parseLdif(text: string | Uint8Array, options: LdifOptions = {}): LdifRecord[] {
   const reader = new LdifReader(options);
-  for await (const line of lines) {
-    const record = reader.push(line);
-    if (record) yield record;
-  }
-  const last = reader.end();
-  if (last) yield last;
+  const octets = typeof text === 'string' ? Buffer.from(text, 'utf8') : text;
+  return [...reader.push(octets), ...reader.end()].map(sound);
+}
+
+/** Records from a stream of octets, broken ones as such. */
+export async function* readLdifTolerant(
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  options: LdifOptions = {},
+): AsyncGenerator<LdifRecord | LdifBroken> {
+  const reader = new LdifReader(options);
+  for await (const chunk of chunks) yield* reader.push(chunk);
+  yield* reader.end();
+}
+
+/** Records from a stream of octets. Errors as in parseLdif. */
+export async function* readLdif(
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  options: LdifOptions = {},
+): AsyncGenerator<LdifRecord> {
+  for await (const record of readLdifTolerant(chunks, options)) yield sound(record);
 }

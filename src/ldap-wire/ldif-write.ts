@@ -7,6 +7,7 @@
  * Spec: RFC 2849
  */
 
+import { isAscii } from 'node:buffer';
 import { type Dn, formatRdn } from './dn.ts';
 import type { LdifAttribute, LdifControl, LdifModification, LdifRecord } from './ldif.ts';
 
@@ -15,14 +16,16 @@ const safe = /^(?:[\u0001-\u0009\u000b\u000c\u000e-\u001f!-9;=-\u007f][\u0001-\u
 
 /** One `name: value` line with its end, folded. */
 export function formatLdifLine(name: string, value: string | Uint8Array): string {
-  const line =
-    typeof value === 'string' && safe.test(value)
-      ? `${name}: ${value}`
-      : `${name}:: ${(typeof value === 'string' ? Buffer.from(value, 'utf8') : Buffer.from(value.buffer, value.byteOffset, value.byteLength)).toString('base64')}`;
-  return fold(line);
+  if (typeof value === 'string') {
+    return foldLdif(safe.test(value) ? `${name}: ${value}` : `${name}:: ${Buffer.from(value, 'utf8').toString('base64')}`);
+  }
+  const octets = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  const text = isAscii(octets) ? octets.toString('latin1') : undefined;
+  return foldLdif(text !== undefined && safe.test(text) ? `${name}: ${text}` : `${name}:: ${octets.toString('base64')}`);
 }
 
-function fold(line: string): string {
+/** A line with its end, folded at 76 columns where it is longer. For ASCII. */
+export function foldLdif(line: string): string {
   if (line.length <= columns) return `${line}\n`;
   let out = `${line.slice(0, columns)}\n`;
   for (let at = columns; at < line.length; at += columns - 1) out += ` ${line.slice(at, at + columns - 1)}\n`;
@@ -39,7 +42,7 @@ export function formatLdifEntry(dn: Dn, attributes: Iterable<LdifAttribute>): st
 
 function controlLine(control: LdifControl): string {
   const value = control.value ? `:: ${Buffer.from(control.value).toString('base64')}` : '';
-  return fold(`control: ${control.oid} ${control.critical}${value}`);
+  return foldLdif(`control: ${control.oid} ${control.critical}${value}`);
 }
 
 const modification = ({ operation, attribute }: LdifModification): string =>
