@@ -8,7 +8,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Clock, Log } from '../base/index.ts';
-import { type Dn, parseDn, type Rdn } from '../ldap-wire/index.ts';
+import { type Dn, parseDn } from '../ldap-wire/index.ts';
 import type { KeyValue } from '../storage/index.ts';
 import type { Judge, Subject } from './access/judge.ts';
 import { ruleOf } from './access/rules.ts';
@@ -20,13 +20,17 @@ import { checkPasswords, hashAttributes, hashModifications, type PasswordWriting
 import {
   type Actor,
   type Change,
+  type DeleteOptions,
   type Directory,
   DirectoryFault,
   type Modification,
+  type NewName,
   type Position,
   type SearchRequest,
   system,
   type Watch,
+  type WriteOptions,
+  type WriteResult,
 } from './port.ts';
 import { decodeNumber } from './records/codec.ts';
 import { keys } from './records/keys.ts';
@@ -34,9 +38,10 @@ import { Transaction } from './records/transaction.ts';
 import type { View } from './records/view.ts';
 import { subschemaEntry, subschemaName } from './schema/publish.ts';
 import type { Schema } from './schema/schema.ts';
-import { assertion } from './search/evaluate.ts';
+import { assertion, type Compiler } from './search/evaluate.ts';
 import { noSuchEntry, type Searcher } from './search/search.ts';
 import type { Selector } from './search/select.ts';
+import { aroundOf, checkAssertion } from './write/around.ts';
 import type { Stamp, Writer } from './write/writer.ts';
 
 export interface BundledParts {
@@ -44,6 +49,7 @@ export interface BundledParts {
   readonly view: View;
   readonly schema: Schema;
   readonly judge: Judge;
+  readonly compiler: Compiler;
   readonly searcher: Searcher;
   readonly selector: Selector;
   readonly writer: Writer;
@@ -52,6 +58,8 @@ export interface BundledParts {
   readonly systemBase: Dn;
   readonly clock: Clock;
   readonly log: Log;
+  /** Entries one delete takes at most. */
+  readonly subtreeLimit: () => number;
   readonly closing: () => Promise<void>;
 }
 
@@ -156,11 +164,18 @@ export class BundledDirectory implements Directory {
     return selector.select(stored, selector.selection(attributes, false), judge.verdict(subject, stored.entry));
   }
 
-  async compare(actor: Actor, dn: Dn, attribute: string, value: AttributeValue): Promise<boolean> {
-    const { view, judge, selector, passwords } = this.#parts;
+  async compare(
+    actor: Actor,
+    dn: Dn,
+    attribute: string,
+    value: AttributeValue,
+    options: Pick<WriteOptions, 'assertion'> = {},
+  ): Promise<boolean> {
+    const { view, judge, selector, compiler, passwords } = this.#parts;
     const subject = judge.subject(actor);
     const stored = view.find(dn);
     if (!stored || !judge.knows(subject, stored.entry)) throw noSuchEntry(dn, view, judge, subject);
+    if (options.assertion) checkAssertion(judge, subject, compiler.compile(options.assertion), stored);
     const described = this.schema.describe(attribute);
     if (!described) throw new DirectoryFault('undefinedAttributeType', `attribute ${attribute.slice(0, 100)}: not defined in the schema`);
     const { type } = described;
@@ -179,14 +194,14 @@ export class BundledDirectory implements Directory {
     return values.some((each) => type.equality?.normalise(each) === wanted);
   }
 
-  async add(actor: Actor, dn: Dn, attributes: readonly Attribute[]): Promise<void> {
+  async add(actor: Actor, dn: Dn, attributes: readonly Attribute[], options?: WriteOptions): Promise<WriteResult> {
     const { judge, passwords, writer } = this.#parts;
     const subject = judge.subject(actor);
     // Before any hashing: a stranger must not be able to make work.
     if (!subject.root && !judge.mayEntry(subject, new Entry(dn, attributes), 'add')) throw await this.#refusedAdd(subject, dn);
     checkPasswords(this.schema, attributes, false);
     const hashed = await hashAttributes(passwords, attributes);
-    await this.#write([dn], actor, (tx, stamp) => writer.add(tx, stamp, dn, hashed));
+    return this.#write([dn], actor, options, (tx, stamp) => writer.add(tx, stamp, dn, hashed));
   }
 
   async #refusedAdd(subject: Subject, dn: Dn): Promise<DirectoryFault> {
@@ -198,7 +213,7 @@ export class BundledDirectory implements Directory {
     return noSuchEntry(dn.parent, view, judge, subject);
   }
 
-  async modify(actor: Actor, dn: Dn, modifications: readonly Modification[]): Promise<void> {
+  async modify(actor: Actor, dn: Dn, modifications: readonly Modification[], options?: WriteOptions): Promise<WriteResult> {
     const { judge, view, passwords, writer } = this.#parts;
     const subject = judge.subject(actor);
     const secret = modifications.some(({ attribute }) => this.schema.describe(attribute.name)?.type.secret);
@@ -219,17 +234,20 @@ export class BundledDirectory implements Directory {
     const removals = modifications.filter(({ operation }) => operation === 'delete').map(({ attribute }) => attribute);
     checkPasswords(this.schema, removals, false);
     const hashed = await hashModifications(passwords, modifications, () => view.find(dn)?.entry.values('userPassword') ?? []);
-    await this.#write([dn], actor, (tx, stamp) => writer.modify(tx, stamp, dn, hashed));
+    return this.#write([dn], actor, options, (tx, stamp) => writer.modify(tx, stamp, dn, hashed));
   }
 
-  async rename(actor: Actor, dn: Dn, to: { readonly rdn: Rdn; readonly deleteOldRdn: boolean; readonly newSuperior?: Dn }): Promise<void> {
+  async rename(actor: Actor, dn: Dn, to: NewName, options?: WriteOptions): Promise<WriteResult> {
     // The entry may come from elsewhere into the access rules, or leave them.
     const target = (to.newSuperior ?? dn.parent)?.child(to.rdn);
-    await this.#write([dn, ...(target ? [target] : [])], actor, (tx, stamp) => this.#parts.writer.rename(tx, stamp, dn, to));
+    return this.#write([dn, ...(target ? [target] : [])], actor, options, (tx, stamp) => this.#parts.writer.rename(tx, stamp, dn, to));
   }
 
-  async delete(actor: Actor, dn: Dn): Promise<void> {
-    await this.#write([dn], actor, (tx, stamp) => this.#parts.writer.delete(tx, stamp, dn));
+  async delete(actor: Actor, dn: Dn, options?: DeleteOptions): Promise<WriteResult> {
+    const { writer, subtreeLimit } = this.#parts;
+    return this.#write([dn], actor, options, (tx, stamp) =>
+      options?.subtree ? writer.deleteTree(tx, stamp, dn, subtreeLimit()) : writer.delete(tx, stamp, dn),
+    );
   }
 
   async authenticate(dn: Dn, password: string, from: { readonly door: string; readonly address?: string }): Promise<Actor> {
@@ -247,7 +265,7 @@ export class BundledDirectory implements Directory {
 
   /** Replaces one stored form of a password by another, if it is still there. */
   async upgradePassword(dn: Dn, old: string, fresh: string): Promise<void> {
-    await this.#write([dn], system('login'), (tx, stamp) =>
+    await this.#write([dn], system('login'), undefined, (tx, stamp) =>
       this.#parts.writer.modify(tx, stamp, dn, [
         { operation: 'delete', attribute: { name: 'userPassword', values: [old] } },
         { operation: 'add', attribute: { name: 'userPassword', values: [fresh] } },
@@ -276,18 +294,25 @@ export class BundledDirectory implements Directory {
     );
   }
 
-  #stamp(actor: Actor, history: boolean): Stamp {
+  #stamp(actor: Actor, history: boolean, options?: WriteOptions): Stamp {
     const uuids: string[] = [];
     const uuid = (n: number): string => {
       uuids[n] ??= randomUUID();
       return uuids[n];
     };
-    return { actor, at: this.#parts.clock.now(), uuid, history };
+    const around = aroundOf(this.#parts, this.#parts.judge.subject(actor), options);
+    return { actor, at: this.#parts.clock.now(), uuid, history, around };
   }
 
-  async #write(names: readonly Dn[], actor: Actor, what: (tx: Transaction, stamp: Stamp) => Promise<void>): Promise<void> {
-    const stamp = this.#stamp(actor, true);
+  async #write(
+    names: readonly Dn[],
+    actor: Actor,
+    options: WriteOptions | undefined,
+    what: (tx: Transaction, stamp: Stamp) => Promise<void>,
+  ): Promise<WriteResult> {
+    const stamp = this.#stamp(actor, true, options);
     await this.#commit((tx) => what(tx, stamp), names);
+    return stamp.around?.result ?? {};
   }
 
   async #commit(what: (tx: Transaction) => Promise<void>, names: readonly Dn[]): Promise<void> {

@@ -59,7 +59,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
   const selector = new Selector(schema, (id) => view.childCount(id));
   const compiler = new Compiler(schema, (stored, name) => selector.computed(stored, name));
   const planner = new Planner({ keyValue, view, indexes });
-  const searcher = new Searcher({ keyValue, view, judge, compiler, planner, selector, settings, clock, log });
+  const searcher = new Searcher({ schema, keyValue, view, judge, compiler, planner, selector, settings, clock, log });
   const addresses = options.addressAttributes ?? ['mail', 'mailLocalAddress', 'mtMailAddress'];
   const unique = uniqueAddresses({ attributes: addresses.filter((name) => schema.attribute(name)), except: isListMember });
   const suffixes = [systemBase, ...(options.suffixes ?? [])];
@@ -78,6 +78,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
     view,
     schema,
     judge,
+    compiler,
     searcher,
     selector,
     writer,
@@ -86,6 +87,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
     systemBase,
     clock,
     log,
+    subtreeLimit: () => settings.value.subtreeLimit,
     closing: async () => {
       stopTrimming();
       await hasher.close();

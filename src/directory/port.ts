@@ -119,6 +119,70 @@ export interface SearchRequest {
   /** Seconds; 0 or undefined: the server's own limit. */
   readonly timeLimit?: number;
   readonly signal?: AbortSignal;
+  /**
+   * The order of the answer; the first key counts most. Throws SortFault before the first entry where the answer cannot be put
+   * into this order: the caller decides whether it does without.
+   */
+  readonly sort?: readonly SortKey[];
+  /** What the base entry must match, or nothing is searched: else DirectoryFault assertionFailed (RFC 4528). */
+  readonly assertion?: Filter;
+  /** Told now and then about how many entries the whole answer has, as far as the actor may see; never, where nobody knows. */
+  readonly onTotal?: (about: number) => void;
+}
+
+/** One key of an order (RFC 2891). Of several values the least counts; an entry without one comes last, reversed first. */
+export interface SortKey {
+  readonly attribute: string;
+  /** Name or OID of an ordering rule; the attribute's own where it is left out. */
+  readonly rule?: string;
+  readonly reverse?: boolean;
+}
+
+/** The answer cannot be sorted as asked for; nothing else is wrong with the search. */
+export class SortFault extends DirectoryFault {
+  /** The key that is to blame, where one is. */
+  readonly attribute: string | undefined;
+
+  constructor(
+    result: 'noSuchAttribute' | 'inappropriateMatching' | 'unwillingToPerform' | 'adminLimitExceeded' | 'busy',
+    say: string,
+    attribute?: string,
+  ) {
+    super(result, say);
+    this.name = 'SortFault';
+    this.attribute = attribute;
+  }
+}
+
+/** What belongs to a write and is done in the same transaction. */
+export interface WriteOptions {
+  /**
+   * What the entry must match as it is (for an add: as it would be), or nothing is written: else DirectoryFault
+   * assertionFailed. The actor's search rights count (RFC 4528).
+   */
+  readonly assertion?: Filter;
+  /** The entry as it was is wanted, with these attributes, as far as the actor may read them (RFC 4527). Not for add. */
+  readonly preRead?: readonly string[];
+  /** The entry as it has become is wanted. Not for delete. */
+  readonly postRead?: readonly string[];
+}
+
+export interface DeleteOptions extends WriteOptions {
+  /** Everything below goes too, all or nothing; adminLimitExceeded where that is more than the server does at once. */
+  readonly subtree?: boolean;
+}
+
+/** What a write has to tell: what was asked for with preRead and postRead. */
+export interface WriteResult {
+  readonly before?: Entry;
+  readonly after?: Entry;
+}
+
+/** Where a rename leads. */
+export interface NewName {
+  readonly rdn: Rdn;
+  readonly deleteOldRdn: boolean;
+  readonly newSuperior?: Dn;
 }
 
 /** What follows a modify (RFC 4511 §4.6; increment RFC 4525). */
@@ -156,11 +220,11 @@ export interface Directory {
   search(actor: Actor, request: SearchRequest): AsyncIterable<Entry>;
   /** One entry by name, or undefined where it does not exist or may not be known. */
   read(actor: Actor, dn: Dn, attributes?: readonly string[]): Promise<Entry | undefined>;
-  compare(actor: Actor, dn: Dn, attribute: string, value: AttributeValue): Promise<boolean>;
-  add(actor: Actor, dn: Dn, attributes: readonly Attribute[]): Promise<void>;
-  modify(actor: Actor, dn: Dn, modifications: readonly Modification[]): Promise<void>;
-  rename(actor: Actor, dn: Dn, to: { readonly rdn: Rdn; readonly deleteOldRdn: boolean; readonly newSuperior?: Dn }): Promise<void>;
-  delete(actor: Actor, dn: Dn): Promise<void>;
+  compare(actor: Actor, dn: Dn, attribute: string, value: AttributeValue, options?: Pick<WriteOptions, 'assertion'>): Promise<boolean>;
+  add(actor: Actor, dn: Dn, attributes: readonly Attribute[], options?: WriteOptions): Promise<WriteResult>;
+  modify(actor: Actor, dn: Dn, modifications: readonly Modification[], options?: WriteOptions): Promise<WriteResult>;
+  rename(actor: Actor, dn: Dn, to: NewName, options?: WriteOptions): Promise<WriteResult>;
+  delete(actor: Actor, dn: Dn, options?: DeleteOptions): Promise<WriteResult>;
   /** Simple bind: who this is, or DirectoryFault invalidCredentials. Never says which of name and password was wrong. */
   authenticate(dn: Dn, password: string, from: { readonly door: string; readonly address?: string }): Promise<Actor>;
   /** The position of the last committed change. */

@@ -8,7 +8,7 @@ import { anonymous, importLdif } from '../../src/directory/index.ts';
 import { parseFilter, parseLdif } from '../../src/ldap-wire/index.ts';
 import { dn, fill, openTemporary, person, root } from '../directory/support.ts';
 
-async function measure(name: string, count: number, run: (n: number) => Promise<void>, width = 1): Promise<void> {
+async function measure(name: string, count: number, run: (n: number) => Promise<unknown>, width = 1): Promise<void> {
   const cpu = process.cpuUsage();
   const start = performance.now();
   let next = 0;

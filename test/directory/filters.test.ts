@@ -6,7 +6,7 @@ let opened: Opened;
 beforeAll(async () => {
   opened = await openTemporary({ settings: settings({ lookThroughLimit: 8, sizeLimit: 30 }) });
   await fill(opened.directory);
-  const add = (mail: string, more: Readonly<Record<string, string | readonly string[]>>): Promise<void> =>
+  const add = (mail: string, more: Readonly<Record<string, string | readonly string[]>>): Promise<unknown> =>
     opened.directory.add(root, dn(`mail=${mail},dc=jade,dc=net`), person(mail, more));
   await add('muller@jade.net', {
     cn: 'Jürgen  Müller',

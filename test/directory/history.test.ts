@@ -14,7 +14,7 @@ const settle = async (watch: Watch): Promise<void> => {
   for (let n = 0; n < 5000 && watch.position < (await opened.directory.position()); n++)
     await new Promise((resolve) => setImmediate(resolve));
 };
-const add = (user: string): Promise<void> =>
+const add = (user: string): Promise<unknown> =>
   opened.directory.add(root, dn(`mail=${user}@jade.net,dc=jade,dc=net`), person(`${user}@jade.net`));
 
 test('whoever watches gets every change once and in order, wherever it starts', async () => {

@@ -22,7 +22,7 @@ beforeEach(async () => {
 afterEach(() => opened.close());
 
 const login = (password: string, who = name, where = from): Promise<Actor> => opened.directory.authenticate(who, password, where);
-const set = (attribute: string, ...values: string[]): Promise<void> =>
+const set = (attribute: string, ...values: string[]): Promise<unknown> =>
   opened.directory.modify(root, name, [{ operation: 'replace', attribute: { name: attribute, values } }]);
 const stored = async (): Promise<string[]> => ((await opened.directory.readAll(name))?.values('userPassword') ?? []).map(passwordText);
 const settle = async (ready: () => Promise<boolean>): Promise<void> => {

@@ -3,7 +3,17 @@
  * `held` makes every search wait before its first entry until it is released, or is aborted.
  */
 
-import { type Actor, type Attribute, type Directory, DirectoryFault, Entry, type Modification } from '../../src/directory/index.ts';
+import {
+  type Actor,
+  type Attribute,
+  type DeleteOptions,
+  type Directory,
+  DirectoryFault,
+  Entry,
+  type Modification,
+  type WriteOptions,
+  type WriteResult,
+} from '../../src/directory/index.ts';
 import { type Dn, type Filter, makeDn, parseDn, prepareIgnoringCase } from '../../src/ldap-wire/index.ts';
 
 const text = (value: string | Uint8Array): string => prepareIgnoringCase(typeof value === 'string' ? value : Buffer.from(value).toString());
@@ -35,6 +45,18 @@ function selected(entry: Entry, wanted: readonly string[]): Entry {
     entry.dn,
     [...entry.attributes].filter(([name]) => names.includes(name)).map(([, attribute]) => attribute),
   );
+}
+
+/** What was asked for around a write. */
+function around(before: Entry | undefined, after: Entry | undefined, options: WriteOptions): WriteResult {
+  return {
+    ...(before && options.preRead ? { before: selected(before, options.preRead) } : {}),
+    ...(after && options.postRead ? { after: selected(after, options.postRead) } : {}),
+  };
+}
+
+function assert(entry: Entry, { assertion }: WriteOptions): void {
+  if (assertion && !matches(entry, assertion)) throw new DirectoryFault('assertionFailed', 'the entry does not match the assertion');
 }
 
 export class FakeDirectory implements Directory {
@@ -104,19 +126,24 @@ export class FakeDirectory implements Directory {
     return entry;
   }
 
-  async compare(_actor: Actor, dn: Dn, attribute: string, value: string | Uint8Array): Promise<boolean> {
-    return this.#existing(dn)
-      .values(attribute)
-      .some((candidate) => text(candidate) === text(value));
+  async compare(_actor: Actor, dn: Dn, attribute: string, value: string | Uint8Array, options: WriteOptions = {}): Promise<boolean> {
+    const entry = this.#existing(dn);
+    assert(entry, options);
+    return entry.values(attribute).some((candidate) => text(candidate) === text(value));
   }
 
-  async add(_actor: Actor, dn: Dn, attributes: readonly Attribute[]): Promise<void> {
+  async add(_actor: Actor, dn: Dn, attributes: readonly Attribute[], options: WriteOptions = {}): Promise<WriteResult> {
     if (this.entries.has(dn.key)) throw new DirectoryFault('entryAlreadyExists', 'there is such an entry');
-    this.entries.set(dn.key, new Entry(dn, attributes));
+    const entry = new Entry(dn, attributes);
+    assert(entry, options);
+    this.entries.set(dn.key, entry);
+    return around(undefined, entry, options);
   }
 
-  async modify(_actor: Actor, dn: Dn, modifications: readonly Modification[]): Promise<void> {
-    const all = new Map(this.#existing(dn).attributes);
+  async modify(_actor: Actor, dn: Dn, modifications: readonly Modification[], options: WriteOptions = {}): Promise<WriteResult> {
+    const was = this.#existing(dn);
+    assert(was, options);
+    const all = new Map(was.attributes);
     for (const { operation, attribute } of modifications) {
       const key = attribute.name.toLowerCase();
       const before = all.get(key)?.values ?? [];
@@ -132,19 +159,26 @@ export class FakeDirectory implements Directory {
       if (values.length === 0) all.delete(key);
       else all.set(key, { name: attribute.name, values });
     }
-    this.entries.set(dn.key, new Entry(dn, all.values()));
+    const entry = new Entry(dn, all.values());
+    this.entries.set(dn.key, entry);
+    return around(was, entry, options);
   }
 
-  async rename(_actor: Actor, dn: Dn, to: Parameters<Directory['rename']>[2]): Promise<void> {
-    const entry = this.#existing(dn);
+  async rename(_actor: Actor, dn: Dn, to: Parameters<Directory['rename']>[2], options: WriteOptions = {}): Promise<WriteResult> {
+    const was = this.#existing(dn);
+    assert(was, options);
     const name = (to.newSuperior ?? dn.parent ?? makeDn([])).child(to.rdn);
+    const entry = new Entry(name, was.attributes.values());
     this.entries.delete(dn.key);
-    this.entries.set(name.key, new Entry(name, entry.attributes.values()));
+    this.entries.set(name.key, entry);
+    return around(was, entry, options);
   }
 
-  async delete(_actor: Actor, dn: Dn): Promise<void> {
-    this.#existing(dn);
-    this.entries.delete(dn.key);
+  async delete(_actor: Actor, dn: Dn, options: DeleteOptions = {}): Promise<WriteResult> {
+    const was = this.#existing(dn);
+    assert(was, options);
+    for (const [key, entry] of this.entries) if (options.subtree ? entry.dn.isWithin(dn) : key === dn.key) this.entries.delete(key);
+    return around(was, undefined, options);
   }
 
   async authenticate(dn: Dn, password: string, from: { door: string; address?: string }): Promise<Actor> {

@@ -55,6 +55,18 @@ export class Transaction {
     return [...all].slice(0, limit).map(lastId);
   }
 
+  /** Ids of the entries directly below one, as far as this transaction has come; at most `limit`. */
+  async childrenOf(id: number, limit: number): Promise<number[]> {
+    const range = keys.names(id);
+    const found = new Map(await this.#read.scan(range, limit + this.#written.size));
+    for (const [key, value] of this.#written) {
+      if (key < range.from || key >= range.to) continue;
+      if (value === undefined) found.delete(key);
+      else found.set(key, value);
+    }
+    return [...found.values()].slice(0, limit).map(decodeNumber);
+  }
+
   async counters(): Promise<Counters> {
     if (!this.#counters) {
       const [nextId = 1, change = 0] = decodeText((await this.get(keys.counters)) ?? nothing)

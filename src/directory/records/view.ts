@@ -19,6 +19,8 @@ export interface Stored {
   readonly entry: Entry;
   /** Whether some attribute has options (`cn;lang-en`). */
   readonly optioned: boolean;
+  /** Whether entries stand below it, where a transaction has looked already; else the view knows. */
+  readonly subordinates?: boolean;
 }
 
 export interface ViewLimits {
@@ -161,6 +163,12 @@ export async function idInside(transaction: Transaction, dn: Dn): Promise<number
   while (octets === undefined && level > 0) octets = await transaction.get(topKey(dn, --level));
   while (octets !== undefined && level > 0) octets = await transaction.get(keys.name(decodeNumber(octets), rdnKey(dn.rdns[--level] ?? [])));
   return octets === undefined ? undefined : decodeNumber(octets);
+}
+
+/** An entry as a transaction sees it, in the form that filters and selections take. */
+export async function storedInside(transaction: Transaction, id: number, parent: number, entry: Entry): Promise<Stored> {
+  const optioned = [...entry.attributes.keys()].some((name) => name.includes(';'));
+  return { id, parent, entry, optioned, subordinates: (await transaction.childCount(id)) > 0 };
 }
 
 /** Name of an entry as a transaction sees it. */

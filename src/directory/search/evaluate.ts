@@ -11,7 +11,7 @@ import type { AttributeValue } from '../entry.ts';
 import { DirectoryFault } from '../port.ts';
 import type { Stored } from '../records/view.ts';
 import type { MatchingRule } from '../schema/matching.ts';
-import type { AttributeType, Schema } from '../schema/schema.ts';
+import type { AttributeType, Described, Schema } from '../schema/schema.ts';
 
 /** True, false, or undefined for Undefined. */
 export type Truth = boolean | undefined;
@@ -53,6 +53,13 @@ export class Compiler {
   constructor(schema: Schema, computed: Computed) {
     this.#schema = schema;
     this.#computed = computed;
+  }
+
+  /** A way to the values of an attribute with those derived from it, without what the asker may not search. */
+  reader(described: Described): (stored: Stored, may: MaySearch | undefined) => Iterable<AttributeValue> {
+    const types = this.#schema.withSubtypes(described.type);
+    return (stored, may) =>
+      types.flatMap((type) => (may && !may(stored, type) ? [] : [...this.#values(stored, type, described.options)].flat()));
   }
 
   /** Throws DirectoryFault adminLimitExceeded for a filter nested too deep. */
@@ -198,7 +205,7 @@ export class Compiler {
 }
 
 /** `>=` on attributes without an ordering rule is Undefined, but for integers and times, whose equality forms sort. */
-function orderable(rule: MatchingRule | undefined): MatchingRule | undefined {
+export function orderable(rule: MatchingRule | undefined): MatchingRule | undefined {
   if (rule?.name === 'integerMatch') return { ...rule, compare: (a, b) => (BigInt(a) < BigInt(b) ? -1 : a === b ? 0 : 1) };
   return undefined;
 }

@@ -8,22 +8,26 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Clock, Live, Log } from '../../base/index.ts';
-import { type Dn, formatFilter } from '../../ldap-wire/index.ts';
+import { type Dn, type Filter, formatFilter } from '../../ldap-wire/index.ts';
 import type { KeyValue } from '../../storage/index.ts';
-import type { Judge, Subject, Verdict } from '../access/judge.ts';
+import type { Judge, Subject } from '../access/judge.ts';
 import type { Entry } from '../entry.ts';
-import { type Actor, DirectoryFault, type SearchRequest } from '../port.ts';
+import { type Actor, DirectoryFault, type SearchRequest, type SortKey } from '../port.ts';
 import { decodeNumber } from '../records/codec.ts';
 import { keys, lastId, rootId } from '../records/keys.ts';
 import type { Stored, View } from '../records/view.ts';
+import type { Schema } from '../schema/schema.ts';
 import type { DirectorySettings } from '../settings.ts';
+import { checkAssertion } from '../write/around.ts';
 import type { Compiler, Matcher, MaySearch } from './evaluate.ts';
 import type { Planner } from './plan.ts';
 import type { Selection, Selector } from './select.ts';
+import { orderOf, Sorting, SortMemory } from './sort.ts';
 
 export interface SearcherParts {
   readonly keyValue: KeyValue;
   readonly view: View;
+  readonly schema: Schema;
   readonly judge: Judge;
   readonly compiler: Compiler;
   readonly planner: Planner;
@@ -53,10 +57,14 @@ interface Run {
   readonly sizeLimit: number;
   readonly lookThrough: number;
   readonly deadline: number;
+  readonly onTotal: ((about: number) => void) | undefined;
+  /** About how many entries are looked at, where that is known. */
+  candidates: number | undefined;
 }
 
 export class Searcher {
   readonly #parts: SearcherParts;
+  readonly #sortMemory = new SortMemory();
 
   constructor(parts: SearcherParts) {
     this.#parts = parts;
@@ -69,8 +77,11 @@ export class Searcher {
   #begin(actor: Actor, request: SearchRequest): AsyncIterator<Entry> {
     try {
       const run = this.#prepare(actor, request);
+      if (request.sort && request.sort.length > 0) return this.#inOrder(run, this.#sorting(run, request.sort));
       const now = this.#now(run);
-      return now ? new Ready(now.entries, now.fault) : this.#slowly(run);
+      if (!now) return this.#slowly(run, (stored) => this.#shown(run, stored));
+      request.onTotal?.(now.entries.length);
+      return new Ready(now.entries, now.fault);
     } catch (thrown) {
       return new Ready([], thrown);
     }
@@ -88,6 +99,7 @@ export class Searcher {
     const subject = judge.subject(actor);
     const { base } = request;
     const baseId = base.rdns.length === 0 ? rootId : this.#known(subject, base).id;
+    if (request.assertion) this.#assert(subject, baseId, request.assertion);
     const asked = request.sizeLimit ?? 0;
     const { sizeLimit, timeLimit, lookThroughLimit } = settings.value;
     const own = subject.root || sizeLimit === 0 ? Number.POSITIVE_INFINITY : sizeLimit;
@@ -103,7 +115,18 @@ export class Searcher {
       sizeLimit: Math.min(asked > 0 ? asked : Number.POSITIVE_INFINITY, own),
       lookThrough: subject.root || lookThroughLimit === 0 ? Number.POSITIVE_INFINITY : lookThroughLimit,
       deadline: time.length === 0 ? Number.POSITIVE_INFINITY : clock.now() + Math.min(...time) * 1000,
+      onTotal: request.onTotal,
+      candidates: undefined,
     };
+  }
+
+  /** RFC 4528 §3: the base is found, and asked before anything is searched. Above all contexts there is no entry to match. */
+  #assert(subject: Subject, baseId: number, assertion: Filter): void {
+    const { view, judge, compiler } = this.#parts;
+    const base = view.load(baseId);
+    const matcher = compiler.compile(assertion);
+    if (!base) throw new DirectoryFault('assertionFailed', 'there is no entry at the base to match the assertion');
+    checkAssertion(judge, subject, matcher, base);
   }
 
   /** The entry, or noSuchObject naming what of the way to it exists and may be known. */
@@ -123,29 +146,61 @@ export class Searcher {
     const entries: Entry[] = [];
     for (const id of ids) {
       const stored = view.load(id);
-      const entry = stored && this.#take(run, stored);
-      if (!entry) continue;
+      if (!stored || !this.#fits(run, stored)) continue;
       if (entries.length >= run.sizeLimit) return { entries, fault: tooMany(run.sizeLimit) };
-      entries.push(entry);
+      entries.push(this.#shown(run, stored));
     }
     return { entries, fault: undefined };
   }
 
-  /** The entry as the asker gets it, or undefined where it is out of scope, does not match or may not be known. */
-  #take(run: Run, stored: Stored): Entry | undefined {
+  /** Whether the entry is in scope, matches and may be known. */
+  #fits(run: Run, stored: Stored): boolean {
     const { scope } = run.request;
     const { dn } = stored.entry;
-    if (scope === 'base' ? stored.id !== run.baseId : scope === 'one' ? stored.parent !== run.baseId : !dn.isWithin(run.base))
-      return undefined;
-    if (run.matcher(stored, run.may) !== true) return undefined;
-    const { judge, selector } = this.#parts;
-    if (!judge.knows(run.subject, stored.entry)) return undefined;
-    const verdict: Verdict = judge.verdict(run.subject, stored.entry);
-    return selector.select(stored, run.selection, verdict);
+    if (scope === 'base' ? stored.id !== run.baseId : scope === 'one' ? stored.parent !== run.baseId : !dn.isWithin(run.base)) return false;
+    return run.matcher(stored, run.may) === true && this.#parts.judge.knows(run.subject, stored.entry);
   }
 
-  async *#slowly(run: Run): AsyncGenerator<Entry> {
+  /** The entry as the asker gets it. */
+  #shown(run: Run, stored: Stored): Entry {
+    const { judge, selector } = this.#parts;
+    return selector.select(stored, run.selection, judge.verdict(run.subject, stored.entry));
+  }
+
+  /** Throws SortFault. */
+  #sorting(run: Run, sort: readonly SortKey[]): Sorting {
+    const { schema, compiler, settings } = this.#parts;
+    // One more than is sent: that there are more must be known.
+    return new Sorting(orderOf(schema, compiler, sort), run.may, this.#sortMemory, {
+      wanted: run.sizeLimit + 1,
+      most: settings.value.sortLimit,
+    });
+  }
+
+  async *#inOrder(run: Run, sorting: Sorting): AsyncGenerator<Entry> {
+    try {
+      const all: Run = { ...run, sizeLimit: Number.POSITIVE_INFINITY, onTotal: undefined };
+      for await (const stored of this.#slowly(all, (found) => found)) sorting.add(stored);
+      const { count } = sorting;
+      let sent = 0;
+      for (const id of sorting.ids()) {
+        const stored = this.#parts.view.load(id);
+        // It may have changed since it was found.
+        if (!stored || !this.#fits(run, stored)) continue;
+        if (sent >= run.sizeLimit) throw tooMany(run.sizeLimit);
+        if (++sent % stride === 0) await nextTurn();
+        run.onTotal?.(count);
+        yield this.#shown(run, stored);
+        if (run.request.signal?.aborted) throw canceled();
+      }
+    } finally {
+      sorting.release();
+    }
+  }
+
+  async *#slowly<T>(run: Run, show: (stored: Stored) => T): AsyncGenerator<T> {
     const { view, clock } = this.#parts;
+    const { onTotal } = run;
     let sent = 0;
     let missed = 0;
     let seen = 0;
@@ -156,8 +211,7 @@ export class Searcher {
         if (clock.now() > run.deadline) throw new DirectoryFault('timeLimitExceeded', 'the search took too long');
       }
       const stored = view.load(id);
-      const entry = stored && this.#take(run, stored);
-      if (!entry) {
+      if (!stored || !this.#fits(run, stored)) {
         if (++missed > run.lookThrough) {
           throw new DirectoryFault(
             'adminLimitExceeded',
@@ -168,7 +222,9 @@ export class Searcher {
       }
       if (sent >= run.sizeLimit) throw tooMany(run.sizeLimit);
       sent += 1;
-      yield entry;
+      // As many of the rest as of those that were looked at.
+      if (onTotal && run.candidates !== undefined) onTotal(sent + Math.round((Math.max(run.candidates - seen, 0) * sent) / seen));
+      yield show(stored);
       if (run.request.signal?.aborted) throw canceled();
     }
   }
@@ -176,16 +232,23 @@ export class Searcher {
   async *#candidates(run: Run): AsyncGenerator<number> {
     const { planner, log } = this.#parts;
     const { filter, scope } = run.request;
+    const counted = (ids: readonly number[]): readonly number[] => {
+      run.candidates = ids.length;
+      return ids;
+    };
+    // A base is one entry, whatever the indexes say.
+    if (scope === 'base') return yield* counted([run.baseId]);
     const set = planner.candidates(filter);
-    if (set && set.estimate <= smallTree) return yield* await set.ids();
+    if (set && set.estimate <= smallTree) return yield* counted(await set.ids());
     if (run.baseId !== rootId) {
       const near = await this.#nearby(run.baseId, scope);
-      if (near) return yield* near;
+      if (near) return yield* counted(near);
     }
-    if (set) return yield* ascending(await set.ids());
+    if (set) return yield* ascending(counted(await set.ids()));
     if (scope !== 'one' && log.enabled('informational')) {
       log.info(`no index answers the search ${formatFilter(filter).slice(0, 500)} below "${run.base.toString()}"`);
     }
+    if (scope === 'one' && run.baseId !== rootId) run.candidates = this.#parts.view.childCount(run.baseId);
     yield* scope === 'one' ? this.#children(run.baseId) : this.#walk(run.baseId);
   }
 

@@ -74,7 +74,7 @@ export class Selector {
   /** Values that no record holds. */
   computed(stored: Stored, name: string): readonly AttributeValue[] | undefined {
     if (name === 'entrydn') return [stored.entry.dn.toString()];
-    if (name === 'hassubordinates') return [this.#childCount(stored.id) > 0 ? 'TRUE' : 'FALSE'];
+    if (name === 'hassubordinates') return [(stored.subordinates ?? this.#childCount(stored.id) > 0) ? 'TRUE' : 'FALSE'];
     if (name === 'subschemasubentry') return [subschemaName];
     return undefined;
   }

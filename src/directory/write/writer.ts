@@ -10,17 +10,19 @@ import { type Dn, makeDn, type Rdn, rdnKey } from '../../ldap-wire/index.ts';
 import type { Judge, Subject } from '../access/judge.ts';
 import { type Attribute, Entry } from '../entry.ts';
 import { type ChangeDraft, encodeChange } from '../history/change-record.ts';
-import { type Actor, DirectoryFault, type Modification } from '../port.ts';
+import { type Actor, DirectoryFault, type Modification, type NewName } from '../port.ts';
 import { encodeEntry, encodeNumber, encodeText } from '../records/codec.ts';
 import { type Indexes, idsWith } from '../records/indexes.ts';
 import { keys, rootId } from '../records/keys.ts';
 import type { Transaction } from '../records/transaction.ts';
-import { dnInside, idInside, placeOf } from '../records/view.ts';
+import { dnInside, idInside, placeOf, storedInside } from '../records/view.ts';
 import type { AttributeType, Schema } from '../schema/schema.ts';
 import { generalizedTime } from '../schema/time.ts';
+import type { Around } from './around.ts';
 import { checkAttributes, checkNaming, completeClasses } from './check-entry.ts';
 import { Draft } from './draft.ts';
 import type { RuleReader, WriteAttempt, WriteRule } from './rules.ts';
+import { idsBelow } from './subtree.ts';
 
 export interface WriterParts {
   readonly schema: Schema;
@@ -40,6 +42,15 @@ export interface Stamp {
   uuid(n: number): string;
   /** False leaves the change log alone (import). */
   readonly history: boolean;
+  /** What is asked for around this write. */
+  readonly around?: Around | undefined;
+}
+
+/** An entry that is to be changed, and where it stands. */
+interface Found {
+  readonly id: number;
+  readonly parent: number;
+  readonly before: Entry;
 }
 
 const largestEntry = 8 * 1024 * 1024;
@@ -70,14 +81,18 @@ export class Writer {
     const parent = await this.#parentFor(tx, stamp, subject, dn);
     if (await tx.get(placeOf(parent, dn)))
       throw new DirectoryFault('entryAlreadyExists', `an entry with this name exists already: ${dn.toString()}`);
-    await this.#insert(tx, stamp, { subject, dn, parent, draft, structural: structural.name, uuid: stamp.uuid(0) });
+    const { id, after } = await this.#insert(tx, stamp, { subject, dn, parent, draft, structural: structural.name, uuid: stamp.uuid(0) });
+    if (!stamp.around) return;
+    const stored = await storedInside(tx, id, parent, after);
+    stamp.around.assert(stored);
+    stamp.around.end(stored);
   }
 
   async #insert(
     tx: Transaction,
     stamp: Stamp,
     what: { subject: Subject; dn: Dn; parent: number; draft: Draft; structural: string; uuid: string },
-  ): Promise<number> {
+  ): Promise<{ id: number; after: Entry }> {
     const { judge, schema, indexes } = this.#parts;
     const { subject, dn, draft } = what;
     const counters = await tx.counters();
@@ -113,7 +128,7 @@ export class Writer {
     if (what.parent !== rootId) await tx.addToChildCount(what.parent, 1);
     await indexes.update(tx, id, new Map(), indexes.terms(after.attributes.values()));
     await this.#record(tx, stamp, schema, { kind: 'add', id, uuid, before: undefined, after });
-    return id;
+    return { id, after };
   }
 
   /** Id of the parent; makes missing upper `dc` levels for those who may (directory tree: RFC 2247). */
@@ -147,7 +162,8 @@ export class Writer {
         { name: 'objectClass', values: ['top', 'domain'] },
         { name: 'dc', values: [level.rdns[0]?.[0]?.value ?? ''] },
       ]);
-      parent = await this.#insert(tx, stamp, { subject, dn: level, parent, draft, structural: 'domain', uuid: stamp.uuid(n + 1) });
+      const what = { subject, dn: level, parent, draft, structural: 'domain', uuid: stamp.uuid(n + 1) };
+      parent = (await this.#insert(tx, stamp, what)).id;
     }
     return parent;
   }
@@ -177,7 +193,7 @@ export class Writer {
   async modify(tx: Transaction, stamp: Stamp, dn: Dn, modifications: readonly Modification[]): Promise<void> {
     const { schema, judge } = this.#parts;
     const subject = judge.subject(stamp.actor);
-    const { id, parent, before } = await this.#target(tx, subject, dn);
+    const { id, parent, before } = await this.#target(tx, stamp, subject, dn);
     for (const { attribute } of modifications) this.#checkModifiable(subject, attribute);
     this.#checkWrites(
       subject,
@@ -199,17 +215,13 @@ export class Writer {
     putEntry(tx, id, parent, rdn, after);
     await this.#reindex(tx, id, before, after);
     await this.#record(tx, stamp, schema, { kind: 'modify', id, uuid: after.text('entryUUID') ?? '', before, after });
+    stamp.around?.end(await storedInside(tx, id, parent, after));
   }
 
-  async rename(
-    tx: Transaction,
-    stamp: Stamp,
-    dn: Dn,
-    to: { readonly rdn: Rdn; readonly deleteOldRdn: boolean; readonly newSuperior?: Dn },
-  ): Promise<void> {
+  async rename(tx: Transaction, stamp: Stamp, dn: Dn, to: NewName): Promise<void> {
     const { schema, judge } = this.#parts;
     const subject = judge.subject(stamp.actor);
-    const { id, parent, before } = await this.#target(tx, subject, dn);
+    const { id, parent, before } = await this.#target(tx, stamp, subject, dn);
     const superior = to.newSuperior ?? before.dn.parent ?? makeDn([]);
     const target = superior.child(to.rdn);
     const moved = to.newSuperior !== undefined && to.newSuperior.key !== before.dn.parent?.key;
@@ -256,12 +268,44 @@ export class Writer {
     if ((await tx.childCount(id)) > 0) tx.renamed = true;
     await this.#reindex(tx, id, before, after);
     await this.#record(tx, stamp, schema, { kind: 'rename', id, uuid: after.text('entryUUID') ?? '', before, after });
+    stamp.around?.end(await storedInside(tx, id, newParent, after));
   }
 
   async delete(tx: Transaction, stamp: Stamp, dn: Dn): Promise<void> {
-    const { schema, judge, indexes } = this.#parts;
+    const subject = this.#parts.judge.subject(stamp.actor);
+    await this.#remove(tx, stamp, subject, await this.#target(tx, stamp, subject, dn));
+  }
+
+  /** The entry and everything below it, at most `most` entries, each as if it were deleted by itself: lowest first. */
+  async deleteTree(tx: Transaction, stamp: Stamp, dn: Dn, most: number): Promise<void> {
+    const { judge } = this.#parts;
     const subject = judge.subject(stamp.actor);
-    const { id, parent, before } = await this.#target(tx, subject, dn);
+    const top = await this.#target(tx, stamp, subject, dn);
+    // Before anything is read for somebody who may not.
+    if (!judge.mayEntry(subject, top.before, 'delete')) throw notAllowed('delete this entry');
+    const names = new Map([[top.id, top.before.dn]]);
+    const all = [top];
+    for (const id of await idsBelow(tx, top.id, most - 1)) {
+      const record = await tx.entry(id);
+      const above = record && names.get(record.parent);
+      if (!record || !above) continue;
+      const before = new Entry(above.child(record.rdn), record.attributes);
+      names.set(id, before.dn);
+      all.push({ id, parent: record.parent, before });
+    }
+    for (const found of all.reverse()) {
+      try {
+        await this.#remove(tx, stamp, subject, found);
+      } catch (thrown) {
+        if (!(thrown instanceof DirectoryFault) || found === top) throw thrown;
+        const named = judge.knows(subject, found.before) ? found.before.dn.toString() : 'an entry below it';
+        throw new DirectoryFault(thrown.result, `${named}: ${thrown.say}`, { cause: thrown });
+      }
+    }
+  }
+
+  async #remove(tx: Transaction, stamp: Stamp, subject: Subject, { id, parent, before }: Found): Promise<void> {
+    const { schema, judge, indexes } = this.#parts;
     if (!judge.mayEntry(subject, before, 'delete')) throw notAllowed('delete this entry');
     if ((await tx.childCount(id)) > 0) throw new DirectoryFault('notAllowedOnNonLeaf', 'the entry has entries below it');
     await this.#askRules(tx, { kind: 'delete', before, after: undefined, actor: stamp.actor });
@@ -279,12 +323,13 @@ export class Writer {
   }
 
   /** The entry that is to be changed, if the subject may know it. */
-  async #target(tx: Transaction, subject: Subject, dn: Dn): Promise<{ id: number; parent: number; before: Entry }> {
+  async #target(tx: Transaction, stamp: Stamp, subject: Subject, dn: Dn): Promise<Found> {
     const id = await idInside(tx, dn);
     const record = id === undefined || id === rootId ? undefined : await tx.entry(id);
     if (id === undefined || !record) throw await this.#noParent(tx, subject, dn);
     const before = new Entry(await dnInside(tx, id), record.attributes);
     if (!this.#parts.judge.knows(subject, before)) throw await this.#noParent(tx, subject, dn);
+    if (stamp.around) stamp.around.begin(await storedInside(tx, id, record.parent, before));
     return { id, parent: record.parent, before };
   }
 

@@ -1,0 +1,24 @@
+/**
+ * Everything below an entry, as a transaction sees it.
+ *
+ * Promise: no more is read than `most` entries; no recursion, however deep the tree.
+ */
+
+import { DirectoryFault } from '../port.ts';
+import type { Transaction } from '../records/transaction.ts';
+
+/** Ids of all entries below, each after the one it stands under. Throws adminLimitExceeded where they are more than `most`. */
+export async function idsBelow(tx: Transaction, id: number, most: number): Promise<number[]> {
+  const found: number[] = [];
+  const open = [id];
+  for (let at = 0; at < open.length; at++) {
+    const parent = open[at] ?? 0;
+    if ((await tx.childCount(parent)) === 0) continue;
+    const children = await tx.childrenOf(parent, most - found.length + 1);
+    found.push(...children);
+    if (found.length > most)
+      throw new DirectoryFault('adminLimitExceeded', `more than ${most} entries stand below it: that is more than are deleted at once`);
+    open.push(...children);
+  }
+  return found;
+}
