@@ -11,7 +11,8 @@ import type { Clock, Log } from '../base/index.ts';
 import { type Dn, parseDn } from '../ldap-wire/index.ts';
 import type { KeyValue } from '../storage/index.ts';
 import type { Judge, Subject } from './access/judge.ts';
-import { ruleOf } from './access/rules.ts';
+import { isRule, ruleOf } from './access/rules.ts';
+import { deniedChange } from './access/self-write.ts';
 import { type Attribute, type AttributeValue, Entry } from './entry.ts';
 import type { Feed } from './history/feed.ts';
 import type { Logins } from './passwords/login.ts';
@@ -134,7 +135,7 @@ export class BundledDirectory implements Directory {
   #refreshing: Promise<void> = Promise.resolve();
 
   async #reload(): Promise<void> {
-    const { keyValue, view, judge, log } = this.#parts;
+    const { keyValue, view, judge, compiler, log } = this.#parts;
     const below = async (id: number): Promise<Entry[]> => {
       const found: Entry[] = [];
       for await (const [, octets] of keyValue.scan(keys.names(id))) {
@@ -147,12 +148,12 @@ export class BundledDirectory implements Directory {
     const access = view.find(this.#accessBase);
     const rules = (access ? await below(access.id) : [])
       .filter((entry) => entry.isA('mtAccess'))
-      .map((entry) => ({ entry, rule: ruleOf(entry) }))
-      .filter(({ entry, rule }) => {
-        if (typeof rule === 'string') log.error(`the access rule ${entry.dn.toString()} is not used: ${rule}`);
-        return typeof rule !== 'string';
+      .map((entry) => {
+        const rule = ruleOf(entry, { schema: this.schema, compiler });
+        if (!isRule(rule)) log.error(`the access rule ${entry.dn.toString()} is not used: attribute ${rule.attribute}: ${rule.say}`);
+        return rule;
       });
-    judge.setRules(rules.map(({ rule }) => rule).filter((rule) => typeof rule !== 'string'));
+    judge.setRules(rules.filter(isRule));
   }
 
   async read(actor: Actor, dn: Dn, attributes?: readonly string[]): Promise<Entry | undefined> {
@@ -221,11 +222,8 @@ export class BundledDirectory implements Directory {
       const stored = view.find(dn);
       if (!stored || !judge.knows(subject, stored.entry)) throw noSuchEntry(dn, view, judge, subject);
       const verdict = judge.verdict(subject, stored.entry);
-      for (const { attribute } of modifications) {
-        const type = this.schema.describe(attribute.name)?.type;
-        if (type && !verdict.allows(type, 'write'))
-          throw new DirectoryFault('insufficientAccessRights', `attribute ${type.name}: you may not change it`);
-      }
+      const denied = deniedChange(this.schema, verdict, subject, modifications);
+      if (denied) throw new DirectoryFault('insufficientAccessRights', `attribute ${denied.name}: you may not change it`);
     }
     // Administrators bring accounts from elsewhere along with their hashes. A user's own might cost a log-in anything, or be of a password
     // that is too short.
@@ -324,6 +322,7 @@ export class BundledDirectory implements Directory {
       return tx.changes(undefined);
     }, 'durable');
     if (done) this.#parts.view.forget({ ids: done.touched, names: done.gone, all: done.renamed });
+    this.#parts.judge.changed();
     const system = names.some((dn) => dn.isWithin(this.#accessBase) || this.#parts.systemBase.isWithin(dn) || dn.rdns.length <= 1);
     // A whole tree may have been made on the way (missing dc levels).
     if (system || done?.contexts) await this.refresh();

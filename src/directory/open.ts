@@ -6,6 +6,7 @@ import type { Clock, Live, Log } from '../base/index.ts';
 import { type Dn, parseDn } from '../ldap-wire/index.ts';
 import type { KeyValue } from '../storage/index.ts';
 import { Judge } from './access/judge.ts';
+import { lastResortStays, understoodRules } from './access/write-rules.ts';
 import { BundledDirectory } from './bundled.ts';
 import { Feed } from './history/feed.ts';
 import { trimHistory } from './history/trim.ts';
@@ -55,7 +56,13 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
   const view = new View(keyValue);
   const indexes = new Indexes(schema, { ...defaultIndexes, ...options.indexes });
   await ensureIndexes(keyValue, indexes, log);
-  const judge = new Judge({ schema, systemBase, anonymousReads: () => settings.value.anonymousRead });
+  const judge = new Judge({
+    schema,
+    systemBase,
+    anonymousReads: () => settings.value.anonymousRead,
+    entry: (dn) => view.find(dn)?.entry,
+    mustChange: () => false,
+  });
   const selector = new Selector(schema, (id) => view.childCount(id));
   const compiler = new Compiler(schema, (stored, name) => selector.computed(stored, name));
   const planner = new Planner({ keyValue, view, indexes });
@@ -67,7 +74,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
     schema,
     indexes,
     judge,
-    rules: [unique, ...(options.rules ?? [])],
+    rules: [unique, understoodRules({ schema, compiler }), lastResortStays(systemBase), ...(options.rules ?? [])],
     suffixes,
   });
   const hasher = options.hasher ?? workerHasher();

@@ -130,7 +130,7 @@ test('nobody turns an entry into one that he may not touch', async () => {
   expect(answer).toContain('insufficientAccessRights');
 });
 
-test('a changed rule holds from the next question on, and a broken one is left out', async () => {
+test('a changed rule holds from the next question on, and one that says nothing is refused', async () => {
   const rule = dn('cn=hide numbers,cn=access,cn=mailtree');
   const values = {
     objectClass: 'mtAccess',
@@ -145,9 +145,12 @@ test('a changed rule holds from the next question on, and a broken one is left o
   await opened.directory.add(root, rule, attributes(values));
   expect((await read('anonymous', `mail=user1@jade.net,${jade}`))?.has('telephoneNumber')).toBe(false);
   expect((await read('user', `mail=user2@jade.net,${jade}`))?.has('telephoneNumber')).toBe(true);
-  await opened.directory.modify(root, rule, [
-    { operation: 'replace', attribute: { name: 'mtAccessWho', values: ['everybody and his dog'] } },
-  ]);
+  const wrong = { operation: 'replace', attribute: { name: 'mtAccessWho', values: ['everybody and his dog'] } } as const;
+  expect(await refusal(opened.directory.modify(root, rule, [wrong]))).toContain(
+    'constraintViolation: attribute mtAccessWho: "everybody and his dog" is none of all, anonymous',
+  );
+  expect((await read('anonymous', `mail=user1@jade.net,${jade}`))?.has('telephoneNumber')).toBe(false);
+  await opened.directory.delete(root, rule);
   expect((await read('anonymous', `mail=user1@jade.net,${jade}`))?.has('telephoneNumber')).toBe(true);
 });
 

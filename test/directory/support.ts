@@ -57,6 +57,7 @@ attributetype ( testArc:1.57 NAME 'mtDomainLimitUsers' EQUALITY integerMatch SYN
 objectclass ( testArc:2.2 NAME 'mtTest' SUP top AUXILIARY MAY ( mtTestNumber $ mtTestChoice $ mtTestPattern $ mtTestSecret $ mtTestTime $ mtTestFlag
   $ mtPreferenceColour $ mtDomainLimitUsers $ accountStatus ) )
 attributetype ( testArc:1.58 NAME 'mtSubdomains' EQUALITY booleanMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.7 SINGLE-VALUE )
+attributetype ( testArc:1.59 NAME 'mtMailAddress' EQUALITY caseIgnoreMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )
 objectclass ( testArc:2.4 NAME 'mtMailDomain' SUP top AUXILIARY MAY mtSubdomains )
 objectclass ( testArc:2.3 NAME 'mtTestList' SUP top STRUCTURAL MUST mail MAY ( cn $ description ) )
 `;

@@ -2,14 +2,14 @@
 
 import { declareClass } from '../../settings/index.ts';
 
-export const rights = ['search', 'read', 'compare', 'write', 'add', 'delete'] as const;
+export const rights = ['search', 'read', 'compare', 'write', 'selfwrite', 'add', 'delete'] as const;
 export type Right = (typeof rights)[number];
 
 export const accessClass = declareClass({
   name: 'mtAccess',
   kind: 'structural',
   must: ['cn', 'mtAccessOrder', 'mtAccessWho', 'mtAccessRight', 'mtAccessEffect'],
-  may: ['description', 'mtAccessTarget', 'mtAccessClass', 'mtAccessAttribute'],
+  may: ['description', 'mtAccessTarget', 'mtAccessClass', 'mtAccessFilter', 'mtAccessAttribute'],
   title: 'Access rule',
   help: 'Who may do what with which entries and attributes. Rules are asked in their order; the first that fits decides; where none fits, the answer is no.',
   attributes: [
@@ -25,7 +25,7 @@ export const accessClass = declareClass({
       attribute: 'mtAccessWho',
       syntax: 'text',
       label: 'Who',
-      help: 'all, anonymous, authenticated, self (the entry itself), domain-admin (the administrator of the domain the entry is in), dn:NAME, subtree:NAME (everybody at or below that entry).',
+      help: 'all, anonymous, authenticated, self (the entry itself), same-domain (whose own entry is in the same domain), domain-admin (the administrator of the domain the entry is in), dn:NAME, subtree:NAME (everybody at or below that entry), group:NAME (members of that group), attribute:TYPE (whom this attribute of the entry names: attribute:manager).',
       spec: 'DIR-05',
     },
     {
@@ -43,13 +43,28 @@ export const accessClass = declareClass({
       spec: 'DIR-05',
     },
     {
+      attribute: 'mtAccessFilter',
+      syntax: 'text',
+      single: true,
+      label: 'Filter',
+      help: 'Only entries that match this LDAP filter.',
+      spec: 'DIR-05',
+    },
+    {
       attribute: 'mtAccessAttribute',
       syntax: 'ascii',
       label: 'Attributes',
-      help: 'Names of attributes; * for all user attributes, + for all operational ones, a name with * at its end for all that begin so. Without a value, all.',
+      help: 'Names of attributes; * for all user attributes, + for all operational ones, a name with * at its end for all that begin so, @CLASS for all attributes of an object class. Without a value, all.',
       spec: 'DIR-05',
     },
-    { attribute: 'mtAccessRight', syntax: 'ascii', choices: rights, label: 'Rights', help: 'What the rule is about.', spec: 'DIR-05' },
+    {
+      attribute: 'mtAccessRight',
+      syntax: 'ascii',
+      choices: rights,
+      label: 'Rights',
+      help: 'What the rule is about: search, read, compare and write of attributes, add and delete of entries, selfwrite (adding and removing the own name as a value).',
+      spec: 'DIR-05',
+    },
     {
       attribute: 'mtAccessEffect',
       syntax: 'ascii',

@@ -2,28 +2,23 @@
  * Who may do what: the one place where rights are judged, for every door.
  *
  * Promise: what no rule allows is denied; passwords and other secrets are never readable or searchable by anybody bound, not
- * even by super administrators; an entry may be known by those who may read its objectClass.
+ * even by super administrators; an entry may be known by those who may read its objectClass; no rule takes anything from a super
+ * administrator. A decision is explained by the code that makes it.
  * A domain administrator is `cn=admin` directly below a `dc=` entry; a super administrator stands below `cn=admins`.
  * Source: checklist DIR-05
  */
 
-import { type Dn, parseDn } from '../../ldap-wire/index.ts';
+import { parseDn } from '../../ldap-wire/index.ts';
 import type { Entry } from '../entry.ts';
 import type { Actor } from '../port.ts';
+import { passwordOid } from '../passwords/scheme.ts';
 import type { AttributeType, Schema } from '../schema/schema.ts';
 import type { Right } from './classes.ts';
-import type { AccessRule, Target, Who } from './rules.ts';
+import { Matching, type Misfit, settled } from './match.ts';
+import type { AccessRule } from './rules.ts';
+import { type Subject, type SubjectParts, Subjects } from './subject.ts';
 
-/** An actor, as far as rights are concerned. */
-export interface Subject {
-  /** Above all rights: the server itself. */
-  readonly system: boolean;
-  /** Super administrator: everything but secrets. */
-  readonly root: boolean;
-  readonly dn: Dn | undefined;
-  /** The domain entry this subject administers. */
-  readonly domain: Dn | undefined;
-}
+export type { Subject } from './subject.ts';
 
 /** The rules that concern one subject and one entry, and what they were found to say. */
 export interface Verdict {
@@ -32,28 +27,52 @@ export interface Verdict {
   allows(attribute: AttributeType, right: Right): boolean;
 }
 
-const systemSubject: Subject = { system: true, root: true, dn: undefined, domain: undefined };
-const nobody: Subject = { system: false, root: false, dn: undefined, domain: undefined };
-const everything: Verdict = { sign: 'system', allows: () => true };
-const allButSecrets: Verdict = {
-  sign: 'root',
-  allows: (attribute, right) => !attribute.secret || (right !== 'read' && right !== 'search'),
-};
+/** Why a rule is not the one that decides. */
+export type Passed = Misfit | 'right' | 'attribute';
+export interface Consideration {
+  readonly rule: AccessRule;
+  /** Undefined for the one that decides. */
+  readonly passed: Passed | undefined;
+}
+export interface Decision {
+  readonly allowed: boolean;
+  readonly because: Ground;
+  /** Every rule asked, in order, up to the one that decides. */
+  readonly considered: readonly Consideration[];
+}
+export type Ground = 'system' | 'secret' | 'super administrator' | 'must change password' | 'anonymous reading is off' | 'rule' | 'no rule';
+
+export interface JudgeParts extends Omit<SubjectParts, 'admins'> {
+  readonly schema: Schema;
+  readonly anonymousReads: () => boolean;
+}
+
+/** The rules that may be about a subject at all. */
+interface Audience {
+  readonly generation: number;
+  readonly rules: readonly { readonly rule: AccessRule; readonly place: number; readonly anyWho: boolean }[];
+  readonly verdicts: Map<number | string, Verdict>;
+}
+
+/** So many rules fit into the bits of a small number. */
+const bits = 30;
+const mostVerdicts = 1000;
 
 export class Judge {
-  readonly #systemBase: Dn;
-  readonly #admins: Dn;
+  readonly #subjects: Subjects;
+  readonly #matching: Matching;
   readonly #objectClass: AttributeType | undefined;
   readonly #anonymousReads: () => boolean;
   #rules: readonly AccessRule[] = [];
   /** How often the rules were set: part of every sign, for answers are kept by it and rules are named by their place. */
   #generation = 0;
-  readonly #subjects = new Map<string, Subject>();
   readonly #verdicts = new Map<string, Verdict>();
+  readonly #audiences = new WeakMap<Subject, Audience>();
+  #last: { readonly subject: Subject; readonly entry: Entry; readonly verdict: Verdict } | undefined;
 
-  constructor(parts: { readonly schema: Schema; readonly systemBase: Dn; readonly anonymousReads: () => boolean }) {
-    this.#systemBase = parts.systemBase;
-    this.#admins = parseDn(`cn=admins,${parts.systemBase.toString()}`);
+  constructor(parts: JudgeParts) {
+    this.#subjects = new Subjects({ ...parts, admins: parseDn(`cn=admins,${parts.systemBase.toString()}`) });
+    this.#matching = new Matching(parts);
     this.#objectClass = parts.schema.attribute('objectClass');
     this.#anonymousReads = parts.anonymousReads;
   }
@@ -62,44 +81,81 @@ export class Judge {
     this.#rules = [...rules].sort((a, b) => a.order - b.order || (a.name < b.name ? -1 : 1));
     this.#generation += 1;
     this.#verdicts.clear();
+    this.#last = undefined;
+  }
+
+  /** To be told of every write: whom a group names may be another answer now. */
+  changed(): void {
+    this.#last = undefined;
   }
 
   subject(actor: Actor): Subject {
-    if (actor.as === 'system') return systemSubject;
-    const dn = actor.dn;
-    if (!dn || dn.rdns.length === 0) return nobody;
-    const known = this.#subjects.get(dn.key);
-    if (known) return known;
-    const parent = dn.parent;
-    const adminOf = dn.key.startsWith('cn=admin,') && parent?.key.startsWith('dc=') && !dn.isWithin(this.#systemBase) ? parent : undefined;
-    const made = { system: false, root: dn.isWithin(this.#admins) && dn.key !== this.#admins.key, dn, domain: adminOf };
-    if (this.#subjects.size >= 10_000) this.#subjects.clear();
-    this.#subjects.set(dn.key, made);
-    return made;
+    return this.#subjects.of(actor);
   }
 
   /** What this subject may do with this entry. */
   verdict(subject: Subject, entry: Entry): Verdict {
     if (subject.system) return everything;
     if (subject.root) return allButSecrets;
-    const mute = !subject.dn && !this.#anonymousReads();
-    let sign = `${mute ? 'mute' : 'rules'} ${this.#generation}`;
-    const rules = this.#rules;
+    const last = this.#last;
+    // A search asks about the same entry again for every attribute.
+    if (last && last.subject === subject && last.entry === entry && (subject.dn !== undefined || this.#anonymousReads()))
+      return last.verdict;
+    const verdict = this.#judge(subject, entry);
+    this.#last = { subject, entry, verdict };
+    return verdict;
+  }
+
+  #judge(subject: Subject, entry: Entry): Verdict {
+    if (this.#isMute(subject)) return nothing;
+    if (subject.mustChange) return subject.dn?.key === entry.dn.key ? ownPassword : nothing;
+    const { rules, verdicts } = this.#audience(subject);
+    const concerned: number[] = [];
+    let mask = 0;
     for (let n = 0; n < rules.length; n++) {
-      const rule = rules[n];
-      if (rule && this.#concerns(rule, subject, entry)) sign += `,${n}`;
+      const item = rules[n];
+      if (!item || this.#matching.misfit(item.rule, subject, entry, item.anyWho)) continue;
+      concerned.push(item.place);
+      mask |= 1 << (n % bits);
     }
+    const short = rules.length <= bits ? mask : concerned.join();
+    const known = verdicts.get(short);
+    if (known) return known;
+    const made = this.#verdictOf(concerned);
+    if (verdicts.size >= mostVerdicts) verdicts.clear();
+    verdicts.set(short, made);
+    return made;
+  }
+
+  #audience(subject: Subject): Audience {
+    const known = this.#audiences.get(subject);
+    if (known?.generation === this.#generation) return known;
+    const rules = this.#rules.flatMap((rule, place) => {
+      const who = rule.who.map((item) => settled(item, subject));
+      const anyWho = who.includes(true);
+      return anyWho || who.includes(undefined) ? [{ rule, place, anyWho }] : [];
+    });
+    const made = { generation: this.#generation, rules, verdicts: new Map() };
+    this.#audiences.set(subject, made);
+    return made;
+  }
+
+  #verdictOf(concerned: readonly number[]): Verdict {
+    const sign = `rules ${this.#generation},${concerned.join()}`;
     const known = this.#verdicts.get(sign);
     if (known) return known;
-    const concerned = sign.split(',').slice(1);
-    const made = verdictOf(
+    const rules = concerned.flatMap((place) => this.#rules[place] ?? []);
+    const made = remembering(
       sign,
-      concerned.flatMap((n) => rules[Number(n)] ?? []),
-      mute,
+      (attribute, right) => ground('rules', attribute, right)?.allowed ?? firstOf(rules, attribute, right)?.allow ?? false,
     );
-    if (this.#verdicts.size >= 1000) this.#verdicts.clear();
+    if (this.#verdicts.size >= mostVerdicts) this.#verdicts.clear();
     this.#verdicts.set(sign, made);
     return made;
+  }
+
+  #isMute(subject: Subject): boolean {
+    return subject.dn === undefined && !subject.system && !this.#anonymousReads();
   }
 
   /** Whether the subject may know that the entry exists. */
@@ -114,57 +170,63 @@ export class Judge {
     return this.#objectClass !== undefined && this.verdict(subject, entry).allows(this.#objectClass, right);
   }
 
-  #concerns(rule: AccessRule, subject: Subject, entry: Entry): boolean {
-    if (!rule.who.some((who) => isWho(who, subject, entry.dn))) return false;
-    if (!rule.targets.some((target) => this.#isTarget(target, entry.dn))) return false;
-    return rule.classes.length === 0 || rule.classes.some((name) => entry.isA(name));
-  }
-
-  #isTarget(target: Target, dn: Dn): boolean {
-    switch (target.kind) {
-      case 'all':
-        return true;
-      case 'domains':
-        return !dn.isWithin(this.#systemBase);
-      case 'system':
-        return dn.isWithin(this.#systemBase);
-      case 'entry':
-        return dn.key === target.dn.key;
-      case 'children':
-        return dn.key !== target.dn.key && dn.isWithin(target.dn);
-      case 'subtree':
-        return dn.isWithin(target.dn);
+  /** The decision `verdict` makes, with every rule on the way to it. */
+  decide(subject: Subject, entry: Entry, attribute: AttributeType, right: Right): Decision {
+    const standing = subject.system
+      ? 'system'
+      : subject.root
+        ? 'root'
+        : this.#isMute(subject)
+          ? 'mute'
+          : subject.mustChange
+            ? 'bound'
+            : 'rules';
+    const own = subject.dn?.key === entry.dn.key;
+    const fixed = ground(standing, attribute, right, own);
+    if (fixed) return { ...fixed, considered: [] };
+    const considered: Consideration[] = [];
+    for (const rule of this.#rules) {
+      const passed = this.#matching.misfit(rule, subject, entry) ?? passes(rule, attribute, right);
+      considered.push({ rule, passed });
+      if (!passed) return { allowed: rule.allow, because: 'rule', considered };
     }
+    return { allowed: false, because: 'no rule', considered };
   }
 }
 
-function isWho(who: Who, subject: Subject, target: Dn): boolean {
-  switch (who.kind) {
-    case 'all':
-      return true;
-    case 'anonymous':
-      return subject.dn === undefined;
-    case 'authenticated':
-      return subject.dn !== undefined;
-    case 'self':
-      return subject.dn?.key === target.key;
-    case 'domain-admin':
-      return subject.domain !== undefined && target.isWithin(subject.domain);
-    case 'dn':
-      return subject.dn?.key === who.dn.key;
-    case 'subtree':
-      return subject.dn?.isWithin(who.dn) ?? false;
-  }
+/** What of a rule about this asker and entry does not fit attribute or right. */
+function passes(rule: AccessRule, attribute: AttributeType, right: Right): 'right' | 'attribute' | undefined {
+  if (!rule.rights.has(right)) return 'right';
+  return rule.covers(attribute) ? undefined : 'attribute';
 }
 
-/** The first rule that covers attribute and right decides. Answers are remembered per attribute. */
-function verdictOf(sign: string, rules: readonly AccessRule[], mute: boolean): Verdict {
+const firstOf = (rules: readonly AccessRule[], attribute: AttributeType, right: Right): AccessRule | undefined =>
+  rules.find((rule) => !passes(rule, attribute, right));
+
+/** What is settled before any rule is asked. */
+function ground(
+  standing: 'system' | 'root' | 'mute' | 'bound' | 'rules',
+  attribute: AttributeType,
+  right: Right,
+  own = false,
+): Omit<Decision, 'considered'> | undefined {
+  if (standing === 'system') return { allowed: true, because: 'system' };
+  if (attribute.secret && isKeptFromAll(attribute, right)) return { allowed: false, because: 'secret' };
+  if (standing === 'root') return { allowed: true, because: 'super administrator' };
+  if (standing === 'mute') return { allowed: false, because: 'anonymous reading is off' };
+  if (standing === 'rules') return undefined;
+  const allowed = own && (right === 'write' ? attribute.oid === passwordOid : right === 'read' && attribute.lower === 'objectclass');
+  return { allowed, because: 'must change password' };
+}
+
+/** Of secrets, passwords alone may be compared, for that is what logging in does too. */
+function isKeptFromAll(attribute: AttributeType, right: Right): boolean {
+  return right === 'read' || right === 'search' || (right === 'compare' && attribute.oid !== passwordOid);
+}
+
+/** A verdict that asks once for each attribute and right. */
+function remembering(sign: string, judge: (attribute: AttributeType, right: Right) => boolean): Verdict {
   const known = new Map<AttributeType, Partial<Record<Right, boolean>>>();
-  const judge = (attribute: AttributeType, right: Right): boolean => {
-    if (mute) return false;
-    if (attribute.secret && (right === 'read' || right === 'search')) return false;
-    return rules.find((rule) => rule.rights.has(right) && rule.covers(attribute))?.allow ?? false;
-  };
   return {
     sign,
     allows(attribute, right) {
@@ -178,3 +240,8 @@ function verdictOf(sign: string, rules: readonly AccessRule[], mute: boolean): V
     },
   };
 }
+
+const everything: Verdict = { sign: 'system', allows: () => true };
+const nothing: Verdict = { sign: 'nothing', allows: () => false };
+const allButSecrets: Verdict = { sign: 'root', allows: (attribute, right) => !attribute.secret || !isKeptFromAll(attribute, right) };
+const ownPassword: Verdict = remembering('own password', (attribute, right) => ground('bound', attribute, right, true)?.allowed ?? false);

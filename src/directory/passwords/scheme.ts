@@ -7,6 +7,9 @@
 
 import type { AttributeValue } from '../entry.ts';
 
+/** `userPassword` (RFC 4519 §2.41), whatever name it is called by. */
+export const passwordOid = '2.5.4.35';
+
 export interface Stored {
   /** Upper-case: SCRAM-SHA-256, SSHA, CRYPT, PBKDF2-SHA256, ARGON2 … */
   readonly scheme: string;

@@ -8,9 +8,8 @@ import { DirectoryFault, type Modification } from '../port.ts';
 import type { Schema } from '../schema/schema.ts';
 import type { DirectorySettings } from '../settings.ts';
 import type { Hasher } from './hasher.ts';
-import { passwordText, storedPassword } from './scheme.ts';
+import { passwordOid, passwordText, storedPassword } from './scheme.ts';
 
-const passwordOid = '2.5.4.35';
 const longest = 1024;
 /** Passwords in one request: each costs a worker some milliseconds. */
 const most = 10;

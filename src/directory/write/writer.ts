@@ -8,6 +8,7 @@
 
 import { type Dn, makeDn, type Rdn, rdnKey } from '../../ldap-wire/index.ts';
 import type { Judge, Subject } from '../access/judge.ts';
+import { deniedChange } from '../access/self-write.ts';
 import { type Attribute, Entry } from '../entry.ts';
 import { type ChangeDraft, encodeChange } from '../history/change-record.ts';
 import { type Actor, DirectoryFault, type Modification, type NewName } from '../port.ts';
@@ -195,21 +196,13 @@ export class Writer {
     const subject = judge.subject(stamp.actor);
     const { id, parent, before } = await this.#target(tx, stamp, subject, dn);
     for (const { attribute } of modifications) this.#checkModifiable(subject, attribute);
-    this.#checkWrites(
-      subject,
-      before,
-      modifications.map(({ attribute }) => attribute.name),
-    );
+    this.#checkChanges(subject, before, modifications);
     const draft = new Draft(schema, before.attributes.values());
     for (const modification of modifications) draft.apply(modification);
     this.#complete(draft, before, dn);
     const after = await this.#finish(tx, stamp, draft, before.dn);
     // Judged as what it becomes, too: nobody turns an entry into one that he may not touch.
-    this.#checkWrites(
-      subject,
-      after,
-      modifications.map(({ attribute }) => attribute.name),
-    );
+    this.#checkChanges(subject, after, modifications);
     await this.#askRules(tx, { kind: 'modify', before, after, actor: stamp.actor });
     const [rdn = []] = before.dn.rdns;
     putEntry(tx, id, parent, rdn, after);
@@ -387,13 +380,20 @@ export class Writer {
     }
   }
 
+  #checkChanges(subject: Subject, entry: Entry, modifications: readonly Modification[]): void {
+    if (subject.root) return;
+    const { judge, schema } = this.#parts;
+    const denied = deniedChange(schema, judge.verdict(subject, entry), subject, modifications);
+    if (denied) throw mayNotChange(denied);
+  }
+
   #checkWrites(subject: Subject, entry: Entry, names: readonly string[]): void {
     if (subject.root) return;
     const { judge, schema } = this.#parts;
     const verdict = judge.verdict(subject, entry);
     const types = names.map((name) => schema.describe(name)?.type).filter((type): type is AttributeType => type !== undefined);
     const denied = types.find((type) => !verdict.allows(type, 'write'));
-    if (denied) throw new DirectoryFault('insufficientAccessRights', `attribute ${denied.name}: you may not change it`);
+    if (denied) throw mayNotChange(denied);
   }
 
   async #askRules(tx: Transaction, attempt: WriteAttempt): Promise<void> {
@@ -437,6 +437,8 @@ function place(tx: Transaction, id: number, parent: number, dn: Dn): void {
 
 const isSuffix = (suffixes: readonly Dn[], dn: Dn): boolean => suffixes.some((suffix) => suffix.key === dn.key);
 const isDc = (rdn: Rdn | undefined): boolean => rdn?.length === 1 && rdnKey(rdn).startsWith('dc=');
+const mayNotChange = (type: AttributeType): DirectoryFault =>
+  new DirectoryFault('insufficientAccessRights', `attribute ${type.name}: you may not change it`);
 const notAllowed = (what: string): DirectoryFault => new DirectoryFault('insufficientAccessRights', `you may not ${what}`);
 const nameOf = (actor: Actor): string => actor.dn?.toString() ?? (actor.as === 'system' ? 'cn=server' : '');
 
