@@ -1,7 +1,7 @@
 /** Finding and naming entries of the domain tree for the commands. */
 
 import { Fault } from '../base/index.ts';
-import { DirectoryFault, type Entry } from '../directory/index.ts';
+import { DirectoryFault, type Entry, isListMember } from '../directory/index.ts';
 import type { LdapClient } from '../directory-remote/index.ts';
 import { type Dn, type Filter, makeDn, parseDn } from '../ldap-wire/index.ts';
 import { type Address, parseAddress } from '../mail/index.ts';
@@ -60,13 +60,27 @@ export function treeBase(config: Config): Dn {
 }
 
 /** The one entry that has this address, as its own or as an alias; Fault `not-found` otherwise. */
-export async function entryOf(client: LdapClient, config: Config, address: string): Promise<Entry> {
+export async function entryOf(client: LdapClient, config: Config, address: string, attributes: readonly string[] = []): Promise<Entry> {
   const names = ['mail', 'mailLocalAddress', 'mtMailAddress'];
   const found = await client.search({
     base: treeBase(config),
     scope: 'sub',
     filter: { type: 'or', filters: names.map((name) => equal(name, address)) },
+    attributes,
   });
-  if (!found[0]) throw new Fault('not-found', `nobody has the address ${address}`);
-  return found[0];
+  // A list's members mention addresses and do not have them.
+  const owner = found.find((entry) => !isListMember(entry));
+  if (!owner) throw new Fault('not-found', `nobody has the address ${address}`);
+  return owner;
+}
+
+/** The same, where it must be a person. Fault `refused` says what it is instead. */
+export async function userOf(client: LdapClient, config: Config, address: string): Promise<Entry> {
+  const entry = await entryOf(client, config, address);
+  if (!entry.isA('person')) throw new Fault('refused', `${address} is not a user: ${entry.dn.toString()}`);
+  return entry;
+}
+
+export function childrenOf(client: LdapClient, dn: Dn): Promise<Entry[]> {
+  return client.search({ base: dn, scope: 'one', filter: { type: 'present', attribute: 'objectClass' } });
 }

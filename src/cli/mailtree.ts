@@ -4,6 +4,7 @@
 import { Command } from 'commander';
 import { version } from '../main/index.ts';
 import { addAliasCommands } from './commands/alias.ts';
+import { addConnectorCommands } from './commands/connector.ts';
 import { addDomainCommands } from './commands/domain.ts';
 import { addExplainCommand } from './commands/explain.ts';
 import { addStartCommand } from './commands/start.ts';
@@ -23,6 +24,7 @@ addStatusCommands(program, run);
 addExplainCommand(program, run);
 addUserCommands(program, run);
 addAliasCommands(program, run);
+addConnectorCommands(program, run);
 addDomainCommands(program, run);
 
 // `mailtree start --config FILE` and `mailtree --config FILE start` mean the same.

@@ -16,16 +16,16 @@ export function runner(program: Command): Run {
       try {
         await work(loadConfig(program.opts<{ config?: string }>().config), ...(args as never));
       } catch (thrown) {
-        complain(thrown);
+        complain(thrown, program.name());
       }
     };
 }
 
 /** One line on standard error, and a non-zero exit code. */
-export function complain(thrown: unknown): void {
+export function complain(thrown: unknown, who = 'mailtree'): void {
   const fault = asFault(thrown);
   const bug = fault.kind === 'bug' && !(thrown instanceof Fault);
-  console.error(`mailtree: ${bug ? (thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)) : fault.say}`);
+  console.error(`${who}: ${bug ? (thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)) : fault.say}`);
   process.exitCode = 1;
 }
 
@@ -39,4 +39,8 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
         .join('  ')
         .trimEnd(),
     );
+}
+
+export function json(value: unknown): void {
+  console.log(JSON.stringify(value, null, 2));
 }

@@ -9,13 +9,16 @@
 import { connect as connectTcp, type NetConnectOpts, type Socket } from 'node:net';
 import { type Attribute, DirectoryFault, Entry, type Modification, type ResultName, resultCodes, type Scope } from '../directory/index.ts';
 import {
+  type Control,
   type Dn,
   decodeResponse,
   encodeRequest,
   type Filter,
   Framer,
   type LdapResult,
+  makeDn,
   parseDn,
+  type Rdn,
   type Request,
   type Response,
 } from '../ldap-wire/index.ts';
@@ -36,6 +39,8 @@ interface Waiting {
   reject(thrown: unknown): void;
 }
 
+/** draft-armijo-ldap-treedelete */
+const treeDelete = '1.2.840.113556.1.4.805';
 const answerLimit = 256 * 1024 * 1024;
 const names = new Map<number, ResultName>(Object.entries(resultCodes).map(([name, code]) => [code, name as ResultName]));
 
@@ -105,21 +110,33 @@ export class LdapClient {
     await this.#ask({ op: 'modify', dn: dn.toString(), modifications });
   }
 
-  async delete(dn: Dn): Promise<void> {
-    await this.#ask({ op: 'delete', dn: dn.toString() });
+  async rename(dn: Dn, to: { readonly rdn: Rdn; readonly deleteOldRdn: boolean; readonly newSuperior?: Dn }): Promise<void> {
+    const { rdn, deleteOldRdn, newSuperior } = to;
+    await this.#ask({
+      op: 'rename',
+      dn: dn.toString(),
+      rdn: makeDn([rdn]).toString(),
+      deleteOldRdn,
+      newSuperior: newSuperior?.toString(),
+    });
+  }
+
+  /** `subtree`: with everything below it, where the server knows how (control tree delete). */
+  async delete(dn: Dn, options: { readonly subtree?: boolean } = {}): Promise<void> {
+    await this.#ask({ op: 'delete', dn: dn.toString() }, options.subtree ? [{ oid: treeDelete, critical: true, value: undefined }] : []);
   }
 
   close(): void {
     if (!this.#lost) this.#socket.end(encodeRequest(this.#nextId++, { op: 'unbind' }));
   }
 
-  #ask(request: Request): Promise<{ response: Response; entries: Entry[] }> {
+  #ask(request: Request, controls: readonly Control[] = []): Promise<{ response: Response; entries: Entry[] }> {
     if (this.#lost) return Promise.reject(this.#lost);
     const id = this.#nextId++;
     const entries: Entry[] = [];
     return new Promise((resolve, reject) => {
       this.#waiting.set(id, { entries, resolve: (response) => resolve({ response, entries }), reject });
-      this.#socket.write(encodeRequest(id, request));
+      this.#socket.write(encodeRequest(id, request, controls));
     });
   }
 

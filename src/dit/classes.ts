@@ -4,6 +4,8 @@ import { outputChannels } from '../base/index.ts';
 import { declareClass } from '../settings/index.ts';
 
 export const permissions = ['none', 'send', 'receive', 'send-receive'] as const;
+/** What an account may do: receive mail, send it by submission, or both. */
+export const accountPermissions = ['send', 'receive', 'send-receive'] as const;
 
 export const containerClass = declareClass({
   name: 'mtContainer',
@@ -53,6 +55,11 @@ export const mailUserClass = declareClass({
     'mailQuotaSize',
     'mailSizeMax',
     'accountStatus',
+    'mtAccountPermission',
+    'mailMessageStore',
+    'mtWebFolder',
+    'mtWebFolderDirectory',
+    'mtWebFolderQuota',
     'userPassword',
     'displayName',
     'uid',
@@ -61,6 +68,39 @@ export const mailUserClass = declareClass({
   title: 'Mail user',
   help: 'Adds mail addresses, routing and a mailbox to any person entry.',
   attributes: [
+    {
+      attribute: 'mtAccountPermission',
+      syntax: 'text',
+      single: true,
+      choices: accountPermissions,
+      label: 'Account permission',
+      help: 'send: only sends, mail for it is refused; receive: only receives; send-receive, or nothing: both.',
+      spec: 'manual chapter 4, "User Permission"; checklist STORE-01',
+    },
+    {
+      attribute: 'mtWebFolder',
+      syntax: 'boolean',
+      single: true,
+      label: 'Web folder',
+      help: 'Whether the user has a web folder.',
+      spec: 'manual chapter 4, "Web folder Permission"; checklist STORE-01',
+    },
+    {
+      attribute: 'mtWebFolderDirectory',
+      syntax: 'text',
+      single: true,
+      label: 'Web folder directory',
+      help: 'Where the files of the web folder are kept.',
+      spec: 'manual chapter 4, "Web Folder Root Directory"; checklist STORE-01',
+    },
+    {
+      attribute: 'mtWebFolderQuota',
+      syntax: 'integer',
+      single: true,
+      label: 'Web folder quota',
+      help: 'Octets the web folder may hold; without a value no limit.',
+      spec: 'manual chapter 4, "Web Folder Quota"; checklist STORE-01',
+    },
     {
       attribute: 'mtMailAddress',
       syntax: 'text',

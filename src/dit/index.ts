@@ -1,4 +1,4 @@
-export { ditClasses } from './classes.ts';
+export { accountPermissions, ditClasses, permissions } from './classes.ts';
 export { type DitOptions, type OpenDit, openDit } from './open.ts';
 export type * from './port.ts';
 export { mtaSettings, serverSettings } from './settings.ts';

@@ -28,6 +28,8 @@ export interface OpenDit extends Dit {
   onRevoked(listener: (uuid: string) => void): Cancel;
   /** Position up to which the view is current. */
   readonly position: number;
+  /** Reads everything afresh; the last view is served meanwhile. Rejects where the directory does not answer. */
+  refresh(): Promise<void>;
   close(): void;
 }
 
@@ -69,7 +71,14 @@ class DitView implements OpenDit {
   }
 
   /** One reading at a time: when the feed is interrupted while one is under way, another follows it. */
-  async open(): Promise<void> {
+  open(): Promise<void> {
+    this.#reading = this.#read();
+    return this.#reading;
+  }
+
+  #reading: Promise<void> = Promise.resolve();
+
+  async #read(): Promise<void> {
     this.#opening = true;
     try {
       do {
@@ -100,6 +109,12 @@ class DitView implements OpenDit {
     this.#addresses.clear();
     this.#waiting = undefined;
     for (const change of waiting) this.#system.apply(change);
+  }
+
+  async refresh(): Promise<void> {
+    // A reading that is under way may have passed what the caller means: another one follows it.
+    this.#lost = true;
+    await (this.#opening ? this.#reading : this.open());
   }
 
   /** The last view is served until the new one is there. */

@@ -35,6 +35,8 @@ export interface Recipient {
   readonly routingAddress: string | undefined;
   /** `accountStatus`: active, nologin (receives, may not log in), disabled (neither). */
   readonly status: 'active' | 'nologin' | 'disabled';
+  /** What the account may do beside that: `mtAccountPermission`. */
+  readonly permission: 'send' | 'receive' | 'send-receive';
   readonly displayName: string | undefined;
   /** Octets; undefined is no limit. */
   readonly quota: number | undefined;

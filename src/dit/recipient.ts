@@ -6,7 +6,7 @@
 
 import { type OutputChannel, outputChannels } from '../base/index.ts';
 import type { Change, Entry } from '../directory/index.ts';
-import { permissions } from './classes.ts';
+import { accountPermissions, permissions } from './classes.ts';
 import type { Connector, Permission, Recipient } from './port.ts';
 
 /** Everything under which an entry can be written to. */
@@ -30,6 +30,7 @@ export function recipientFrom(entry: Entry, children: readonly Entry[]): Recipie
     forwardTo: [...entry.texts('mailForwardingAddress'), ...entry.texts('rfc822MailMember')],
     routingAddress: entry.text('mailRoutingAddress'),
     status: statusFrom(entry.text('accountStatus')),
+    permission: closest(accountPermissions, entry.text('mtAccountPermission')) ?? 'send-receive',
     displayName: entry.text('displayName') ?? entry.text('cn'),
     quota: quotaFrom(entry.text('mailQuotaSize')),
     login: !isAlias(entry),

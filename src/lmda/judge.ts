@@ -26,7 +26,8 @@ export async function judge(needs: JudgeNeeds, recipient: QueuedRecipient, size:
   const owner = await needs.dit.recipientByUuid(account);
   if (!owner) return { is: 'bounce', status: '5.1.1', text: 'the mailbox of this address does not exist any more' };
   const mailbox = owner.connectors.filter(({ channel }) => channel === 'LOCAL');
-  const receives = mailbox.length === 0 || mailbox.some(({ permission }) => permission.endsWith('receive'));
+  const receives =
+    owner.permission !== 'send' && (mailbox.length === 0 || mailbox.some(({ permission }) => permission.endsWith('receive')));
   if (owner.status === 'disabled') return { is: settings.disabled, status: '5.2.1', text: 'this account is disabled' };
   if (!receives) return { is: settings.disabled, status: '5.2.1', text: 'this mailbox may not receive mail' };
   if (owner.quota !== undefined) {

@@ -33,6 +33,8 @@ export interface ControlOptions {
   readonly responder: Responder;
   readonly queue: Queue;
   readonly explain: (address: string, sender: string | undefined) => Promise<unknown>;
+  /** Reads the view of the directory afresh. */
+  readonly refreshView: () => Promise<void>;
   readonly status: () => Promise<ServerStatus>;
   readonly handIn: HandIn;
   readonly log: Log;
@@ -80,6 +82,10 @@ function controlApp(options: ControlOptions): Hono {
     const address = c.req.query('address');
     if (!address) throw new Fault('malformed', 'address is missing');
     return c.json((await options.explain(address, c.req.query('sender'))) as object);
+  });
+  app.post('/view/refresh', async (c) => {
+    await options.refreshView();
+    return c.json({});
   });
   app.get('/queue', async (c) => {
     const name = c.req.query('queue') as QueueName | undefined;

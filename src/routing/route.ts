@@ -136,6 +136,7 @@ class Decision {
       recipient.dn,
     );
     if (recipient.status === 'disabled') return this.#refuse(split.address, '5.2.1', 'this account is disabled', recipient.dn);
+    if (recipient.permission === 'send') return this.#refuse(split.address, '5.2.1', 'this account does not receive mail', recipient.dn);
     const own = new Set([recipient.mail, ...recipient.aliases].map(sameness));
     const elsewhere = (target: string): boolean => !own.has(sameness(target.trim()));
     // By whatever name it was reached: its primary address coming up again is a circle.

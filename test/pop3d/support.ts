@@ -56,6 +56,7 @@ const account = (mail: string) => ({
   status: 'active' as const,
   displayName: undefined,
   quota: undefined,
+  permission: 'send-receive' as const,
   login: true,
 });
 

@@ -31,6 +31,7 @@ export const user: Recipient = {
   status: 'active',
   displayName: 'Ann',
   quota: undefined,
+  permission: 'send-receive',
   login: true,
 };
 

@@ -43,6 +43,7 @@ export class FakeDit {
       status: 'active',
       displayName: undefined,
       quota: undefined,
+      permission: 'send-receive',
       login: true,
       connectors: connectors.map((connector) => ({
         identifier: '',

@@ -32,6 +32,7 @@ function account(mail: string, uuid: string): Recipient {
     status: 'active',
     displayName: undefined,
     quota: undefined,
+    permission: 'send-receive',
     login: true,
   };
 }

@@ -107,7 +107,7 @@ export async function runServer(
 
 /** One of the commands, with its output and exit code. */
 export async function command(
-  name: 'mailtree' | 'sendmail' | 'mailq',
+  name: 'mailtree' | 'sendmail' | 'mailq' | 'iemsuser' | 'iemsdomacct',
   args: readonly string[],
   files: Pick<ServerFiles, 'config'>,
   input = '',

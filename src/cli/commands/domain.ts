@@ -1,25 +1,23 @@
-/** `mailtree domain add|list|delete`: local mail domains. Source: manual chapters 3 and 5; checklist MTA-01, MTA-05, DIR-11 */
+/**
+ * `mailtree domain add|edit|list|show|browse|delete`: local mail domains.
+ * Source: manual chapters 3, 5 ("Browse Domains") and 7; checklist MTA-01, MTA-05, DIR-11, DOM-01, DOM-03
+ */
 
 import type { Command } from 'commander';
 import { Fault } from '../../base/index.ts';
-import { DirectoryFault } from '../../directory/index.ts';
+import type { Entry } from '../../directory/index.ts';
 import type { LdapClient } from '../../directory-remote/index.ts';
-import type { Dn } from '../../ldap-wire/index.ts';
+import type { Filter } from '../../ldap-wire/index.ts';
 import type { Config } from '../../main/index.ts';
 import { asAdministrator } from '../administrator.ts';
-import { domainDn, equal, inDomain, treeBase } from '../entries.ts';
-import { type Run, table } from '../program.ts';
+import { type DomainChange, dcName, domainEntry, domainGiven, makeDomain, matching, removeDomain } from '../domain.ts';
+import { childrenOf, domainDn, equal, inDomain, treeBase } from '../entries.ts';
+import { json, type Run, table } from '../program.ts';
 
-interface AddOptions {
+interface DomainOptions {
   readonly aliasOf?: string;
   readonly subdomains?: boolean;
-}
-
-function domainGiven(text: string): string {
-  const name = text.toLowerCase();
-  if (name.length > 253 || !/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/.test(name))
-    throw new Fault('malformed', `${text} is not a domain name`);
-  return name;
+  readonly description?: string;
 }
 
 export function addDomainCommands(program: Command, run: Run): void {
@@ -29,70 +27,136 @@ export function addDomainCommands(program: Command, run: Run): void {
     .description('make a domain local')
     .option('--alias-of <domain>', 'another name for that domain')
     .option('--subdomains', 'its sub-domains are local too')
-    .action(
-      run(async (config, text: string, options: AddOptions) => {
-        const name = domainGiven(text);
-        const extras = [
-          ...(options.aliasOf === undefined ? [] : [{ name: 'mtDomainAlias', values: [domainGiven(options.aliasOf)] }]),
-          ...(options.subdomains ? [{ name: 'mtSubdomains', values: ['TRUE'] }] : []),
-        ];
-        await asAdministrator(config, (client) => addDomain(client, config, name, extras));
-        console.log(`added ${name}`);
-      }),
-    );
+    .option('--description <text>', 'remark')
+    .action(run(add));
   domain
-    .command('list')
-    .description('all local domains')
-    .action(
-      run(async (config) => {
-        const found = await asAdministrator(config, (client) =>
-          client.search({ base: treeBase(config), scope: 'sub', filter: equal('objectClass', 'mtMailDomain') }),
-        );
-        table(
-          ['domain', 'alias of', 'sub-domains'],
-          found.map((entry) => [nameOf(entry.dn), entry.text('mtDomainAlias') ?? '', entry.text('mtSubdomains') === 'TRUE' ? 'yes' : '']),
-        );
-      }),
-    );
+    .command('edit <name>')
+    .description('change a domain; an empty value ("") takes an attribute away')
+    .option('--alias-of <domain>', 'another name for that domain')
+    .option('--subdomains', 'its sub-domains are local too')
+    .option('--no-subdomains', 'only the domain itself is local')
+    .option('--description <text>', 'remark')
+    .action(run(edit));
   domain
-    .command('delete <name>')
-    .description('the domain is no longer local; it must have no users any more')
-    .action(
-      run(async (config, text: string) => {
-        const name = domainGiven(text);
-        await asAdministrator(config, (client) => inDomain(name, () => client.delete(domainDn(config, name))));
-        console.log(`deleted ${name}`);
-      }),
-    );
+    .command('list [pattern]')
+    .alias('find')
+    .description('local domains; * stands for anything')
+    .option('--json', 'as JSON')
+    .action(run(list));
+  domain.command('show <name>').description('everything about a domain').option('--json', 'as JSON').action(run(show));
+  domain
+    .command('browse [name]')
+    .description('the levels of the tree: what stands below a domain, or at the top')
+    .option('--json', 'as JSON')
+    .action(run(browse));
+  domain.command('delete <name>').description('the domain is no longer local; it must have no users any more').action(run(remove));
 }
 
-const nameOf = (dn: Dn): string =>
-  dn.rdns
-    .filter((rdn) => rdn[0]?.type.toLowerCase() === 'dc')
-    .map((rdn) => rdn[0]?.value ?? '')
-    .join('.');
+function changesOf(options: DomainOptions): DomainChange[] {
+  return [
+    ...(options.aliasOf === undefined
+      ? []
+      : [{ name: 'mtDomainAlias', value: options.aliasOf === '' ? '' : domainGiven(options.aliasOf) }]),
+    ...(options.subdomains === undefined ? [] : [{ name: 'mtSubdomains', value: options.subdomains ? 'TRUE' : '' }]),
+    ...(options.description === undefined ? [] : [{ name: 'description', value: options.description }]),
+  ];
+}
 
-/** An entry that is there already as a bare upper level becomes a mail domain. */
-async function addDomain(
-  client: LdapClient,
-  config: Config,
-  name: string,
-  extras: readonly { name: string; values: string[] }[],
-): Promise<void> {
-  const dn = domainDn(config, name);
-  try {
-    await client.add(dn, [
-      { name: 'objectClass', values: ['domain', 'mtMailDomain'] },
-      { name: 'dc', values: [name.split('.')[0] ?? name] },
-      ...extras,
-    ]);
-  } catch (thrown) {
-    if (!(thrown instanceof DirectoryFault) || thrown.result !== 'entryAlreadyExists') throw thrown;
-    const [there] = await client.search({ base: dn, scope: 'base', filter: { type: 'present', attribute: 'objectClass' } });
-    if (!there || there.isA('mtMailDomain')) throw new Fault('exists', `${name} is a local domain already`);
-    await client.modify(dn, [
-      { operation: 'add', attribute: { name: 'objectClass', values: ['mtMailDomain'] } },
-      ...extras.map((attribute) => ({ operation: 'replace', attribute }) as const),
-    ]);
-  }
+async function add(config: Config, text: string, options: DomainOptions): Promise<void> {
+  const name = domainGiven(text);
+  await asAdministrator(config, (client) => makeDomain(client, config, name, changesOf(options)));
+  console.log(`added ${name}`);
+}
+
+async function edit(config: Config, text: string, options: DomainOptions): Promise<void> {
+  const name = domainGiven(text);
+  const changes = changesOf(options);
+  if (changes.length === 0) throw new Fault('malformed', 'nothing to change was given (--help lists what can be)');
+  await asAdministrator(config, async (client) => {
+    const { dn } = await domainEntry(client, config, name);
+    await client.modify(
+      dn,
+      changes.map(({ name: attribute, value }) => ({
+        operation: 'replace',
+        attribute: { name: attribute, values: value === '' ? [] : [value] },
+      })),
+    );
+  });
+  console.log(`changed ${name}`);
+}
+
+async function remove(config: Config, text: string): Promise<void> {
+  const name = domainGiven(text);
+  await asAdministrator(config, (client) => removeDomain(client, config, name));
+  console.log(`deleted ${name}`);
+}
+
+async function list(config: Config, pattern: string | undefined, options: { json?: boolean }): Promise<void> {
+  const fits = matching(pattern ?? '*');
+  const found = await asAdministrator(config, (client) =>
+    client.search({ base: treeBase(config), scope: 'sub', filter: equal('objectClass', 'mtMailDomain') }),
+  );
+  const rows = found.map(rowOf).filter((row) => fits.test(row.domain));
+  rows.sort((a, b) => a.domain.localeCompare(b.domain));
+  if (options.json) return json(rows);
+  table(
+    ['domain', 'alias of', 'sub-domains', 'description'],
+    rows.map((row) => [row.domain, row.aliasOf, row.subdomains ? 'yes' : '', row.description]),
+  );
+}
+
+const rowOf = (entry: Entry) => ({
+  domain: dcName(entry.dn),
+  aliasOf: entry.text('mtDomainAlias') ?? '',
+  subdomains: entry.text('mtSubdomains')?.toUpperCase() === 'TRUE',
+  description: entry.text('description') ?? '',
+});
+
+async function show(config: Config, text: string, options: { json?: boolean }): Promise<void> {
+  const name = domainGiven(text);
+  const shown = await asAdministrator(config, async (client) => {
+    const entry = await domainEntry(client, config, name);
+    const below = await childrenOf(client, entry.dn);
+    const count = (fits: (entry: Entry) => boolean): number => below.filter(fits).length;
+    return {
+      ...rowOf(entry),
+      dn: entry.dn.toString(),
+      users: count((child) => child.isA('person')),
+      aliases: count((child) => child.isA('mtMailAlias') || child.isA('nisMailAlias')),
+      'sub-domains below': below.filter(isLevel).map((child) => dcName(child.dn)),
+      administrator: below.find((child) => child.isA('mtAdministrator'))?.dn.toString() ?? '',
+    };
+  });
+  if (options.json) return json(shown);
+  const { subdomains, aliasOf, ...rest } = shown;
+  const fields = { ...rest, 'alias of': aliasOf, 'sub-domains local too': subdomains ? 'yes' : 'no' };
+  table(
+    ['', ''],
+    Object.entries(fields).map(([field, value]) => [field, Array.isArray(value) ? value.join(' ') : String(value)]),
+  );
+}
+
+const isLevel = (entry: Entry): boolean => entry.dn.rdns[0]?.[0]?.type.toLowerCase() === 'dc';
+
+async function browse(config: Config, text: string | undefined, options: { json?: boolean }): Promise<void> {
+  const base = text === undefined ? treeBase(config) : domainDn(config, domainGiven(text));
+  const rows = await asAdministrator(config, async (client) => {
+    const levels = await inDomain(text ?? '', () => client.search({ base, scope: 'one', filter: levelsOnly }));
+    const found = [];
+    for (const level of levels) found.push({ domain: dcName(level.dn), local: level.isA('mtMailDomain'), ...(await below(client, level)) });
+    return found.sort((a, b) => a.domain.localeCompare(b.domain));
+  });
+  if (options.json) return json(rows);
+  table(
+    ['domain', 'local', 'sub-domains', 'users'],
+    rows.map((row) => [row.domain, row.local ? 'yes' : 'no', String(row.subdomains), String(row.users)]),
+  );
+}
+
+const levelsOnly: Filter = { type: 'present', attribute: 'dc' };
+
+async function below(client: LdapClient, level: Entry): Promise<{ subdomains: number; users: number }> {
+  const count = async (filter: Filter): Promise<number> =>
+    (await client.search({ base: level.dn, scope: 'one', filter, attributes: ['1.1'] })).length;
+  return { subdomains: await count(levelsOnly), users: await count(equal('objectClass', 'person')) };
 }

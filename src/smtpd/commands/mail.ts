@@ -27,7 +27,11 @@ async function run(session: Session, argument: string): Promise<Outcome> {
   const { state, settings } = session;
   if (state.at !== 'greeted') return reply(503, '5.5.1', 'a transaction is open already');
   if (submits(session) && !session.user) return authenticationRequired;
-  if (session.user && !(await maySendStill(session, session.user))) return reply(550, '5.7.1', 'this account may no longer be used');
+  if (session.user) {
+    const now = await accountNow(session, session.user);
+    if (!now) return reply(550, '5.7.1', 'this account may no longer be used');
+    if (now.permission === 'receive') return reply(550, '5.7.1', 'this account may receive mail, and not send it');
+  }
   const parsed = parseAddressCommand(argument, 'FROM');
   if (isUnreadable(parsed)) {
     return parsed.wrong === 'path'
@@ -50,9 +54,9 @@ async function run(session: Session, argument: string): Promise<Outcome> {
 }
 
 /** Whoever logged in may have been disabled since; the log-in alone would last as long as the connection. */
-async function maySendStill(session: Session, user: Recipient): Promise<boolean> {
+async function accountNow(session: Session, user: Recipient): Promise<Recipient | undefined> {
   const now = await session.house.dit.recipient(user.mail);
-  return now?.uuid === user.uuid && now.status === 'active';
+  return now?.uuid === user.uuid && now.status === 'active' ? now : undefined;
 }
 
 /** The null sender is everybody's: read receipts and vacation answers carry it. */

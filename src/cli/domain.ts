@@ -1,0 +1,96 @@
+/** Domains as the commands name, make and remove them. Source: RFC 2247 (dc names); manual chapters 3 and 7 */
+
+import { Fault } from '../base/index.ts';
+import { DirectoryFault, type Entry } from '../directory/index.ts';
+import type { LdapClient } from '../directory-remote/index.ts';
+import type { Dn } from '../ldap-wire/index.ts';
+import { normalizeDomain } from '../mail/index.ts';
+import type { Config } from '../main/index.ts';
+import { childrenOf, domainDn, inDomain } from './entries.ts';
+
+/** An attribute and its one value; '' takes it away. */
+export interface DomainChange {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** A domain name in lower case and A-labels. Fault `malformed` names what was given. */
+export function domainGiven(text: string): string {
+  const name = normalizeDomain(text.toLowerCase()) ?? '';
+  if (name.length > 253 || !/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/.test(name))
+    throw new Fault('malformed', `${text} is not a domain name`);
+  return name;
+}
+
+/** `jade.net` of `dc=jade,dc=net` and of whatever base the tree has. */
+export const dcName = (dn: Dn): string =>
+  dn.rdns
+    .filter((rdn) => rdn[0]?.type.toLowerCase() === 'dc')
+    .map((rdn) => rdn[0]?.value ?? '')
+    .join('.');
+
+/** What a pattern with `*` matches, without regard to case. */
+export function matching(pattern: string): RegExp {
+  const pieces = pattern.split('*').map((piece) => piece.replace(/[\\^$.|?+()[\]{}]/g, '\\$&'));
+  return new RegExp(`^${pieces.join('.*')}$`, 'i');
+}
+
+/** The entry of a local domain; Fault `not-found` where it is none. */
+export async function domainEntry(client: LdapClient, config: Config, name: string): Promise<Entry> {
+  const [entry] = await inDomain(name, () =>
+    client.search({
+      base: domainDn(config, name),
+      scope: 'base',
+      filter: { type: 'present', attribute: 'objectClass' },
+      attributes: ['*', '+'],
+    }),
+  );
+  if (!entry?.isA('mtMailDomain')) throw new Fault('not-found', `${name} is not a local domain`);
+  return entry;
+}
+
+/** An entry that is there already as a bare upper level becomes a mail domain. */
+export async function makeDomain(client: LdapClient, config: Config, name: string, changes: readonly DomainChange[]): Promise<Dn> {
+  const dn = domainDn(config, name);
+  const given = changes.filter(({ value }) => value !== '').map((change) => ({ name: change.name, values: [change.value] }));
+  try {
+    await client.add(dn, [
+      { name: 'objectClass', values: ['domain', 'mtMailDomain'] },
+      { name: 'dc', values: [name.split('.')[0] ?? name] },
+      ...given,
+    ]);
+  } catch (thrown) {
+    if (!(thrown instanceof DirectoryFault) || thrown.result !== 'entryAlreadyExists') throw thrown;
+    const [there] = await client.search({ base: dn, scope: 'base', filter: { type: 'present', attribute: 'objectClass' } });
+    if (!there || there.isA('mtMailDomain')) throw new Fault('exists', `${name} is a local domain already`);
+    await client.modify(dn, [
+      { operation: 'add', attribute: { name: 'objectClass', values: ['mtMailDomain'] } },
+      ...given.map((attribute) => ({ operation: 'replace', attribute }) as const),
+    ]);
+  }
+  return dn;
+}
+
+/**
+ * The domain is no longer local. Its administrator goes with it; users, aliases and lists must be gone already, and sub-domains keep
+ * the entry as a bare level of the tree.
+ */
+export async function removeDomain(client: LdapClient, config: Config, name: string): Promise<void> {
+  const { dn, attributes } = await domainEntry(client, config, name);
+  const below = await childrenOf(client, dn);
+  const admin = below.find((child) => child.isA('mtAdministrator'));
+  const levels = below.filter((child) => child.dn.rdns[0]?.[0]?.type.toLowerCase() === 'dc');
+  const others = below.filter((child) => child !== admin && !levels.includes(child));
+  if (others.length > 0)
+    throw new Fault(
+      'refused',
+      `${name} has ${others.length} ${others.length === 1 ? 'entry' : 'entries'} below it, the first is ${others[0]?.dn.toString()}`,
+    );
+  if (admin) await client.delete(admin.dn);
+  if (levels.length === 0) return client.delete(dn);
+  const own = [...attributes.values()].filter(({ name: attribute }) => /^(mt|description$)/i.test(attribute));
+  await client.modify(dn, [
+    ...own.map(({ name: attribute }) => ({ operation: 'replace', attribute: { name: attribute, values: [] } }) as const),
+    { operation: 'delete', attribute: { name: 'objectClass', values: ['mtMailDomain'] } },
+  ]);
+}
