@@ -15,6 +15,7 @@ import { isRule, ruleOf } from './access/rules.ts';
 import { deniedChange } from './access/self-write.ts';
 import { type Attribute, type AttributeValue, Entry } from './entry.ts';
 import type { Feed } from './history/feed.ts';
+import { recordImport } from './history/summary.ts';
 import type { Logins } from './passwords/login.ts';
 import { passwordText } from './passwords/scheme.ts';
 import { checkPasswords, hashAttributes, hashModifications, type PasswordWriting } from './passwords/writing.ts';
@@ -279,6 +280,7 @@ export class BundledDirectory implements Directory {
     const stamps = hashed.map(() => this.#stamp(actor, false));
     await this.#commit(
       async (tx) => {
+        const from = (await tx.counters()).change + 1;
         for (const [n, { dn, attributes }] of hashed.entries()) {
           try {
             await writer.add(tx, stamps[n] ?? this.#stamp(actor, false), dn, attributes);
@@ -287,6 +289,7 @@ export class BundledDirectory implements Directory {
             throw new DirectoryFault(thrown.result, `${dn.toString()}: ${thrown.say}`, { cause: thrown, matched: thrown.matched });
           }
         }
+        await recordImport(tx, { from, at: this.#parts.clock.now(), actor });
       },
       hashed.map(({ dn }) => dn),
     );

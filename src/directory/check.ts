@@ -6,7 +6,8 @@
 
 import { parseDn, rootDn } from '../ldap-wire/index.ts';
 import type { KeyValue } from '../storage/index.ts';
-import { decodeChange } from './history/change-record.ts';
+import { decodeRecord } from './history/change-record.ts';
+import { positionOf } from './history/trim.ts';
 import { decodeEntry, decodeNumber, decodeText } from './records/codec.ts';
 import { defaultIndexes, Indexes, type IndexTable } from './records/indexes.ts';
 import { keys, lastId, rootId } from './records/keys.ts';
@@ -60,23 +61,26 @@ async function checkNames(keyValue: KeyValue, blame: (text: string) => void): Pr
   return entries;
 }
 
-/** Change numbers run without gap from where the log was trimmed to the counter, and every record can be read. */
+/** Change numbers run without gap from the oldest kept to the counter, and every record can be read. */
 async function checkLog(keyValue: KeyValue, blame: (text: string) => void): Promise<Pick<DirectoryReport, 'firstChange' | 'lastChange'>> {
   const view = new View(keyValue);
-  const first = view.trimmed() + 1;
-  let next = first;
+  const last = view.change();
+  let first: number | undefined;
+  let next = 0;
   for await (const [key, octets] of keyValue.scan(keys.logs)) {
-    if (key !== keys.log(next)) {
-      blame(`change log: ${key} stands where change ${next} is expected`);
-      break;
-    }
+    const number = positionOf(key);
     try {
-      decodeChange(next, octets);
+      const record = decodeRecord(number, octets);
+      const from = record.kind === 'import' ? record.from : number;
+      if (first !== undefined && from !== next) blame(`change log: change ${number} stands where change ${next} is expected`);
+      first ??= from;
     } catch (thrown) {
-      blame(`change log: change ${next} cannot be read: ${String(thrown)}`);
+      blame(`change log: change ${number} cannot be read: ${String(thrown)}`);
     }
-    next += 1;
+    next = number + 1;
   }
-  if (next !== view.change() + 1) blame(`change log: it ends with change ${next - 1}, the counter says ${view.change()}`);
-  return { firstChange: first, lastChange: view.change() };
+  if (first === undefined) [first, next] = [last + 1, view.trimmed() + 1];
+  if (first > view.trimmed() + 1) blame(`change log: change ${first} stands where change ${view.trimmed() + 1} is expected`);
+  if (next !== last + 1) blame(`change log: it ends with change ${next - 1}, the counter says ${last}`);
+  return { firstChange: first, lastChange: last };
 }

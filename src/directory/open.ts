@@ -9,7 +9,7 @@ import { Judge } from './access/judge.ts';
 import { lastResortStays, understoodRules } from './access/write-rules.ts';
 import { BundledDirectory } from './bundled.ts';
 import { Feed } from './history/feed.ts';
-import { trimHistory } from './history/trim.ts';
+import { Trimmer } from './history/trim.ts';
 import { type Hasher, workerHasher } from './passwords/hasher.ts';
 import { Logins } from './passwords/login.ts';
 import { defaultIndexes, Indexes, type IndexTable } from './records/indexes.ts';
@@ -45,7 +45,7 @@ export interface DirectoryOptions {
   readonly hasher?: Hasher;
 }
 
-const trimEvery = 3_600_000;
+const trimEvery = 600_000;
 const day = 86_400_000;
 
 /** Opens the directory: brings indexes up to date if their table changed, reads the access rules, starts trimming history. */
@@ -80,6 +80,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
   const hasher = options.hasher ?? workerHasher();
   const feed = new Feed({ keyValue, view, log });
   let stopTrimming = (): void => {};
+  let trimming: Promise<unknown> = Promise.resolve();
   const directory = new BundledDirectory({
     keyValue,
     view,
@@ -97,6 +98,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
     subtreeLimit: () => settings.value.subtreeLimit,
     closing: async () => {
       stopTrimming();
+      await trimming;
       await hasher.close();
     },
   });
@@ -111,11 +113,22 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
     }),
   );
   await directory.refresh();
+  const trimmer = new Trimmer(keyValue);
+  let waiting = 0;
   const trim = (): void => {
-    trimHistory(keyValue, view, clock.now() - settings.value.historyDays * day).catch((thrown: unknown) =>
-      log.warning('old changes could not be removed from the history', thrown),
-    );
     stopTrimming = clock.after(trimEvery, trim);
+    // One is under way and one may wait for it: it does what the others would do.
+    if (waiting >= 2) return;
+    waiting += 1;
+    trimming = trimming
+      .then(() => {
+        const { historyDays, historySize } = settings.value;
+        return trimmer.trim({ until: clock.now() - historyDays * day, octets: historySize * 1_048_576 });
+      })
+      .catch((thrown: unknown) => log.warning('old changes could not be removed from the history', thrown))
+      .then(() => {
+        waiting -= 1;
+      });
   };
   stopTrimming = clock.after(60_000, trim);
   return directory;

@@ -75,6 +75,16 @@ export const directorySettings = declareSettings({
       help: 'How long the record of changes is kept. Replicas that were away for longer start afresh.',
       spec: 'DIR-15',
     }),
+    historySize: integer({
+      attribute: 'mtDirectoryHistorySize',
+      default: 1024,
+      min: 0,
+      max: 1_000_000,
+      unit: 'megabytes',
+      label: 'Size of the change history',
+      help: 'Space the record of changes may take; when it is more, the oldest changes are forgotten before their time. 0 is no limit.',
+      spec: 'DIR-15',
+    }),
     scramIterations: integer({
       attribute: 'mtDirectoryScramIterations',
       // RFC 7677 asks for 4,096 at least; 10,000 keeps a log-in at some 5 ms of one core here and bearable for phones,

@@ -111,7 +111,10 @@ export class Feed {
     if (known) return known;
     const octets = this.#keyValue.getNow(keys.log(position));
     if (!octets) return undefined;
-    const { change, id } = decodeChange(position, octets);
+    // An import tells of no single change: whoever keeps a view reads afresh.
+    const decoded = decodeChange(position, octets);
+    if (!decoded) return undefined;
+    const { change, id } = decoded;
     // Whoever hears of the change and reads the entry must not get what the cache had before.
     this.#view.forget({
       ids: [id],

@@ -1,37 +1,85 @@
-/** Forgetting old changes: the log keeps what the settings say, and remembers how far it was cut. */
+/**
+ * Forgetting old changes: the log keeps what the settings say, by age and by size, and remembers how far it was cut.
+ *
+ * What was kept of deleted entries to restore them goes with the change that tells of it.
+ */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { KeyValue } from '../../storage/index.ts';
+import { fromSortable, type KeyValue } from '../../storage/index.ts';
 import { decodeNumber, encodeNumber } from '../records/codec.ts';
 import { keys } from '../records/keys.ts';
-import type { View } from '../records/view.ts';
-import { decodeChange } from './change-record.ts';
+import { decodeRecord } from './change-record.ts';
 
-/** Decoded in one turn of the event loop. */
+/** Read in one turn of the event loop. */
 const batch = 100;
 
-/** Removes the changes made before `until` (milliseconds since 1970). Returns how many. */
-export async function trimHistory(keyValue: KeyValue, view: View, until: number): Promise<number> {
-  let removed = 0;
-  for (;;) {
-    const from = view.trimmed() + 1;
-    const last = view.change();
-    let to = from;
-    for (; to <= last && to < from + batch; to++) {
-      const octets = keyValue.getNow(keys.log(to));
-      if (octets && decodeChange(to, octets).change.at >= until) break;
+export interface HistoryBounds {
+  /** Changes made before this time go (milliseconds since 1970). */
+  readonly until: number;
+  /** Octets that the records may take; the oldest go first. 0 is no limit. */
+  readonly octets: number;
+}
+
+/** Number in the key of a record. */
+export function positionOf(key: string): number {
+  return fromSortable(key.slice(key.lastIndexOf('/') + 1));
+}
+
+function timeOf(position: number, octets: Uint8Array): number {
+  const record = decodeRecord(position, octets);
+  return record.kind === 'import' ? record.at : record.change.at;
+}
+
+/** Keeps the log within its bounds; remembers its size from one call to the next. */
+export class Trimmer {
+  readonly #keyValue: KeyValue;
+  #size = 0;
+  #measured: string = keys.logs.from;
+
+  constructor(keyValue: KeyValue) {
+    this.#keyValue = keyValue;
+  }
+
+  /** Returns how many changes were removed. */
+  async trim(bounds: HistoryBounds): Promise<number> {
+    if (bounds.octets > 0) await this.#measure();
+    let removed = 0;
+    for (;;) {
+      const going: string[] = [];
+      let size = 0;
+      for await (const [key, octets] of this.#keyValue.scan(keys.logs, { limit: batch })) {
+        const tooMuch = bounds.octets > 0 && this.#size - size > bounds.octets;
+        if (!tooMuch && timeOf(positionOf(key), octets) >= bounds.until) break;
+        going.push(key);
+        if (key < this.#measured) size += octets.length;
+      }
+      const last = going[going.length - 1];
+      if (last === undefined) return removed;
+      await this.#remove(going, positionOf(last));
+      this.#size -= size;
+      removed += going.length;
+      await nextTurn();
     }
-    if (to === from) return removed;
-    const numbers = Array.from({ length: to - from }, (_, n) => from + n);
-    await keyValue.transact(
+  }
+
+  /** Takes in what has been written since the last time. */
+  async #measure(): Promise<void> {
+    let n = 0;
+    for await (const [key, octets] of this.#keyValue.scan({ from: this.#measured, to: keys.logs.to })) {
+      this.#size += octets.length;
+      this.#measured = `${key}\u0001`;
+      if (++n % batch === 0) await nextTurn();
+    }
+  }
+
+  #remove(going: readonly string[], last: number): Promise<void> {
+    return this.#keyValue.transact(
       async (read) => ({
-        puts: [[keys.trimmed, encodeNumber(Math.max(to - 1, decodeNumber(await read.get(keys.trimmed))))]],
-        deletes: numbers.map(keys.log),
+        puts: [[keys.trimmed, encodeNumber(Math.max(last, decodeNumber(await read.get(keys.trimmed))))]],
+        deletes: going.flatMap((key) => [key, keys.sealed(positionOf(key))]),
         result: undefined,
       }),
       'durable',
     );
-    removed += numbers.length;
-    await nextTurn();
   }
 }

@@ -8,7 +8,8 @@
  *   k/<id>                 number of children           x/<attr>/<value>        ids, or the mark that they have keys of their own
  *   y/<attr>/<value>/<id>  one id of a spilled value    p/<attr>/<id>           entry has the attribute
  *   g/<attr>/<gram>/<id>   three characters of a value  l/<number>              change log
- *   c                      counters                     t                       change log trimmed up to
+ *   c                      counters                     t                       nobody can follow the changes up to here
+ *   d/<number>             secrets of the entry that change deleted
  *   m                      what the indexes were built for
  *   s/<id>                 name above a naming context of several levels
  */
@@ -62,6 +63,8 @@ export const keys = {
   grams: (attribute: string, gram: string): KeyRange => below(`directory/g/${attribute}/${segment(gram)}/`),
   log: (number: number): string => `directory/l/${sortable(number)}`,
   logs: below('directory/l/'),
+  /** Secrets of an entry, kept to restore it as long as the change that deleted it. No reader but undo knows of it. */
+  sealed: (number: number): string => `directory/d/${sortable(number)}`,
   counters: 'directory/c',
   trimmed: 'directory/t',
   meta: 'directory/m',

@@ -27,6 +27,8 @@ export class Transaction {
   readonly gone: Dn[] = [];
   /** Set when an entry with others below it was renamed. */
   renamed = false;
+  /** Number of the first change made here: all of them are one operation. */
+  firstChange: number | undefined;
   /** Set when an entry without a parent came or went. */
   contexts = false;
 

@@ -12,6 +12,7 @@ import { Entry } from '../entry.ts';
 import { decodeEntry, decodeNumber, decodePosting, decodeText, type Posting } from './codec.ts';
 import { keys, rootId } from './keys.ts';
 import type { Transaction } from './transaction.ts';
+import { TwoAges } from './two-ages.ts';
 
 export interface Stored {
   readonly id: number;
@@ -33,24 +34,18 @@ const names = 50_000;
 
 export class View {
   readonly #keyValue: KeyValue;
-  readonly #limits: ViewLimits;
-  readonly #entries = new Map<number, { stored: Stored; size: number }>();
-  readonly #ids = new Map<string, number>();
-  #octets = 0;
+  readonly #entries: TwoAges<number, Stored>;
+  readonly #ids = new TwoAges<string, number>({ limit: names, weight: Number.POSITIVE_INFINITY });
 
   constructor(keyValue: KeyValue, limits: ViewLimits = { entries: 20_000, octets: 64 * 1024 * 1024 }) {
     this.#keyValue = keyValue;
-    this.#limits = limits;
+    this.#entries = new TwoAges({ limit: limits.entries, weight: limits.octets });
   }
 
   /** The entry with this id, or undefined where there is none (any more). */
   load(id: number): Stored | undefined {
     const cached = this.#entries.get(id);
-    if (cached) {
-      this.#entries.delete(id);
-      this.#entries.set(id, cached);
-      return cached.stored;
-    }
+    if (cached) return cached;
     const octets = this.#keyValue.getNow(keys.entry(id));
     if (!octets) return undefined;
     const record = decodeEntry(octets);
@@ -58,18 +53,8 @@ export class View {
     if (!above) return undefined;
     const entry = new Entry(above.child(record.rdn), record.attributes);
     const stored = { id, parent: record.parent, entry, optioned: record.attributes.some((attribute) => attribute.name.includes(';')) };
-    this.#keep(id, stored, octets.length);
+    this.#entries.set(id, stored, octets.length);
     return stored;
-  }
-
-  #keep(id: number, stored: Stored, size: number): void {
-    this.#entries.set(id, { stored, size });
-    this.#octets += size;
-    for (const [oldest, { size: freed }] of this.#entries) {
-      if (this.#entries.size <= this.#limits.entries && this.#octets <= this.#limits.octets) break;
-      this.#entries.delete(oldest);
-      this.#octets -= freed;
-    }
   }
 
   child(parent: number, rdn: Rdn): number | undefined {
@@ -90,8 +75,7 @@ export class View {
     while (id === undefined && level > 0) id = this.#named(topKey(dn, --level));
     while (id !== undefined && level > 0) id = this.child(id, dn.rdns[--level] ?? []);
     if (id === undefined) return undefined;
-    if (this.#ids.size >= names) this.#ids.clear();
-    this.#ids.set(dn.key, id);
+    this.#ids.set(dn.key, id, 1);
     return id;
   }
 
@@ -133,15 +117,10 @@ export class View {
     if (what.all) {
       this.#entries.clear();
       this.#ids.clear();
-      this.#octets = 0;
       return;
     }
     for (const dn of what.names) this.#ids.delete(dn.key);
-    for (const id of what.ids) {
-      const cached = this.#entries.get(id);
-      if (cached) this.#octets -= cached.size;
-      this.#entries.delete(id);
-    }
+    for (const id of what.ids) this.#entries.delete(id);
   }
 }
 

@@ -10,9 +10,10 @@ import { type Dn, makeDn, type Rdn, rdnKey } from '../../ldap-wire/index.ts';
 import type { Judge, Subject } from '../access/judge.ts';
 import { deniedChange } from '../access/self-write.ts';
 import { type Attribute, Entry } from '../entry.ts';
-import { type ChangeDraft, encodeChange } from '../history/change-record.ts';
+import { type ChangeDraft, encodeChange, secretsOf } from '../history/change-record.ts';
+import { csn } from '../history/csn.ts';
 import { type Actor, DirectoryFault, type Modification, type NewName } from '../port.ts';
-import { encodeEntry, encodeNumber, encodeText } from '../records/codec.ts';
+import { encodeEntry, encodeNumber, encodeText, plainAttributes } from '../records/codec.ts';
 import { type Indexes, idsWith } from '../records/indexes.ts';
 import { keys, rootId } from '../records/keys.ts';
 import type { Transaction } from '../records/transaction.ts';
@@ -41,8 +42,10 @@ export interface Stamp {
   readonly at: number;
   /** The n-th new UUID of this write. */
   uuid(n: number): string;
-  /** False leaves the change log alone (import). */
+  /** False writes no change records: one summary stands for them all (import). */
   readonly history: boolean;
+  /** Number of the change that is undone: operational attributes may then be set, for they are those the entry had. */
+  readonly undoes?: number;
   /** What is asked for around this write. */
   readonly around?: Around | undefined;
 }
@@ -71,7 +74,7 @@ export class Writer {
     if (!rdn) throw new DirectoryFault('entryAlreadyExists', 'the root cannot be added');
     const draft = new Draft(schema);
     for (const attribute of attributes) {
-      this.#checkModifiable(subject, attribute);
+      this.#checkModifiable(subject, stamp, attribute);
       draft.add(attribute, { merge: attribute.name.toLowerCase() === 'objectclass' });
     }
     const { classes, structural } = completeClasses(schema, draft);
@@ -195,7 +198,7 @@ export class Writer {
     const { schema, judge } = this.#parts;
     const subject = judge.subject(stamp.actor);
     const { id, parent, before } = await this.#target(tx, stamp, subject, dn);
-    for (const { attribute } of modifications) this.#checkModifiable(subject, attribute);
+    for (const { attribute } of modifications) this.#checkModifiable(subject, stamp, attribute);
     this.#checkChanges(subject, before, modifications);
     const draft = new Draft(schema, before.attributes.values());
     for (const modification of modifications) draft.apply(modification);
@@ -368,14 +371,19 @@ export class Writer {
   async #record(tx: Transaction, stamp: Stamp, schema: Schema, draft: Omit<ChangeDraft, 'at' | 'actor'>): Promise<void> {
     const counters = await tx.counters();
     counters.change += 1;
+    const number = counters.change;
+    tx.firstChange ??= number;
     tx.touched.add(draft.id);
-    if (stamp.history) tx.put(keys.log(counters.change), encodeChange(schema, { ...draft, at: stamp.at, actor: stamp.actor }));
-    else tx.put(keys.trimmed, encodeNumber(counters.change));
+    if (!stamp.history) return;
+    const operation = tx.firstChange === number ? undefined : tx.firstChange;
+    tx.put(keys.log(number), encodeChange(schema, { ...draft, at: stamp.at, actor: stamp.actor, operation, undoes: stamp.undoes }));
+    const secrets = draft.kind === 'delete' && draft.before ? secretsOf(schema, draft.before) : [];
+    if (secrets.length > 0) tx.put(keys.sealed(number), encodeText(JSON.stringify(plainAttributes(secrets))));
   }
 
-  #checkModifiable(subject: Subject, attribute: Attribute): void {
+  #checkModifiable(subject: Subject, stamp: Stamp, attribute: Attribute): void {
     const type = this.#parts.schema.describe(attribute.name)?.type;
-    if (type && !type.userModifiable && !subject.system) {
+    if (type && !type.userModifiable && !subject.system && stamp.undoes === undefined) {
       throw new DirectoryFault('constraintViolation', `attribute ${type.name}: maintained by the server, no user modification allowed`);
     }
   }
@@ -441,10 +449,3 @@ const mayNotChange = (type: AttributeType): DirectoryFault =>
   new DirectoryFault('insufficientAccessRights', `attribute ${type.name}: you may not change it`);
 const notAllowed = (what: string): DirectoryFault => new DirectoryFault('insufficientAccessRights', `you may not ${what}`);
 const nameOf = (actor: Actor): string => actor.dn?.toString() ?? (actor.as === 'system' ? 'cn=server' : '');
-
-/** A change sequence number in OpenLDAP's form: time, change number, replica, modification. */
-function csn(at: number, change: number): string {
-  const stamp = generalizedTime(at).slice(0, 14);
-  const micros = String((at % 1000) * 1000).padStart(6, '0');
-  return `${stamp}.${micros}Z#${(change & 0xffffff).toString(16).padStart(6, '0')}#000#000000`;
-}
