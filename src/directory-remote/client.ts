@@ -1,29 +1,15 @@
 /**
- * A small LDAP client on our own codec: what the command line needs, and what the remote directory is made on.
+ * A small LDAP client: what the command line needs.
  *
  * Promise: every call ends: with its answer, with a DirectoryFault that carries the server's result code and diagnostic, or with
  * `unavailable` when the connection is lost. Operations may overlap on one connection.
  * Spec: RFC 4511 §4, RFC 4513 §5.1.3, §5.2.3
  */
 
-import { connect as connectTcp, type NetConnectOpts, type Socket } from 'node:net';
-import { type Attribute, DirectoryFault, Entry, type Modification, type ResultName, resultCodes, type Scope } from '../directory/index.ts';
-import {
-  type Control,
-  type Dn,
-  decodeResponse,
-  encodeRequest,
-  type Filter,
-  Framer,
-  type LdapResult,
-  makeDn,
-  parseDn,
-  type Rdn,
-  type Request,
-  type Response,
-} from '../ldap-wire/index.ts';
-
-export type LdapPlace = { readonly path: string } | { readonly host: string; readonly port: number };
+import type { Attribute, Entry, Modification, NewName, Scope } from '../directory/index.ts';
+import { type Control, type Dn, type Filter, formatRdn, type Request } from '../ldap-wire/index.ts';
+import { type ConnectionSettings, LdapConnection, type LdapPlace, succeed } from './connection.ts';
+import { entryFrom } from './results.ts';
 
 export interface ClientSearch {
   readonly base: Dn;
@@ -33,72 +19,39 @@ export interface ClientSearch {
   readonly sizeLimit?: number;
 }
 
-interface Waiting {
-  readonly entries: Entry[];
-  resolve(response: Response): void;
-  reject(thrown: unknown): void;
-}
-
 /** draft-armijo-ldap-treedelete */
-const treeDelete = '1.2.840.113556.1.4.805';
-const answerLimit = 256 * 1024 * 1024;
-const names = new Map<number, ResultName>(Object.entries(resultCodes).map(([name, code]) => [code, name as ResultName]));
+export const treeDelete: Control = { oid: '1.2.840.113556.1.4.805', critical: true, value: undefined };
 
 export class LdapClient {
-  readonly #socket: Socket;
-  readonly #framer = new Framer();
-  readonly #waiting = new Map<number, Waiting>();
-  #nextId = 1;
-  #lost: DirectoryFault | undefined;
+  readonly #connection: LdapConnection;
 
-  private constructor(socket: Socket) {
-    this.#socket = socket;
-    socket.on('data', (chunk) => this.#read(chunk));
-    socket.on('error', (cause) => this.#end(cause));
-    socket.on('close', () => this.#end(undefined));
+  constructor(connection: LdapConnection) {
+    this.#connection = connection;
   }
 
   /** DirectoryFault `unavailable` where nobody answers. */
-  static connect(place: LdapPlace, timeoutMs = 10_000): Promise<LdapClient> {
-    return new Promise((resolve, reject) => {
-      const socket = connectTcp({ ...place, noDelay: true, timeout: timeoutMs } as NetConnectOpts);
-      const fail = (cause?: unknown): void => {
-        socket.destroy();
-        const where = 'path' in place ? place.path : `${place.host} port ${place.port}`;
-        reject(new DirectoryFault('unavailable', `no LDAP server answers at ${where}`, { cause }));
-      };
-      socket.once('error', fail);
-      socket.once('timeout', fail);
-      socket.once('connect', () => {
-        socket.removeListener('error', fail);
-        socket.removeListener('timeout', fail);
-        socket.setTimeout(0);
-        resolve(new LdapClient(socket));
-      });
-    });
+  static async connect(place: LdapPlace, timeoutMs = 10_000, settings: ConnectionSettings = {}): Promise<LdapClient> {
+    return new LdapClient(await LdapConnection.connect(place, { ...settings, timeoutMs }));
   }
 
   async bind(dn: string, password: string): Promise<void> {
-    await this.#ask({ op: 'bind', version: 3, name: dn, method: { type: 'simple', password: Buffer.from(password, 'utf8') } });
+    await bindSimple(this.#connection, dn, password);
   }
 
   /** Who the connection itself says we are: the owner of a Unix socket. */
   async bindExternal(): Promise<void> {
-    await this.#ask({ op: 'bind', version: 3, name: '', method: { type: 'sasl', mechanism: 'EXTERNAL', credentials: new Uint8Array() } });
+    await bindExternal(this.#connection);
   }
 
   async search(search: ClientSearch): Promise<Entry[]> {
-    const { entries } = await this.#ask({
-      op: 'search',
-      base: search.base.toString(),
-      scope: search.scope,
-      derefAliases: 0,
-      sizeLimit: search.sizeLimit ?? 0,
-      timeLimit: 0,
-      typesOnly: false,
-      filter: search.filter,
-      attributes: search.attributes ?? [],
+    const entries: Entry[] = [];
+    const answer = await this.#connection.ask(searchRequest(search), {
+      onPartial(response) {
+        const entry = response.op === 'entry' ? entryFrom(response.dn, response.attributes) : undefined;
+        if (entry) entries.push(entry);
+      },
     });
+    succeed(answer);
     return entries;
   }
 
@@ -110,73 +63,49 @@ export class LdapClient {
     await this.#ask({ op: 'modify', dn: dn.toString(), modifications });
   }
 
-  async rename(dn: Dn, to: { readonly rdn: Rdn; readonly deleteOldRdn: boolean; readonly newSuperior?: Dn }): Promise<void> {
-    const { rdn, deleteOldRdn, newSuperior } = to;
-    await this.#ask({
-      op: 'rename',
-      dn: dn.toString(),
-      rdn: makeDn([rdn]).toString(),
-      deleteOldRdn,
-      newSuperior: newSuperior?.toString(),
-    });
+  async rename(dn: Dn, to: NewName): Promise<void> {
+    await this.#ask(renameRequest(dn, to));
   }
 
   /** `subtree`: with everything below it, where the server knows how (control tree delete). */
   async delete(dn: Dn, options: { readonly subtree?: boolean } = {}): Promise<void> {
-    await this.#ask({ op: 'delete', dn: dn.toString() }, options.subtree ? [{ oid: treeDelete, critical: true, value: undefined }] : []);
+    await this.#ask({ op: 'delete', dn: dn.toString() }, options.subtree ? [treeDelete] : []);
   }
 
   close(): void {
-    if (!this.#lost) this.#socket.end(encodeRequest(this.#nextId++, { op: 'unbind' }));
+    this.#connection.close();
   }
 
-  #ask(request: Request, controls: readonly Control[] = []): Promise<{ response: Response; entries: Entry[] }> {
-    if (this.#lost) return Promise.reject(this.#lost);
-    const id = this.#nextId++;
-    const entries: Entry[] = [];
-    return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { entries, resolve: (response) => resolve({ response, entries }), reject });
-      this.#socket.write(encodeRequest(id, request, controls));
-    });
-  }
-
-  #read(chunk: Buffer): void {
-    try {
-      this.#framer.push(chunk);
-      for (let octets = this.#framer.next(answerLimit); octets; octets = this.#framer.next(answerLimit)) {
-        const { id, body } = decodeResponse(octets);
-        this.#answer(id, body);
-      }
-    } catch (cause) {
-      this.#end(cause);
-    }
-  }
-
-  #answer(id: number, response: Response): void {
-    const waiting = this.#waiting.get(id);
-    if (!waiting) return;
-    if (response.op === 'entry') waiting.entries.push(new Entry(parseDn(response.dn), response.attributes));
-    else if ('result' in response) {
-      this.#waiting.delete(id);
-      const fault = faultOf(response.result);
-      if (fault) waiting.reject(fault);
-      else waiting.resolve(response);
-    }
-  }
-
-  #end(cause: unknown): void {
-    if (this.#lost) return;
-    this.#lost = new DirectoryFault('unavailable', 'the connection to the directory was lost', { cause });
-    this.#socket.destroy();
-    for (const waiting of this.#waiting.values()) waiting.reject(this.#lost);
-    this.#waiting.clear();
+  async #ask(request: Request, controls: readonly Control[] = []): Promise<void> {
+    succeed(await this.#connection.ask(request, { controls }));
   }
 }
 
-function faultOf(result: LdapResult): DirectoryFault | undefined {
-  const { success, compareFalse, compareTrue } = resultCodes;
-  if (result.code === success || result.code === compareFalse || result.code === compareTrue) return undefined;
-  const name = names.get(result.code) ?? 'other';
-  const matched = result.matched === '' ? undefined : parseDn(result.matched);
-  return new DirectoryFault(name, result.diagnostic || name, { matched });
+export async function bindSimple(connection: LdapConnection, dn: string, password: string, timeoutMs = 0): Promise<void> {
+  const method = { type: 'simple', password: Buffer.from(password, 'utf8') } as const;
+  succeed(await connection.ask({ op: 'bind', version: 3, name: dn, method }, { timeoutMs }));
+}
+
+export async function bindExternal(connection: LdapConnection, timeoutMs = 0): Promise<void> {
+  const method = { type: 'sasl', mechanism: 'EXTERNAL', credentials: new Uint8Array() } as const;
+  succeed(await connection.ask({ op: 'bind', version: 3, name: '', method }, { timeoutMs }));
+}
+
+/** A search as it goes over the wire. */
+export function searchRequest(search: ClientSearch & { readonly typesOnly?: boolean; readonly timeLimit?: number }): Request {
+  return {
+    op: 'search',
+    base: search.base.toString(),
+    scope: search.scope,
+    derefAliases: 0,
+    sizeLimit: search.sizeLimit ?? 0,
+    timeLimit: search.timeLimit ?? 0,
+    typesOnly: search.typesOnly ?? false,
+    filter: search.filter,
+    attributes: search.attributes ?? [],
+  };
+}
+
+export function renameRequest(dn: Dn, { rdn, deleteOldRdn, newSuperior }: NewName): Request {
+  return { op: 'rename', dn: dn.toString(), rdn: formatRdn(rdn), deleteOldRdn, newSuperior: newSuperior?.toString() };
 }

@@ -6,6 +6,7 @@ export * from './entry.ts';
 export { exportEntries, type ImportOptions, importLdif } from './ldif.ts';
 export { type DirectoryOptions, openDirectory } from './open.ts';
 export { type Hasher, inlineHasher, workerHasher } from './passwords/hasher.ts';
+export { Failures } from './passwords/failures.ts';
 export { parseScram, passwordText, type ScramVerifier } from './passwords/scheme.ts';
 export * from './port.ts';
 export { loadSchema, schemaFrom } from './schema/load.ts';

@@ -5,6 +5,7 @@ export { type Ava, type Dn, dnLimits, escapeDnValue, formatRdn, makeDn, type Rdn
 export { parseDn, parseRdn } from './dn-parse.ts';
 export { encodeRequest, encodeResponse, encodeResponseOperation, wrapOperation, writeAttribute } from './encode.ts';
 export type { Filter } from './filter.ts';
+export { readFilter, writeFilter } from './filter-ber.ts';
 export { escapeFilterValue, filterLimits, formatFilter, parseFilter } from './filter-text.ts';
 export { Framer } from './framer.ts';
 export type { LdifAttribute, LdifBody, LdifControl, LdifModification, LdifRecord } from './ldif.ts';

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type Change, type Directory, type DirectoryFault, type Entry, system } from '../../src/directory/index.ts';
 import { type Dn, parseDn, parseFilter, parseRdn } from '../../src/ldap-wire/index.ts';
+import { eventually } from '../support/server.ts';
 
 export interface DirectoryUnderTest {
   readonly directory: Directory;
@@ -114,7 +115,7 @@ export function directoryContract(name: string, open: () => Promise<DirectoryUnd
       expect((await directory.read(me, name))?.text('title')).toBe('Dr');
       await directory.rename(me, name, { rdn: parseRdn('mail=v@contract.test'), deleteOldRdn: true });
       await directory.delete(me, dn(`mail=v@contract.test,${base}`));
-      for (let n = 0; n < 100 && seen.length < 4; n++) await new Promise((resolve) => setImmediate(resolve));
+      await eventually(async () => seen.length >= 4);
       watch.stop();
       expect(seen.map((change) => change.kind)).toEqual(['add', 'modify', 'rename', 'delete']);
       expect(seen.map((change) => change.position)).toEqual([...seen.map((change) => change.position)].sort((x, y) => x - y));
