@@ -144,7 +144,7 @@ export class SortFault extends DirectoryFault {
   readonly attribute: string | undefined;
 
   constructor(
-    result: 'noSuchAttribute' | 'inappropriateMatching' | 'unwillingToPerform' | 'adminLimitExceeded' | 'busy',
+    result: 'noSuchAttribute' | 'inappropriateMatching' | 'insufficientAccessRights' | 'unwillingToPerform' | 'adminLimitExceeded' | 'busy',
     say: string,
     attribute?: string,
   ) {

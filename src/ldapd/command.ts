@@ -4,8 +4,8 @@
  */
 
 import type { Actor, Directory, Entry } from '../directory/index.ts';
-import { DirectoryFault } from '../directory/index.ts';
 import type { Control, Dn, LdapResult, Request, RequestName } from '../ldap-wire/index.ts';
+import type { ControlKind } from './controls/control.ts';
 import type { Cursors } from './cursors.ts';
 import type { LdapdSettings } from './settings.ts';
 
@@ -69,8 +69,8 @@ export type RequestOf<Op extends RequestName> = Extract<Request, { op: Op }>;
 export interface Command<Op extends RequestName> {
   readonly op: Op;
   readonly spec: string;
-  /** Controls it knows, by OID. */
-  readonly controls?: readonly string[];
+  /** Controls it knows. */
+  readonly controls?: readonly ControlKind<unknown>[];
   /** Waits until nothing else is in work on the connection, and lets nothing begin beside it. */
   readonly alone?: true;
   /** Can be abandoned and cancelled. */
@@ -82,15 +82,3 @@ export interface Command<Op extends RequestName> {
 export type AnyCommand = Omit<Command<RequestName>, 'run'> & {
   run(request: never, context: Context, controls: readonly Control[]): Promise<Answer>;
 };
-
-/** ManageDsaIT (RFC 3296): there are no referral objects, so it is always obeyed. */
-export const manageDsaIt = '2.16.840.1.113730.3.4.2';
-
-/** Refuses a critical control that the operation does not know (RFC 4511 §4.1.11). */
-export function checkControls(known: readonly string[], controls: readonly Control[]): void {
-  for (const control of controls) {
-    if (control.critical && control.oid !== manageDsaIt && !known.includes(control.oid)) {
-      throw new DirectoryFault('unavailableCriticalExtension', `the control ${control.oid.slice(0, 64)} is not supported here`);
-    }
-  }
-}

@@ -6,7 +6,7 @@
  * Spec: RFC 2696
  */
 
-import type { Entry } from '../directory/index.ts';
+import type { Entry, SortFault } from '../directory/index.ts';
 
 export interface Cursor {
   readonly entries: AsyncIterator<Entry>;
@@ -15,6 +15,10 @@ export interface Cursor {
   readonly abort: AbortController;
   /** What was searched for: the same search must go on. */
   readonly search: string;
+  /** Whether an order was asked for, and why there is none. */
+  readonly sorted: { readonly fault: SortFault | undefined } | undefined;
+  /** About how many entries there are in all, as far as it has been told. */
+  total: number;
 }
 
 const most = 4;

@@ -22,9 +22,10 @@ import {
   wrapOperation,
 } from '../ldap-wire/index.ts';
 import { answerMessage, noteRefusal } from './answers.ts';
-import { type Answer, type AnyCommand, type Context, checkControls, type Operation, type Virtual } from './command.ts';
+import type { Answer, AnyCommand, Context, Operation, Virtual } from './command.ts';
 import { startTlsOid } from './commands/extended.ts';
-import { commands } from './commands/index.ts';
+import { commands, knownControls } from './commands/index.ts';
+import { checkControls } from './controls/control.ts';
 import { Cursors } from './cursors.ts';
 import type { TlsMaterial } from './ldapd.ts';
 import { Outbox } from './outbox.ts';
@@ -270,7 +271,7 @@ export class Session {
   async #run(command: AnyCommand, message: Message<Request>, operation: Operation): Promise<void> {
     let answer: Answer;
     try {
-      checkControls(command.controls ?? [], message.controls);
+      checkControls(message.body.op, command.controls ?? [], message.controls, knownControls);
       answer = await command.run(message.body as never, this.#context(operation), message.controls);
     } catch (thrown) {
       answer = { result: resultOf(thrown) };

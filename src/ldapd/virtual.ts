@@ -6,7 +6,7 @@
  * Spec: RFC 4511 §4.5.1.7, §4.5.1.8
  */
 
-import { Entry } from '../directory/index.ts';
+import { DirectoryFault, Entry } from '../directory/index.ts';
 import { type Filter, prepareIgnoringCase } from '../ldap-wire/index.ts';
 
 const text = (value: string | Uint8Array): string =>
@@ -42,6 +42,11 @@ export function matches(entry: Entry, filter: Filter): boolean | undefined {
     default:
       return undefined;
   }
+}
+
+/** Throws DirectoryFault assertionFailed (RFC 4528 §3). */
+export function assertVirtual(entry: Entry, assertion: Filter): void {
+  if (matches(entry, assertion) !== true) throw new DirectoryFault('assertionFailed', 'the entry does not match the assertion');
 }
 
 function hasPieces(value: string, filter: Extract<Filter, { type: 'substring' }>): boolean {

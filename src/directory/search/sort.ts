@@ -65,6 +65,8 @@ export function orderOf(schema: Schema, compiler: Compiler, sort: readonly SortK
     if (seen.has(described.lower))
       throw new SortFault('unwillingToPerform', `attribute ${described.name}: given twice as a sort key`, key.attribute);
     seen.add(described.lower);
+    if (described.type.secret)
+      throw new SortFault('insufficientAccessRights', `attribute ${described.type.name}: its order is nobody's business`, key.attribute);
     const values = compiler.reader(described);
     return { rule: ruleFor(schema, described.type, key), reverse: key.reverse ?? false, values };
   });

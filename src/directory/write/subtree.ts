@@ -7,17 +7,20 @@
 import { DirectoryFault } from '../port.ts';
 import type { Transaction } from '../records/transaction.ts';
 
-/** Ids of all entries below, each after the one it stands under. Throws adminLimitExceeded where they are more than `most`. */
+/** Ids of all entries below, each after the one it stands under. Throws adminLimitExceeded where there are more than `most`, itself among them. */
 export async function idsBelow(tx: Transaction, id: number, most: number): Promise<number[]> {
   const found: number[] = [];
   const open = [id];
   for (let at = 0; at < open.length; at++) {
     const parent = open[at] ?? 0;
     if ((await tx.childCount(parent)) === 0) continue;
-    const children = await tx.childrenOf(parent, most - found.length + 1);
+    const children = await tx.childrenOf(parent, most - found.length);
     found.push(...children);
-    if (found.length > most)
-      throw new DirectoryFault('adminLimitExceeded', `more than ${most} entries stand below it: that is more than are deleted at once`);
+    if (found.length >= most)
+      throw new DirectoryFault(
+        'adminLimitExceeded',
+        `with what is below it, it is more than ${most} entries: more than are deleted at once`,
+      );
     open.push(...children);
   }
   return found;

@@ -281,7 +281,7 @@ export class Writer {
     if (!judge.mayEntry(subject, top.before, 'delete')) throw notAllowed('delete this entry');
     const names = new Map([[top.id, top.before.dn]]);
     const all = [top];
-    for (const id of await idsBelow(tx, top.id, most - 1)) {
+    for (const id of await idsBelow(tx, top.id, most)) {
       const record = await tx.entry(id);
       const above = record && names.get(record.parent);
       if (!record || !above) continue;

@@ -8,6 +8,7 @@ import { generatePassword } from '../../base/index.ts';
 import { type Actor, DirectoryFault } from '../../directory/index.ts';
 import { BerReader, BerWriter, ber, type Dn, success } from '../../ldap-wire/index.ts';
 import type { Answer, Command, Context } from '../command.ts';
+import { manageDsaIt } from '../controls/update.ts';
 import { nameOf } from '../results.ts';
 
 export const startTlsOid = '1.3.6.1.4.1.1466.20037';
@@ -113,6 +114,8 @@ export const supportedExtensions: readonly string[] = [...operations.keys()];
 export const extended: Command<'extended'> = {
   op: 'extended',
   spec: 'RFC 4511 §4.12',
+  // OpenLDAP's tools send it with everything when they are told to (-M).
+  controls: [manageDsaIt],
   async run(request, context) {
     const operation = operations.get(request.oid);
     if (!operation) throw new DirectoryFault('protocolError', 'the extended operation is not known');

@@ -1,5 +1,6 @@
 /** All operations that are answered. Unbind and abandon are not: the session sees to them itself. */
 
+import type { ControlKind } from '../controls/control.ts';
 import { bind } from './bind.ts';
 import { extended } from './extended.ts';
 import { search } from './search.ts';
@@ -7,5 +8,7 @@ import { add, compare, modify, remove, rename } from './update.ts';
 
 export const commands = { bind, search, compare, add, modify, rename, delete: remove, extended } as const;
 
-/** OIDs for `supportedControl` of the root DSE. */
-export const knownControls: readonly string[] = [...new Set(Object.values(commands).flatMap((command) => command.controls ?? []))];
+/** Every control that some operation knows. */
+export const knownControls: readonly ControlKind<unknown>[] = [
+  ...new Set(Object.values<{ readonly controls?: readonly ControlKind<unknown>[] }>(commands).flatMap((command) => command.controls ?? [])),
+];

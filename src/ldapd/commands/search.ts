@@ -1,35 +1,46 @@
 /**
- * Search, whole or in pages.
+ * Search, whole or in pages, in order or not.
  *
  * Entries are sent as the directory yields them; where the client is slow to read, or the loop has other work, the search rests.
- * Spec: RFC 4511 §4.5, RFC 2696
+ * Spec: RFC 4511 §4.5, RFC 2696, RFC 2891 §2, RFC 4528 §3
  */
 
-import { DirectoryFault, type SearchRequest } from '../../directory/index.ts';
-import { type Dn, formatFilter, success } from '../../ldap-wire/index.ts';
+import { DirectoryFault, type Entry, type SearchRequest, SortFault, type SortKey } from '../../directory/index.ts';
+import { type Control, type Dn, type Filter, formatFilter, type LdapResult, success } from '../../ldap-wire/index.ts';
 import type { Answer, Command, Context, RequestOf } from '../command.ts';
+import { type Asked, asked } from '../controls/control.ts';
+import { type Page, pagedControl, pagedResults } from '../controls/paged.ts';
+import { sortControl, sortRequest } from '../controls/sort.ts';
+import { assertion, manageDsaIt } from '../controls/update.ts';
 import { type Cursor, endCursor } from '../cursors.ts';
 import { entryOperation } from '../encode-entry.ts';
-import { type Page, pagedControl, pagedResults, readPaged } from '../paged.ts';
 import { nameOf, resultOf } from '../results.ts';
-import { matches, select } from '../virtual.ts';
+import { assertVirtual, matches, select } from '../virtual.ts';
 
 type Search = RequestOf<'search'>;
+
+/** What the controls of a search ask for. */
+interface Wishes {
+  readonly page: Page | undefined;
+  readonly sort: Asked<readonly SortKey[]> | undefined;
+  readonly assertion: Filter | undefined;
+}
 
 export const search: Command<'search'> = {
   op: 'search',
   spec: 'RFC 4511 §4.5',
-  controls: [pagedResults],
+  controls: [pagedResults, sortRequest, assertion, manageDsaIt],
   abortable: true,
   async run(request, context, controls) {
     const base = nameOf(request.base);
+    const wishes = wishesOf(controls);
     if (request.scope === 'base' && context.virtual) {
-      const answer = await searchVirtual(request, base, context);
+      const answer = await searchVirtual(request, base, wishes, context);
       if (answer) return answer;
     }
-    const paged = controls.length > 0 ? controls.find((control) => control.oid === pagedResults) : undefined;
-    if (paged) return searchPage(request, base, readPaged(paged), context);
-    for await (const entry of context.directory.search(context.actor, directoryRequest(request, base, context.operation.abort?.signal))) {
+    if (wishes.page || wishes.sort) return searchByCursor(request, base, wishes, context);
+    const { signal } = context.operation.abort ?? {};
+    for await (const entry of context.directory.search(context.actor, directoryRequest(request, base, wishes, signal))) {
       if (context.operation.ended) break;
       if (context.tired()) await context.rest();
       context.send(entryOperation(entry, request.typesOnly));
@@ -38,8 +49,19 @@ export const search: Command<'search'> = {
   },
 };
 
+const noWishes: Wishes = { page: undefined, sort: undefined, assertion: undefined };
+
+function wishesOf(controls: readonly Control[]): Wishes {
+  if (controls.length === 0) return noWishes;
+  return {
+    page: asked(pagedResults, controls)?.value,
+    sort: asked(sortRequest, controls),
+    assertion: asked(assertion, controls)?.value,
+  };
+}
+
 /** The client's limits; the directory has its own, by who asks (RFC 4511 §4.5.1.4: the smaller one counts). */
-function directoryRequest(request: Search, base: Dn, signal: AbortSignal | undefined): SearchRequest {
+function directoryRequest(request: Search, base: Dn, wishes: Wishes, signal: AbortSignal | undefined): SearchRequest {
   return {
     base,
     scope: request.scope,
@@ -49,57 +71,115 @@ function directoryRequest(request: Search, base: Dn, signal: AbortSignal | undef
     sizeLimit: request.sizeLimit,
     timeLimit: request.timeLimit,
     ...(signal ? { signal } : {}),
+    ...(wishes.assertion ? { assertion: wishes.assertion } : {}),
   };
 }
 
-async function searchVirtual(request: Search, base: Dn, context: Context): Promise<Answer | undefined> {
+/** One entry, or none, is a page and is in order. */
+async function searchVirtual(request: Search, base: Dn, wishes: Wishes, context: Context): Promise<Answer | undefined> {
   const entry = await context.virtual?.read(base, context.actor);
   if (!entry) return undefined;
-  if (matches(entry, request.filter)) {
+  if (wishes.assertion) assertVirtual(entry, wishes.assertion);
+  const found = matches(entry, request.filter) === true;
+  if (found) {
     const operational = context.virtual?.operational?.bind(context.virtual) ?? (() => false);
     context.send(entryOperation(select(entry, request.attributes, operational), request.typesOnly));
   }
-  return { result: success };
+  const controls = [
+    ...(wishes.page ? [pagedControl(undefined, found ? 1 : 0)] : []),
+    ...(wishes.sort && found ? [sortControl(undefined)] : []),
+  ];
+  return { result: success, controls };
 }
 
 /** What must stay the same from page to page. */
-const signature = (request: Search, base: Dn): string =>
-  [base.key, request.scope, request.typesOnly, formatFilter(request.filter), ...request.attributes].join('\n');
+const signature = (request: Search, base: Dn, { sort, assertion: condition }: Wishes): string =>
+  JSON.stringify([
+    base.key,
+    request.scope,
+    request.typesOnly,
+    formatFilter(request.filter),
+    request.attributes,
+    sort?.value ?? [],
+    condition ? formatFilter(condition) : '',
+  ]);
 
-async function searchPage(request: Search, base: Dn, page: Page, context: Context): Promise<Answer> {
-  const wanted = signature(request, base);
-  const cursor = page.cookie.length > 0 ? context.cursors.take(page.cookie) : begin(request, base, context, wanted);
-  if (!cursor || cursor.search !== wanted) {
-    if (cursor) endCursor(cursor);
+async function searchByCursor(request: Search, base: Dn, wishes: Wishes, context: Context): Promise<Answer> {
+  const { page } = wishes;
+  const wanted = signature(request, base, wishes);
+  const known = page && page.cookie.length > 0 ? context.cursors.take(page.cookie) : undefined;
+  if (page && page.cookie.length > 0 && known?.search !== wanted) {
+    if (known) endCursor(known);
     throw new DirectoryFault('unwillingToPerform', 'the cookie of the paged search is not known (any more)');
   }
+  const cursor = known ?? (await begin(request, base, wishes, wanted, context));
+  if (!('entries' in cursor)) return cursor;
   const ended = (): void => endCursor(cursor);
   context.operation.abort?.signal.addEventListener('abort', ended);
+  let result: LdapResult = success;
+  let some = cursor.next !== undefined;
+  let more = false;
   try {
-    const more = await sendPage(cursor, page.size, request.typesOnly, context);
-    return { result: success, controls: [pagedControl(more ? context.cursors.keep(cursor) : undefined)] };
+    more = await sendPage(cursor, page?.size ?? Number.POSITIVE_INFINITY, request.typesOnly, context);
   } catch (thrown) {
     endCursor(cursor);
-    return { result: resultOf(thrown), controls: [pagedControl(undefined)] };
+    result = resultOf(thrown);
+    // RFC 2891 §2: a search that failed says nothing of an order; one that only came to its limit has its entries in order.
+    some &&= thrown instanceof DirectoryFault && thrown.result === 'sizeLimitExceeded';
   } finally {
     context.operation.abort?.signal.removeEventListener('abort', ended);
   }
+  const controls = [
+    ...(page ? [pagedControl(more ? context.cursors.keep(cursor) : undefined, cursor.total)] : []),
+    ...(cursor.sorted && (some || cursor.sorted.fault) ? [sortControl(cursor.sorted.fault)] : []),
+  ];
+  return { result, controls };
 }
 
-function begin(request: Search, base: Dn, context: Context, wanted: string): Cursor {
-  const abort = new AbortController();
+/** Begins a search and reads its first entry; an answer where it must be in order and cannot be (RFC 2891 §2, scenarios 3 and 4). */
+async function begin(request: Search, base: Dn, wishes: Wishes, wanted: string, context: Context): Promise<Cursor | Answer> {
+  const { sort } = wishes;
   // Limits hold for all pages together (RFC 2696 §2).
-  const entries = context.directory.search(context.actor, directoryRequest(request, base, abort.signal));
-  return { entries: entries[Symbol.asyncIterator](), next: undefined, abort, search: wanted };
+  const start = async (keys: readonly SortKey[] | undefined, fault: SortFault | undefined): Promise<Cursor> => {
+    const abort = new AbortController();
+    const stop = (): void => abort.abort();
+    context.operation.abort?.signal.addEventListener('abort', stop);
+    let total = 0;
+    const asks: SearchRequest = {
+      ...directoryRequest(request, base, wishes, abort.signal),
+      ...(keys ? { sort: keys } : {}),
+      onTotal: (about) => {
+        total = about;
+        if (cursor) cursor.total = about;
+      },
+    };
+    let cursor: Cursor | undefined;
+    try {
+      const entries = context.directory.search(context.actor, asks)[Symbol.asyncIterator]();
+      const first = await entries.next();
+      cursor = { entries, next: first.done ? undefined : first.value, abort, search: wanted, sorted: sort && { fault }, total };
+      return cursor;
+    } finally {
+      context.operation.abort?.signal.removeEventListener('abort', stop);
+    }
+  };
+  try {
+    return await start(sort?.value, undefined);
+  } catch (thrown) {
+    if (!sort || !(thrown instanceof SortFault)) throw thrown;
+    if (!sort.critical) return start(undefined, thrown);
+    const refused = new DirectoryFault('unavailableCriticalExtension', `the answer cannot be put in order: ${thrown.say}`);
+    return { result: resultOf(refused), controls: [sortControl(thrown)] };
+  }
 }
 
 /** Sends up to `size` entries; true when there is at least one more. Page size 0 ends the search (RFC 2696 §3). */
 async function sendPage(cursor: Cursor, size: number, typesOnly: boolean, context: Context): Promise<boolean> {
-  const read = async () => {
+  const read = async (): Promise<Entry | undefined> => {
     const step = await cursor.entries.next();
     return step.done ? undefined : step.value;
   };
-  let entry = cursor.next ?? (await read());
+  let entry = cursor.next;
   for (let count = 0; entry && count < size && !context.operation.ended; count++) {
     if (context.tired()) await context.rest();
     context.send(entryOperation(entry, typesOnly));

@@ -2,20 +2,29 @@
  * The operations that change the directory: add, modify, rename, delete; and compare, which changes nothing.
  *
  * What is checked here is the shape of the request; schema and rights are the directory's business.
- * Spec: RFC 4511 §4.6 – §4.10, RFC 4525
+ * Spec: RFC 4511 §4.6 – §4.10, RFC 4525, RFC 4527, RFC 4528
  */
 
-import { DirectoryFault, resultCodes } from '../../directory/index.ts';
-import { parseRdn, success, type WireModification } from '../../ldap-wire/index.ts';
-import type { Command } from '../command.ts';
+import { DirectoryFault, type Entry, resultCodes, type WriteResult } from '../../directory/index.ts';
+import { type Filter, parseRdn, success, type WireModification } from '../../ldap-wire/index.ts';
+import type { Answer, Command, RequestOf } from '../command.ts';
+import { asked } from '../controls/control.ts';
+import { assertion, manageDsaIt, postRead, preRead, readControls, subtreeDelete, writeOptions } from '../controls/update.ts';
 import { asDnFault, nameOf } from '../results.ts';
 import { textIfPossible } from '../values.ts';
-import { hasValue } from '../virtual.ts';
+import { assertVirtual, hasValue } from '../virtual.ts';
+
+/** Success, with the entries that were asked for. */
+function done(what: WriteResult): Answer {
+  const controls = readControls(what);
+  return controls.length === 0 ? { result: success } : { result: success, controls };
+}
 
 export const add: Command<'add'> = {
   op: 'add',
   spec: 'RFC 4511 §4.7',
-  async run(request, context) {
+  controls: [assertion, postRead, manageDsaIt],
+  async run(request, context, controls) {
     const dn = nameOf(request.dn);
     const seen = new Set<string>();
     for (const { name, values } of request.attributes) {
@@ -23,8 +32,7 @@ export const add: Command<'add'> = {
       if (seen.has(name.toLowerCase())) throw new DirectoryFault('attributeOrValueExists', `${name.slice(0, 64)}: given twice`);
       seen.add(name.toLowerCase());
     }
-    await context.directory.add(context.actor, dn, request.attributes);
-    return { result: success };
+    return done(await context.directory.add(context.actor, dn, request.attributes, writeOptions(controls)));
   },
 };
 
@@ -39,45 +47,60 @@ function checkModification({ operation, attribute }: WireModification): void {
 export const modify: Command<'modify'> = {
   op: 'modify',
   spec: 'RFC 4511 §4.6',
-  async run(request, context) {
+  controls: [assertion, preRead, postRead, manageDsaIt],
+  async run(request, context, controls) {
     const dn = nameOf(request.dn);
     for (const modification of request.modifications) checkModification(modification);
-    await context.directory.modify(context.actor, dn, request.modifications);
-    return { result: success };
+    return done(await context.directory.modify(context.actor, dn, request.modifications, writeOptions(controls)));
   },
 };
 
 export const rename: Command<'rename'> = {
   op: 'rename',
   spec: 'RFC 4511 §4.9',
-  async run(request, context) {
+  controls: [assertion, preRead, postRead, manageDsaIt],
+  async run(request, context, controls) {
     const dn = nameOf(request.dn);
     const rdn = asDnFault(() => parseRdn(request.rdn));
     const newSuperior = request.newSuperior === undefined ? undefined : nameOf(request.newSuperior);
-    await context.directory.rename(context.actor, dn, { rdn, deleteOldRdn: request.deleteOldRdn, ...(newSuperior ? { newSuperior } : {}) });
-    return { result: success };
+    const to = { rdn, deleteOldRdn: request.deleteOldRdn, ...(newSuperior ? { newSuperior } : {}) };
+    return done(await context.directory.rename(context.actor, dn, to, writeOptions(controls)));
   },
 };
 
 export const remove: Command<'delete'> = {
   op: 'delete',
   spec: 'RFC 4511 §4.8',
-  async run(request, context) {
-    await context.directory.delete(context.actor, nameOf(request.dn));
-    return { result: success };
+  controls: [assertion, preRead, subtreeDelete, manageDsaIt],
+  async run(request, context, controls) {
+    const subtree = asked(subtreeDelete, controls) !== undefined;
+    return done(await context.directory.delete(context.actor, nameOf(request.dn), { ...writeOptions(controls), subtree }));
   },
 };
 
 export const compare: Command<'compare'> = {
   op: 'compare',
   spec: 'RFC 4511 §4.10',
-  async run(request, context) {
+  controls: [assertion, manageDsaIt],
+  async run(request, context, controls) {
     const dn = nameOf(request.dn);
+    const condition = asked(assertion, controls)?.value;
     const virtual = await context.virtual?.read(dn, context.actor);
-    if (virtual && !virtual.has(request.attribute)) throw new DirectoryFault('noSuchAttribute', 'the entry does not have this attribute');
     const same = virtual
-      ? hasValue(virtual, request.attribute, request.value)
-      : await context.directory.compare(context.actor, dn, request.attribute, textIfPossible(request.value));
+      ? compareVirtual(virtual, request, condition)
+      : await context.directory.compare(
+          context.actor,
+          dn,
+          request.attribute,
+          textIfPossible(request.value),
+          condition ? { assertion: condition } : {},
+        );
     return { result: { ...success, code: resultCodes[same ? 'compareTrue' : 'compareFalse'] } };
   },
 };
+
+function compareVirtual(entry: Entry, { attribute, value }: RequestOf<'compare'>, condition: Filter | undefined): boolean {
+  if (condition) assertVirtual(entry, condition);
+  if (!entry.has(attribute)) throw new DirectoryFault('noSuchAttribute', 'the entry does not have this attribute');
+  return hasValue(entry, attribute, value);
+}
