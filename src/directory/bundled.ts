@@ -17,14 +17,17 @@ import { type Attribute, type AttributeValue, Entry } from './entry.ts';
 import type { Feed } from './history/feed.ts';
 import { recordImport } from './history/summary.ts';
 import type { Logins } from './passwords/login.ts';
-import { passwordText } from './passwords/scheme.ts';
-import { checkPasswords, hashAttributes, hashModifications, type PasswordWriting } from './passwords/writing.ts';
+import { namesOf } from './passwords/policy.ts';
+import { formerPasswords } from './passwords/record.ts';
+import { passwordOid, passwordText } from './passwords/scheme.ts';
+import { checkPasswords, hashAttributes, hashModifications, type Owner, type PasswordWriting } from './passwords/writing.ts';
 import {
   type Actor,
   type Change,
   type DeleteOptions,
   type Directory,
   DirectoryFault,
+  type Login,
   type Modification,
   type NewName,
   type Position,
@@ -173,7 +176,7 @@ export class BundledDirectory implements Directory {
     value: AttributeValue,
     options: Pick<WriteOptions, 'assertion'> = {},
   ): Promise<boolean> {
-    const { view, judge, selector, compiler, passwords } = this.#parts;
+    const { view, judge, selector, compiler } = this.#parts;
     const subject = judge.subject(actor);
     const stored = view.find(dn);
     if (!stored || !judge.knows(subject, stored.entry)) throw noSuchEntry(dn, view, judge, subject);
@@ -187,13 +190,25 @@ export class BundledDirectory implements Directory {
     const types = described.options.length > 0 ? [] : this.schema.withSubtypes(type).map((each) => each.lower);
     const values = [described.lower, ...types].flatMap((name) => stored.entry.values(name).concat(selector.computed(stored, name) ?? []));
     if (values.length === 0) throw new DirectoryFault('noSuchAttribute', `attribute ${type.name}: the entry does not have it`);
-    if (type.secret && type.oid === '2.5.4.35') return (await passwords.hasher.check(passwordText(value), values.map(passwordText))) >= 0;
+    if (type.oid === passwordOid) return this.#isPassword(actor, stored.entry.dn, passwordText(value), values.map(passwordText));
     if (!type.equality) throw new DirectoryFault('inappropriateMatching', `attribute ${type.name}: has no equality rule`);
     const asserted = typeof value === 'string' ? value : assertion(value, type.syntax.textual);
     const wanted = asserted === undefined ? undefined : type.equality.normalise(asserted);
     if (wanted === undefined)
       throw new DirectoryFault('invalidAttributeSyntax', `attribute ${type.name}: the value is not a valid ${type.syntax.name}`);
     return values.some((each) => type.equality?.normalise(each) === wanted);
+  }
+
+  /** Whoever may compare passwords could guess them as well as by logging in: it counts as that. */
+  async #isPassword(actor: Actor, dn: Dn, password: string, stored: readonly string[]): Promise<boolean> {
+    if (actor.as === 'system') return (await this.#parts.passwords.hasher.check(password, stored)) >= 0;
+    try {
+      await this.authenticate(dn, password, actor);
+      return true;
+    } catch (thrown) {
+      if (thrown instanceof DirectoryFault && thrown.result === 'invalidCredentials') return false;
+      throw thrown;
+    }
   }
 
   async add(actor: Actor, dn: Dn, attributes: readonly Attribute[], options?: WriteOptions): Promise<WriteResult> {
@@ -232,7 +247,14 @@ export class BundledDirectory implements Directory {
     checkPasswords(this.schema, additions, !subject.root && subject.domain === undefined);
     const removals = modifications.filter(({ operation }) => operation === 'delete').map(({ attribute }) => attribute);
     checkPasswords(this.schema, removals, false);
-    const hashed = await hashModifications(passwords, modifications, () => view.find(dn)?.entry.values('userPassword') ?? []);
+    const current = (): readonly AttributeValue[] => view.find(dn)?.entry.values('userPassword') ?? [];
+    const owner = (): Owner => {
+      const entry = view.find(dn)?.entry;
+      const kept = entry && subject.dn?.key === dn.key && passwords.settings().passwordHistory > 0;
+      const former = kept ? [...entry.values('userPassword').map(passwordText), ...formerPasswords(entry)] : [];
+      return { names: entry ? namesOf(entry.attributes.values()) : [], former };
+    };
+    const hashed = await hashModifications(passwords, modifications, current, owner);
     return this.#write([dn], actor, options, (tx, stamp) => writer.modify(tx, stamp, dn, hashed));
   }
 
@@ -249,7 +271,7 @@ export class BundledDirectory implements Directory {
     );
   }
 
-  async authenticate(dn: Dn, password: string, from: { readonly door: string; readonly address?: string }): Promise<Actor> {
+  async authenticate(dn: Dn, password: string, from: { readonly door: string; readonly address?: string }): Promise<Login> {
     if (!this.#logins) throw new DirectoryFault('unavailable', 'log-ins are not possible yet');
     return this.#logins.authenticate(dn, password, from);
   }
@@ -262,13 +284,10 @@ export class BundledDirectory implements Directory {
     return this.#parts.feed.watch(from, listener, lost);
   }
 
-  /** Replaces one stored form of a password by another, if it is still there. */
-  async upgradePassword(dn: Dn, old: string, fresh: string): Promise<void> {
+  /** What the server notes about an account by itself: neither a new password nor a change that anybody made. */
+  async note(dn: Dn, modifications: readonly Modification[]): Promise<void> {
     await this.#write([dn], system('login'), undefined, (tx, stamp) =>
-      this.#parts.writer.modify(tx, stamp, dn, [
-        { operation: 'delete', attribute: { name: 'userPassword', values: [old] } },
-        { operation: 'add', attribute: { name: 'userPassword', values: [fresh] } },
-      ]),
+      this.#parts.writer.modify(tx, { ...stamp, note: true }, dn, modifications),
     );
   }
 

@@ -12,6 +12,7 @@ import { Feed } from './history/feed.ts';
 import { Trimmer } from './history/trim.ts';
 import { type Hasher, workerHasher } from './passwords/hasher.ts';
 import { Logins } from './passwords/login.ts';
+import { mustChange } from './passwords/policy.ts';
 import { defaultIndexes, Indexes, type IndexTable } from './records/indexes.ts';
 import { ensureIndexes } from './records/rebuild.ts';
 import { View } from './records/view.ts';
@@ -52,6 +53,7 @@ const day = 86_400_000;
 export async function openDirectory(options: DirectoryOptions): Promise<BundledDirectory> {
   const { keyValue, schema, settings, clock, log } = options;
   const systemBase = options.systemBase ?? parseDn('cn=mailtree');
+  const adminsBase = parseDn(`cn=admins,${systemBase.toString()}`);
   for (const note of schema.notes) log.warning(`schema: ${note}`);
   const view = new View(keyValue);
   const indexes = new Indexes(schema, { ...defaultIndexes, ...options.indexes });
@@ -61,7 +63,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
     systemBase,
     anonymousReads: () => settings.value.anonymousRead,
     entry: (dn) => view.find(dn)?.entry,
-    mustChange: () => false,
+    mustChange: (entry) => mustChange(entry, settings.value, clock.now()) !== undefined,
   });
   const selector = new Selector(schema, (id) => view.childCount(id));
   const compiler = new Compiler(schema, (stored, name) => selector.computed(stored, name));
@@ -76,6 +78,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
     judge,
     rules: [unique, understoodRules({ schema, compiler }), lastResortStays(systemBase), ...(options.rules ?? [])],
     suffixes,
+    settings: () => settings.value,
   });
   const hasher = options.hasher ?? workerHasher();
   const feed = new Feed({ keyValue, view, log });
@@ -109,7 +112,8 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
       clock,
       log,
       find: (dn) => view.find(dn)?.entry,
-      upgrade: (dn, old, fresh) => directory.upgradePassword(dn, old, fresh),
+      note: (dn, modifications) => directory.note(dn, modifications),
+      spared: (dn) => dn.isWithin(adminsBase),
     }),
   );
   await directory.refresh();

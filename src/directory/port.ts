@@ -77,16 +77,37 @@ const kinds: Partial<Record<ResultName, FaultKind>> = {
   other: 'bug',
 };
 
+/** Errors of the password policy response control (draft-behera-ldap-password-policy-10 §6.2). */
+export const passwordPolicyErrors = {
+  passwordExpired: 0,
+  accountLocked: 1,
+  changeAfterReset: 2,
+  passwordModNotAllowed: 3,
+  mustSupplyOldPassword: 4,
+  insufficientPasswordQuality: 5,
+  passwordTooShort: 6,
+  passwordTooYoung: 7,
+  passwordInHistory: 8,
+} as const;
+export type PasswordPolicyError = keyof typeof passwordPolicyErrors;
+
 export class DirectoryFault extends Fault {
   readonly result: ResultName;
   /** For noSuchObject: the deepest entry on the way that exists and may be known. */
   readonly matched: Dn | undefined;
+  /** What of the password policy is broken, for clients that ask. */
+  readonly policy: PasswordPolicyError | undefined;
 
-  constructor(result: ResultName, say: string, options: { cause?: unknown; matched?: Dn | undefined } = {}) {
+  constructor(
+    result: ResultName,
+    say: string,
+    options: { cause?: unknown; matched?: Dn | undefined; policy?: PasswordPolicyError | undefined } = {},
+  ) {
     super(kinds[result] ?? 'refused', say, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'DirectoryFault';
     this.result = result;
     this.matched = options.matched;
+    this.policy = options.policy;
   }
 }
 
@@ -100,6 +121,14 @@ export interface Actor {
   readonly door: string;
   /** Network address of the client, where there is one. */
   readonly address?: string;
+}
+
+/** Who logged in, and what is to be said about the password. */
+export interface Login extends Actor {
+  /** Good for nothing but being changed: somebody else set it, or it is too old. */
+  readonly mustChange?: 'reset' | 'expired';
+  /** Seconds until it expires, where passwords do. */
+  readonly expiresIn?: number;
 }
 
 export const system = (door: string): Actor => ({ dn: undefined, as: 'system', door });
@@ -226,7 +255,7 @@ export interface Directory {
   rename(actor: Actor, dn: Dn, to: NewName, options?: WriteOptions): Promise<WriteResult>;
   delete(actor: Actor, dn: Dn, options?: DeleteOptions): Promise<WriteResult>;
   /** Simple bind: who this is, or DirectoryFault invalidCredentials. Never says which of name and password was wrong. */
-  authenticate(dn: Dn, password: string, from: { readonly door: string; readonly address?: string }): Promise<Actor>;
+  authenticate(dn: Dn, password: string, from: { readonly door: string; readonly address?: string }): Promise<Login>;
   /** The position of the last committed change. */
   position(): Promise<Position>;
   /**

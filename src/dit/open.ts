@@ -185,7 +185,10 @@ class DitView implements OpenDit {
       // An unknown name costs the same work as a wrong password and is slowed down like an account of its own, so that a
       // stranger cannot tell them apart by time, nor by what failures with other names led to.
       const dn = recipient?.login ? parseDn(recipient.dn) : this.#nobody(address);
-      await this.#options.directory.authenticate(dn, password, from);
+      const login = await this.#options.directory.authenticate(dn, password, from);
+      // The password was right, so its owner may be told.
+      if (login.mustChange)
+        throw new Fault('bad-credentials', `the password ${login.mustChange === 'reset' ? 'must be changed first' : 'has expired'}`);
     } catch (thrown) {
       if (thrown instanceof DirectoryFault && (thrown.result === 'invalidCredentials' || thrown.result === 'unwillingToPerform'))
         throw refused;

@@ -58,6 +58,7 @@ export function lastResortStays(systemBase: Dn): WriteRule {
     if (!before || before.dn.key !== admin.key || after?.dn.key !== admin.key) return;
     if (canLogIn(before) && !canLogIn(after))
       refuse('userPassword', 'the last resort of administration keeps a password: replace it by another');
+    if (after.has('pwdAccountLockedTime')) refuse('pwdAccountLockedTime', 'the last resort of administration is not locked');
     if (isActive(before) && !isActive(after)) refuse('accountStatus', 'the last resort of administration stays active');
   };
 }

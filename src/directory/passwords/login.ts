@@ -1,7 +1,7 @@
 /**
  * Who is this? Checks name and password.
  *
- * Promise: the answer and the work are the same whether the name does not exist, has no password or the password is wrong. A
+ * Promise: the answer and the work are the same whether the name does not exist, has no password, is locked or the password is wrong. A
  * password that was right is known again for a short while without hashing, as long as password and status stay as they
  * were. An imported hash is replaced by a verifier after the first success.
  * Source: checklist DIR-13
@@ -10,11 +10,15 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Clock, Live, Log } from '../../base/index.ts';
 import type { Dn } from '../../ldap-wire/index.ts';
+import { isActive } from '../access/subject.ts';
 import type { Entry } from '../entry.ts';
-import { type Actor, DirectoryFault } from '../port.ts';
+import { DirectoryFault, type Login, type Modification } from '../port.ts';
+import { generalizedTime, parseGeneralizedTime } from '../schema/time.ts';
 import type { DirectorySettings } from '../settings.ts';
 import { Failures } from './failures.ts';
 import type { Hasher } from './hasher.ts';
+import { Lockout } from './lockout.ts';
+import { expiryOf, isLocked, mustChange } from './policy.ts';
 import { passwordText, storedPassword } from './scheme.ts';
 
 export interface LoginParts {
@@ -23,8 +27,10 @@ export interface LoginParts {
   readonly clock: Clock;
   readonly log: Log;
   find(dn: Dn): Entry | undefined;
-  /** Stores the new form in place of the old one, if the old one is still there. */
-  upgrade(dn: Dn, old: string, fresh: string): Promise<void>;
+  /** Writes down what the server itself has to note about an account. */
+  note(dn: Dn, modifications: readonly Modification[]): Promise<void>;
+  /** Whom failures never lock: super administrators. */
+  spared(dn: Dn): boolean;
 }
 
 interface Remembered {
@@ -40,6 +46,9 @@ const longestPassword = 1024;
 export class Logins {
   readonly #parts: LoginParts;
   readonly #failures: Failures;
+  readonly #lockout: Lockout;
+  /** Accounts whose log-in is being written down. */
+  readonly #noting = new Set<string>();
   readonly #remembered = new Map<string, Remembered>();
   readonly #secret = randomBytes(32);
   /** What is hashed against when there is nothing to check: the same work as a real check. */
@@ -49,35 +58,82 @@ export class Logins {
   constructor(parts: LoginParts) {
     this.#parts = parts;
     this.#failures = new Failures(parts.clock, () => parts.settings.value.failureDelay);
+    this.#lockout = new Lockout(parts.clock, () => parts.settings.value.lockoutFailures);
   }
 
-  async authenticate(dn: Dn, password: string, from: { readonly door: string; readonly address?: string }): Promise<Actor> {
+  async authenticate(dn: Dn, password: string, from: { readonly door: string; readonly address?: string }): Promise<Login> {
     if (password === '' || password.length > longestPassword || dn.rdns.length === 0) throw wrong();
     const { hasher } = this.#parts;
     const entry = this.#parts.find(dn);
-    const stored = (entry?.values('userPassword') ?? []).map(passwordText).filter((text) => storedPassword(text) !== undefined);
-    const open = entry !== undefined && (entry.text('accountStatus') ?? 'active').toLowerCase() === 'active';
+    const stored = storedForms(entry);
+    const open = this.#isOpen(dn, entry);
     const state = `${entry?.text('entryUUID')}\n${stored.join('\n')}\n${entry?.text('accountStatus')}`;
     const digest = createHmac('sha256', this.#secret).update(password).digest('base64');
-    const actor: Actor = {
-      dn: entry?.dn ?? dn,
-      as: 'bound',
-      door: from.door,
-      ...(from.address === undefined ? {} : { address: from.address }),
-    };
-    if (open && this.#knows(dn, digest, state)) return actor;
+    if (entry && open && this.#knows(dn, digest, state)) return this.#login(entry, from);
     const wait = this.#failures.wait(dn.key, from.address);
     if (wait > 0) throw new DirectoryFault('busy', `too many failed log-ins, please try again in ${Math.ceil(wait / 1000)} s`);
     const place = await hasher.check(password, stored.length > 0 ? stored : [await this.#decoyForm()]);
     const matching = stored[place];
-    if (matching === undefined || !open) {
-      this.#failures.failed(dn.key, from.address);
+    // Others may have failed, or somebody may have locked the account, while this was hashed.
+    const still = this.#parts.find(dn);
+    if (matching === undefined || !open || !still || !this.#isOpen(dn, still)) {
+      this.#failed(dn, still, from.address);
       throw wrong();
     }
     this.#failures.succeeded(dn.key, from.address);
+    this.#lockout.forget(dn.key);
     this.#remember(dn, digest, state);
-    if (storedPassword(matching)?.scheme !== 'SCRAM-SHA-256') this.#upgrade(actor.dn ?? dn, matching, password);
-    return actor;
+    if (storedPassword(matching)?.scheme !== 'SCRAM-SHA-256') this.#upgrade(still.dn, matching, password);
+    return this.#login(still, from);
+  }
+
+  /** Whether a right password would be let in. */
+  #isOpen(dn: Dn, entry: Entry | undefined): boolean {
+    const { settings, clock, spared } = this.#parts;
+    if (!entry || !isActive(entry) || isLocked(entry, settings.value, clock.now())) return false;
+    return spared(dn) || !this.#lockout.isLocked(dn.key);
+  }
+
+  #failed(dn: Dn, entry: Entry | undefined, address: string | undefined): void {
+    const { clock, log, spared } = this.#parts;
+    this.#failures.failed(dn.key, address);
+    const locks = this.#lockout.failed(dn.key);
+    if (!locks || !entry || spared(dn) || storedForms(entry).length === 0) return;
+    const values = [generalizedTime(clock.now())];
+    this.#parts
+      .note(entry.dn, [{ operation: 'replace', attribute: { name: 'pwdAccountLockedTime', values } }])
+      .then(() => {
+        this.#lockout.forget(dn.key);
+        log.warning(`${entry.dn.toString()} is locked after too many failed log-ins`);
+      })
+      .catch((thrown: unknown) => log.warning(`that ${entry.dn.toString()} is locked could not be written down`, thrown));
+  }
+
+  #login(entry: Entry, from: { readonly door: string; readonly address?: string }): Login {
+    const { settings, clock } = this.#parts;
+    const must = mustChange(entry, settings.value, clock.now());
+    const expiry = expiryOf(entry, settings.value);
+    this.#noteSuccess(entry);
+    return {
+      dn: entry.dn,
+      as: 'bound',
+      door: from.door,
+      ...(from.address === undefined ? {} : { address: from.address }),
+      ...(must ? { mustChange: must } : {}),
+      ...(expiry === undefined || must ? {} : { expiresIn: Math.floor((expiry - clock.now()) / 1000) }),
+    };
+  }
+
+  #noteSuccess(entry: Entry): void {
+    const { settings, clock, log, note } = this.#parts;
+    const every = settings.value.lastLoginHours * 3_600_000;
+    const last = parseGeneralizedTime(entry.text('pwdLastSuccess') ?? '');
+    if (every === 0 || (last !== undefined && clock.now() - last < every) || this.#noting.has(entry.dn.key)) return;
+    this.#noting.add(entry.dn.key);
+    const values = [generalizedTime(clock.now())];
+    note(entry.dn, [{ operation: 'replace', attribute: { name: 'pwdLastSuccess', values } }])
+      .catch((thrown: unknown) => log.warning(`the log-in of ${entry.dn.toString()} could not be noted`, thrown))
+      .finally(() => this.#noting.delete(entry.dn.key));
   }
 
   #knows(dn: Dn, digest: string, state: string): boolean {
@@ -120,9 +176,17 @@ export class Logins {
     const { hasher, settings, log } = this.#parts;
     hasher
       .derive(password, settings.value.scramIterations)
-      .then((fresh) => this.#parts.upgrade(dn, old, fresh))
+      .then((fresh) =>
+        this.#parts.note(dn, [
+          { operation: 'delete', attribute: { name: 'userPassword', values: [old] } },
+          { operation: 'add', attribute: { name: 'userPassword', values: [fresh] } },
+        ]),
+      )
       .catch((thrown: unknown) => log.warning(`the password of ${dn.toString()} keeps its imported form for now`, thrown));
   }
 }
+
+const storedForms = (entry: Entry | undefined): string[] =>
+  (entry?.values('userPassword') ?? []).map(passwordText).filter((text) => storedPassword(text) !== undefined);
 
 const wrong = (): DirectoryFault => new DirectoryFault('invalidCredentials', 'name or password is wrong');

@@ -8,6 +8,7 @@ import { DirectoryFault, type Modification } from '../port.ts';
 import type { Schema } from '../schema/schema.ts';
 import type { DirectorySettings } from '../settings.ts';
 import type { Hasher } from './hasher.ts';
+import { checkQuality, namesOf } from './policy.ts';
 import { passwordOid, passwordText, storedPassword } from './scheme.ts';
 
 const longest = 1024;
@@ -31,29 +32,43 @@ export function checkPasswords(schema: Schema, attributes: readonly Attribute[],
     throw new DirectoryFault('constraintViolation', 'attribute userPassword: give the password itself, not a form to store it in');
 }
 
-async function storedForm(parts: PasswordWriting, value: AttributeValue): Promise<string> {
+/** Whom a password is for, and what it may not be. */
+export interface Owner {
+  /** `namesOf` the entry. */
+  readonly names: readonly string[];
+  /** Stored forms of passwords that may not be taken again. */
+  readonly former: readonly string[];
+}
+
+async function storedForm(parts: PasswordWriting, owner: () => Owner, value: AttributeValue): Promise<string> {
   const given = passwordText(value);
   if (storedPassword(given)) return given;
   const clear = given.replace(/^\{CLEARTEXT\}/i, '');
-  const { minimumPassword, scramIterations } = parts.settings();
-  if ([...clear].length < minimumPassword) {
-    throw new DirectoryFault('constraintViolation', `attribute userPassword: a password has at least ${minimumPassword} characters`);
-  }
   if (clear.length > longest)
     throw new DirectoryFault('constraintViolation', `attribute userPassword: a password has at most ${longest} characters`);
-  return parts.hasher.derive(clear, scramIterations);
+  const settings = parts.settings();
+  const { names, former } = owner();
+  checkQuality(clear, names, settings);
+  if (former.length > 0 && (await parts.hasher.check(clear, former)) >= 0) {
+    const say = 'attribute userPassword: this password was in use before; take another one';
+    throw new DirectoryFault('constraintViolation', say, { policy: 'passwordInHistory' });
+  }
+  return parts.hasher.derive(clear, settings.scramIterations);
 }
 
-async function storedForms(parts: PasswordWriting, attribute: Attribute): Promise<Attribute> {
+async function storedForms(parts: PasswordWriting, owner: () => Owner, attribute: Attribute): Promise<Attribute> {
   const values: string[] = [];
-  for (const value of attribute.values) values.push(await storedForm(parts, value));
+  for (const value of attribute.values) values.push(await storedForm(parts, owner, value));
   return { name: attribute.name, values };
 }
 
 /** The attributes of a new entry with every password in its stored form. */
 export async function hashAttributes(parts: PasswordWriting, attributes: readonly Attribute[]): Promise<readonly Attribute[]> {
   if (!attributes.some((attribute) => isPassword(parts.schema, attribute))) return attributes;
-  return Promise.all(attributes.map((attribute) => (isPassword(parts.schema, attribute) ? storedForms(parts, attribute) : attribute)));
+  const owner = (): Owner => ({ names: namesOf(attributes), former: [] });
+  return Promise.all(
+    attributes.map((attribute) => (isPassword(parts.schema, attribute) ? storedForms(parts, owner, attribute) : attribute)),
+  );
 }
 
 /**
@@ -64,13 +79,14 @@ export async function hashModifications(
   parts: PasswordWriting,
   modifications: readonly Modification[],
   current: () => readonly AttributeValue[],
+  owner: () => Owner,
 ): Promise<readonly Modification[]> {
   if (!modifications.some(({ attribute }) => isPassword(parts.schema, attribute))) return modifications;
   const done: Modification[] = [];
   for (const modification of modifications) {
     const { operation, attribute } = modification;
     if (!isPassword(parts.schema, attribute)) done.push(modification);
-    else if (operation !== 'delete') done.push({ operation, attribute: await storedForms(parts, attribute) });
+    else if (operation !== 'delete') done.push({ operation, attribute: await storedForms(parts, owner, attribute) });
     else {
       const stored = current().map(passwordText);
       const values: string[] = [];

@@ -12,6 +12,7 @@ import { deniedChange } from '../access/self-write.ts';
 import { type Attribute, Entry } from '../entry.ts';
 import { type ChangeDraft, encodeChange, secretsOf } from '../history/change-record.ts';
 import { csn } from '../history/csn.ts';
+import { notePassword } from '../passwords/record.ts';
 import { type Actor, DirectoryFault, type Modification, type NewName } from '../port.ts';
 import { encodeEntry, encodeNumber, encodeText, plainAttributes } from '../records/codec.ts';
 import { type Indexes, idsWith } from '../records/indexes.ts';
@@ -20,6 +21,7 @@ import type { Transaction } from '../records/transaction.ts';
 import { dnInside, idInside, placeOf, storedInside } from '../records/view.ts';
 import type { AttributeType, Schema } from '../schema/schema.ts';
 import { generalizedTime } from '../schema/time.ts';
+import type { DirectorySettings } from '../settings.ts';
 import type { Around } from './around.ts';
 import { checkAttributes, checkNaming, completeClasses } from './check-entry.ts';
 import { Draft } from './draft.ts';
@@ -33,6 +35,7 @@ export interface WriterParts {
   readonly rules: readonly WriteRule[];
   /** Entries that may stand without a parent, whatever is above them in their name; beside `dc=`. */
   readonly suffixes: readonly Dn[];
+  readonly settings: () => DirectorySettings;
 }
 
 /** What one write needs that is made once. */
@@ -46,6 +49,8 @@ export interface Stamp {
   readonly history: boolean;
   /** Number of the change that is undone: operational attributes may then be set, for they are those the entry had. */
   readonly undoes?: number;
+  /** The server notes something by itself: neither the password's age nor who changed the entry last is touched. */
+  readonly note?: boolean;
   /** What is asked for around this write. */
   readonly around?: Around | undefined;
 }
@@ -120,6 +125,7 @@ export class Writer {
     ];
     for (const [name, value] of defaults) if (name === 'structuralObjectClass' || !draft.has(name)) draft.set(name, [value]);
     for (const name of ['entryDN', 'hasSubordinates', 'subschemaSubentry']) draft.set(name, []);
+    if (draft.has('userPassword')) this.#notePassword(stamp, subject, draft, undefined);
     const after = new Entry(dn, draft.attributes());
     const uuid = after.text('entryUUID') ?? what.uuid;
     if ((await idsWith(tx, 'entryuuid', uuid.toLowerCase(), 1)).length > 0) {
@@ -202,6 +208,7 @@ export class Writer {
     this.#checkChanges(subject, before, modifications);
     const draft = new Draft(schema, before.attributes.values());
     for (const modification of modifications) draft.apply(modification);
+    if (!stamp.note) this.#notePassword(stamp, subject, draft, before);
     this.#complete(draft, before, dn);
     const after = await this.#finish(tx, stamp, draft, before.dn);
     // Judged as what it becomes, too: nobody turns an entry into one that he may not touch.
@@ -345,8 +352,10 @@ export class Writer {
 
   async #finish(tx: Transaction, stamp: Stamp, draft: Draft, dn: Dn): Promise<Entry> {
     const counters = await tx.counters();
-    draft.set('modifyTimestamp', [generalizedTime(stamp.at)]);
-    draft.set('modifiersName', [nameOf(stamp.actor)]);
+    if (!stamp.note) {
+      draft.set('modifyTimestamp', [generalizedTime(stamp.at)]);
+      draft.set('modifiersName', [nameOf(stamp.actor)]);
+    }
     draft.set('entryCSN', [csn(stamp.at, counters.change + 1)]);
     return new Entry(dn, draft.attributes());
   }
@@ -386,6 +395,12 @@ export class Writer {
     if (type && !type.userModifiable && !subject.system && stamp.undoes === undefined) {
       throw new DirectoryFault('constraintViolation', `attribute ${type.name}: maintained by the server, no user modification allowed`);
     }
+  }
+
+  #notePassword(stamp: Stamp, subject: Subject, draft: Draft, before: Entry | undefined): void {
+    const own = before !== undefined && subject.dn?.key === before.dn.key;
+    const by = own ? 'owner' : !before && subject.system ? 'import' : 'somebody';
+    notePassword(draft, before, { at: stamp.at, by, settings: this.#parts.settings() });
   }
 
   #checkChanges(subject: Subject, entry: Entry, modifications: readonly Modification[]): void {
