@@ -43,7 +43,7 @@ import { Transaction } from './records/transaction.ts';
 import type { View } from './records/view.ts';
 import { subschemaEntry, subschemaName } from './schema/publish.ts';
 import type { Schema } from './schema/schema.ts';
-import { assertion, type Compiler } from './search/evaluate.ts';
+import type { Compiler } from './search/evaluate.ts';
 import { noSuchEntry, type Searcher } from './search/search.ts';
 import type { Selector } from './search/select.ts';
 import { aroundOf, checkAssertion } from './write/around.ts';
@@ -192,8 +192,7 @@ export class BundledDirectory implements Directory {
     if (values.length === 0) throw new DirectoryFault('noSuchAttribute', `attribute ${type.name}: the entry does not have it`);
     if (type.oid === passwordOid) return this.#isPassword(actor, stored.entry.dn, passwordText(value), values.map(passwordText));
     if (!type.equality) throw new DirectoryFault('inappropriateMatching', `attribute ${type.name}: has no equality rule`);
-    const asserted = typeof value === 'string' ? value : assertion(value, type.syntax.textual);
-    const wanted = asserted === undefined ? undefined : type.equality.normalise(asserted);
+    const wanted = type.equality.assertion(value);
     if (wanted === undefined)
       throw new DirectoryFault('invalidAttributeSyntax', `attribute ${type.name}: the value is not a valid ${type.syntax.name}`);
     return values.some((each) => type.equality?.normalise(each) === wanted);

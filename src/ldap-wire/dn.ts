@@ -2,8 +2,8 @@
  * Distinguished names: values, their comparable and their string form. Reading the string form is in dn-parse.ts.
  *
  * A Dn is immutable. `key` is its comparable form: attribute types lower-case (OIDs of RFC 4514 §3 by name), values
- * prepared as caseIgnoreMatch does (RFC 4518: case folded, spaces folded and trimmed), RDN components sorted; two names
- * of the same entry have the same key. All naming attributes of this product's schema compare that way.
+ * prepared as caseIgnoreMatch does (RFC 4518: case folded, spaces folded and trimmed) unless the schema in force says
+ * otherwise (`useNamingRules`), RDN components sorted; two names of the same entry have the same key.
  * In a key every `,` separates two RDNs, so `key + ',' + ancestor.key` composes.
  * Spec: RFC 4514 §2
  */
@@ -69,12 +69,43 @@ export const attributeType = /^(?:[A-Za-z][A-Za-z0-9-]*|(?:0|[1-9][0-9]*)(?:\.(?
 const keyFree = /^[^,+=\\]*$/;
 const keySpecials = /[,+=\\]/g;
 
+/** How the schema names an attribute type, and how values of it are compared where that is not as caseIgnoreMatch does. */
+export interface NamingRule {
+  /** Lower-case. */
+  readonly type: string;
+  /** The comparable form; undefined for a value the rule cannot take. */
+  readonly form?: (value: string) => string | undefined;
+}
+
+let namingRule: (type: string) => NamingRule | undefined = () => undefined;
+let inForm = false;
+
+/**
+ * Names are compared by this schema from now on (RFC 4517 §4.2.15). A process has one schema; names read before keep the key they have.
+ * `find` gets attribute types in lower case, names and numbers.
+ */
+export function useNamingRules(find: (type: string) => NamingRule | undefined): void {
+  namingRule = find;
+}
+
+/** A form that reads names itself (a DN inside a DN) finds plain comparison below: nesting cannot run away. */
+function formOf(value: string, rule: NamingRule | undefined): string {
+  if (!rule?.form || inForm) return prepareIgnoringCase(value);
+  inForm = true;
+  try {
+    return rule.form(value) ?? prepareIgnoringCase(value);
+  } finally {
+    inForm = false;
+  }
+}
+
 function avaKey(ava: Ava): string {
   const lower = ava.type.toLowerCase();
-  const type = typeAliases.get(lower) ?? lower;
+  const rule = namingRule(lower);
+  const type = rule?.type ?? typeAliases.get(lower) ?? lower;
   // A text value may look like an encoded one, so the latter carries a mark no prepared text can have in that place.
   if (ava.encoded) return `${type}=\\23${ava.value.slice(1)}`;
-  const value = prepareIgnoringCase(ava.value);
+  const value = formOf(ava.value, rule);
   if (keyFree.test(value)) return `${type}=${value}`;
   return `${type}=${value.replace(keySpecials, (c) => `\\${c.charCodeAt(0).toString(16)}`)}`;
 }

@@ -1,7 +1,19 @@
 export { BerReader, BrokenBer, ber } from './ber-read.ts';
 export { BerWriter } from './ber-write.ts';
 export { BadRequest, decodeRequest, decodeResponse } from './decode.ts';
-export { type Ava, type Dn, dnLimits, escapeDnValue, formatRdn, makeDn, type Rdn, rdnKey, rootDn } from './dn.ts';
+export {
+  type Ava,
+  type Dn,
+  dnLimits,
+  escapeDnValue,
+  formatRdn,
+  makeDn,
+  type NamingRule,
+  type Rdn,
+  rdnKey,
+  rootDn,
+  useNamingRules,
+} from './dn.ts';
 export { parseDn, parseRdn } from './dn-parse.ts';
 export { encodeRequest, encodeResponse, encodeResponseOperation, wrapOperation, writeAttribute } from './encode.ts';
 export type { Filter } from './filter.ts';
@@ -26,4 +38,4 @@ export {
   type WireModification,
   type WireSearch,
 } from './message.ts';
-export { prepareExact, prepareIgnoringCase } from './prepare.ts';
+export { beginsWithSpace, prepareExact, prepareIgnoringCase, prepareKeepingEnds } from './prepare.ts';

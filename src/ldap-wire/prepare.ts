@@ -18,7 +18,10 @@ const nothing = new RegExp(
   'gu',
 );
 // … and to a space.
-const spaces = /[\u0009-\u000d\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000 ]+/g;
+const spaces = /[\u0009-\u000d\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/g;
+/** A run of spaces; a space that carries a combining mark is a letter like any other (RFC 4518 §2.6.1). */
+const run = / +(?!\p{M})/gu;
+const marked = /^ \p{M}/u;
 
 /** Case folding (RFC 3454 table B.2). The dotless i has a capital that folds elsewhere, so it stays out of the round trip. */
 function fold(text: string): string {
@@ -28,15 +31,27 @@ function fold(text: string): string {
     .join('\u0131');
 }
 
+/** Mapped and normalised, every run of spaces as one; those at the ends stay. What substrings are prepared from. */
+export function prepareKeepingEnds(text: string, ignoreCase: boolean): string {
+  const mapped = text.replace(nothing, '').normalize('NFKC');
+  return (ignoreCase ? fold(mapped).normalize('NFKC') : mapped).replace(spaces, ' ').replace(run, ' ');
+}
+
+/** Whether a prepared text begins with a space that counts as one. */
+export const beginsWithSpace = (text: string): boolean => text.startsWith(' ') && !marked.test(text);
+
+function withoutEnds(text: string): string {
+  return text.slice(beginsWithSpace(text) ? 1 : 0, text.length > 1 && text.endsWith(' ') ? -1 : undefined);
+}
+
 /** A value as caseIgnoreMatch compares it: folded, normalised, inner spaces single, none outside. */
 export function prepareIgnoringCase(text: string): string {
   if (plain.test(text)) return text.toLowerCase();
-  const mapped = text.replace(nothing, '').normalize('NFKC');
-  return fold(mapped).normalize('NFKC').replace(spaces, ' ').trim();
+  return withoutEnds(prepareKeepingEnds(text, true));
 }
 
 /** A value as caseExactMatch compares it: normalised, inner spaces single, none outside. */
 export function prepareExact(text: string): string {
   if (plain.test(text)) return text;
-  return text.replace(nothing, '').normalize('NFKC').replace(spaces, ' ').trim();
+  return withoutEnds(prepareKeepingEnds(text, false));
 }

@@ -6,6 +6,7 @@
  */
 
 import type { Attribute } from '../entry.ts';
+import { formsVersion } from '../schema/matching.ts';
 import type { Schema } from '../schema/schema.ts';
 import { decodePosting, encodePosting, inlineIds } from './codec.ts';
 import { keys } from './keys.ts';
@@ -62,7 +63,7 @@ export class Indexes {
       if (type?.equality) found.set(type.lower, kinds);
     }
     this.kinds = found;
-    this.signature = JSON.stringify(['1', ...[...found].sort(([a], [b]) => (a < b ? -1 : 1))]);
+    this.signature = JSON.stringify(['1', formsVersion, ...[...found].sort(([a], [b]) => (a < b ? -1 : 1))]);
   }
 
   /** Every index term of these attributes: `=attr value`, `+attr`, `~attr gram`. */

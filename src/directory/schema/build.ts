@@ -110,7 +110,8 @@ function ruleOf(
   const name = one(draft, field);
   if (name === undefined) return inherited;
   const rule = found.rules.get(name.toLowerCase());
-  if (!rule || rule.kind !== kind) throw schemaFault(draft.where, `${field} ${name} is not a ${kind} rule this server knows`);
+  if (!rule || rule.kind !== kind || !rule.forAttributes)
+    throw schemaFault(draft.where, `${field} ${name} is not a ${kind} rule this server knows`);
   return rule;
 }
 
@@ -207,6 +208,14 @@ function makeClass(draft: Draft, sups: readonly ObjectClass[], typeOf: (name: st
   };
 }
 
+/** The syntax a declared one stands in for (OpenLDAP's `X-SUBST`). */
+function likeOf(draft: Draft, syntaxes: ReadonlyMap<string, Syntax>): Syntax | undefined {
+  const other = one(draft, 'X-SUBST');
+  const like = other === undefined ? undefined : syntaxes.get(other);
+  if (other !== undefined && !like) throw schemaFault(draft.where, `X-SUBST ${other} is not a syntax this server knows`);
+  return like;
+}
+
 /** One schema from all definitions of all files. */
 export function buildSchema(descriptions: readonly Description[]): Schema {
   const notes: string[] = [];
@@ -214,9 +223,10 @@ export function buildSchema(descriptions: readonly Description[]): Schema {
   const names = new Map<string, string>();
   const syntaxes = new Map(standardSyntaxes.map((syntax) => [syntax.oid, syntax]));
   for (const draft of unique(descriptions, 'ldapsyntax', oidOf, notes)) {
-    if (!syntaxes.has(draft.oid)) syntaxes.set(draft.oid, declaredSyntax(draft.oid, one(draft, 'DESC') ?? draft.oid));
+    if (!syntaxes.has(draft.oid))
+      syntaxes.set(draft.oid, declaredSyntax(draft.oid, one(draft, 'DESC') ?? draft.oid, likeOf(draft, syntaxes)));
   }
-  const ruleList = standardMatchingRules((text) => names.get(text.toLowerCase()) ?? text.toLowerCase());
+  const ruleList = standardMatchingRules((text) => names.get(text.toLowerCase()));
   const rules = new Map(ruleList.flatMap((rule) => [[rule.oid, rule] as const, [rule.name.toLowerCase(), rule] as const]));
   const found: Found = { syntaxes, rules, oidOf };
   const types = resolver<AttributeType>(unique(descriptions, 'attributetype', oidOf, notes), (draft, need) => {
@@ -233,6 +243,8 @@ export function buildSchema(descriptions: readonly Description[]): Schema {
   for (const item of [...types.all, ...classes.all]) {
     for (const key of [item.oid, ...item.names]) if (!names.has(key.toLowerCase())) names.set(key.toLowerCase(), item.lower);
   }
+  for (const rule of ruleList) for (const key of [rule.oid, rule.name.toLowerCase()]) names.set(key, rule.name.toLowerCase());
+  for (const { oid } of syntaxes.values()) names.set(oid, oid);
   return new Schema(
     { attributeTypes: types.all, objectClasses: classes.all, syntaxes: [...syntaxes.values()], matchingRules: ruleList },
     notes,

@@ -74,6 +74,12 @@ export interface SchemaParts {
 
 const optionPattern = /^[A-Za-z0-9-]{1,64}$/;
 
+/** Whether a value's options satisfy the asked-for one; `lang-en-` is a range and takes `lang-en` and `lang-en-us` (RFC 3866 §3). */
+export function hasOption(has: readonly string[], wanted: string): boolean {
+  if (!wanted.endsWith('-')) return has.includes(wanted);
+  return has.some((option) => option.startsWith(wanted) || (wanted !== 'lang-' && option === wanted.slice(0, -1)));
+}
+
 export class Schema {
   readonly parts: SchemaParts;
   /** What was said twice in the files and left out; for the log. */
@@ -109,6 +115,11 @@ export class Schema {
 
   rule(name: string): MatchingRule | undefined {
     return this.#rules.get(name.toLowerCase());
+  }
+
+  /** Whether the rule may be applied to the attribute in an extensible match (RFC 4512 §4.1.4). */
+  applies(rule: MatchingRule, type: AttributeType): boolean {
+    return rule.applies.has(type.syntax.oid) || [type.equality, type.ordering, type.substring].includes(rule);
   }
 
   /** The type and everything derived from it. */

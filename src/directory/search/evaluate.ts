@@ -10,11 +10,10 @@ import type { Filter } from '../../ldap-wire/index.ts';
 import type { AttributeValue } from '../entry.ts';
 import { DirectoryFault } from '../port.ts';
 import type { Stored } from '../records/view.ts';
-import type { MatchingRule } from '../schema/matching.ts';
-import type { AttributeType, Described, Schema } from '../schema/schema.ts';
+import { held } from '../schema/forms.ts';
+import { type AttributeType, type Described, hasOption, type Schema } from '../schema/schema.ts';
+import { extensibleTest, ruleTest, type Substrings, substringTest, type Truth, type ValuesTest } from './value-tests.ts';
 
-/** True, false, or undefined for Undefined. */
-export type Truth = boolean | undefined;
 /** Whether the asker may use this attribute of this entry in a filter. */
 export type MaySearch = (stored: Stored, attribute: AttributeType) => boolean;
 /** Values that no record holds: hasSubordinates, entryDN, subschemaSubentry. */
@@ -23,17 +22,9 @@ export type Matcher = (stored: Stored, may: MaySearch | undefined) => Truth;
 
 const deepest = 64;
 const never: Matcher = () => undefined;
-const decoder = new TextDecoder('utf-8', { fatal: true });
 
 /** An assertion value in the form the syntax holds: text for textual syntaxes, octets for the others. */
-export function assertion(value: Uint8Array, textual: boolean): AttributeValue | undefined {
-  if (!textual) return value;
-  try {
-    return decoder.decode(value);
-  } catch {
-    return undefined;
-  }
-}
+export const assertion = (value: Uint8Array, textual: boolean): AttributeValue | undefined => held(value, textual);
 
 /** The attribute types a description stands for, with the options an attribute must have. */
 interface Wanted {
@@ -127,7 +118,7 @@ export class Compiler {
     if (!stored.optioned) return;
     for (const [key, attribute] of stored.entry.attributes) {
       const [base, ...has] = key.split(';');
-      if (base === type.lower && has.length > 0 && options.every((option) => has.includes(option))) yield attribute.values;
+      if (base === type.lower && has.length > 0 && options.every((option) => hasOption(has, option))) yield attribute.values;
     }
   }
 
@@ -140,97 +131,61 @@ export class Compiler {
     return wanted ? this.#over(wanted, (values) => values.length > 0) : never;
   }
 
+  /** Each type by its own rule: one that is derived may compare in another way than its supertype (RFC 4511 §4.5.1.7.1). */
   #compare(attribute: string, value: Uint8Array, by: 'equality' | 'ordering', holds: (order: number) => boolean): Matcher {
     const wanted = wantedOf(this.#schema, attribute);
-    const type = wanted?.types[0];
-    const rule = by === 'equality' ? type?.equality : (type?.ordering ?? orderable(type?.equality));
-    if (!wanted || !type || !rule) return never;
-    const asserted = normalised(rule, value, type.syntax.textual);
-    return asserted === undefined ? never : this.#over(wanted, ruleTest(rule, asserted, holds));
+    if (!wanted) return never;
+    return this.#byRule(wanted, (type) => {
+      const asserted = type[by]?.assertion(value);
+      return type[by] && asserted !== undefined ? ruleTest(type[by], asserted, holds) : undefined;
+    });
   }
 
-  #substring(filter: Extract<Filter, { type: 'substring' }>): Matcher {
+  #substring(filter: Substrings & { readonly attribute: string }): Matcher {
     const wanted = wantedOf(this.#schema, filter.attribute);
-    const type = wanted?.types[0];
-    const rule = type?.substring;
-    if (!wanted || !type || !rule) return never;
-    const part = (octets: Uint8Array, place: 'initial' | 'any' | 'final'): string | undefined => {
-      const value = assertion(octets, type.syntax.textual);
-      return value === undefined ? undefined : rule.part(value, place);
-    };
-    const initial = filter.initial ? part(filter.initial, 'initial') : '';
-    const final = filter.final ? part(filter.final, 'final') : '';
-    const any = filter.any.map((octets) => part(octets, 'any'));
-    if (initial === undefined || final === undefined || any.includes(undefined)) return never;
-    const contains = (text: string): boolean => {
-      if (!text.startsWith(initial)) return false;
-      let at = initial.length;
-      for (const piece of any as string[]) {
-        const found = text.indexOf(piece, at);
-        if (found < 0) return false;
-        at = found + piece.length;
-      }
-      return text.length - final.length >= at && text.endsWith(final);
-    };
-    return this.#over(wanted, (values) =>
-      eachValue(values, (value) => {
-        const text = rule.normalise(value);
-        return text === undefined ? undefined : contains(text);
-      }),
-    );
+    return wanted ? this.#byRule(wanted, (type) => type.substring && substringTest(type.substring, filter)) : never;
+  }
+
+  /** A matcher that tests values of each type with what is made for its rule, once for each rule; Undefined where that is nothing. */
+  #byRule(wanted: Wanted, make: (type: AttributeType) => ValuesTest | undefined): Matcher {
+    const tests = new Map<string, ValuesTest | undefined>();
+    const signs = new Map<AttributeType, string>();
+    for (const type of wanted.types) {
+      const sign = [type.equality, type.ordering, type.substring].map((rule) => rule?.name).join();
+      signs.set(type, sign);
+      if (!tests.has(sign)) tests.set(sign, make(type));
+    }
+    const [only] = tests.values();
+    if (tests.size === 1) return only ? this.#over(wanted, only) : never;
+    return this.#over(wanted, (values, type) => tests.get(signs.get(type) ?? '')?.(values));
   }
 
   #extensible(filter: Extract<Filter, { type: 'extensible' }>): Matcher {
     const named = filter.rule === undefined ? undefined : this.#schema.rule(filter.rule);
-    if (filter.rule !== undefined && named?.kind !== 'equality') return never;
     const wanted = filter.attribute === undefined ? undefined : wantedOf(this.#schema, filter.attribute);
-    if (filter.attribute !== undefined && !wanted) return never;
-    if (!named && !wanted) return never;
-    const rule = named ?? wanted?.types[0]?.equality;
-    if (!rule) return never;
-    const types = wanted?.types ?? this.#schema.parts.attributeTypes.filter((type) => type.equality === rule);
-    const textual = wanted?.types[0]?.syntax.textual ?? types[0]?.syntax.textual ?? true;
-    const asserted = normalised(rule, filter.value, textual);
-    if (asserted === undefined) return never;
-    const inside = this.#over(
-      { types, options: wanted?.options ?? [] },
-      ruleTest(rule, asserted, (order) => order === 0),
-    );
+    if ((filter.rule !== undefined && !named) || (filter.attribute !== undefined && !wanted)) return never;
+    const [type] = wanted?.types ?? [];
+    const rule = named ?? type?.equality;
+    if (!rule || (named && type && !this.#schema.applies(named, type))) return never;
+    const types = wanted?.types ?? this.#schema.parts.attributeTypes.filter((each) => this.#schema.applies(rule, each));
+    const test = extensibleTest(rule, filter.value);
+    if (!test) return never;
+    const inside = this.#over({ types, options: wanted?.options ?? [] }, test);
     if (!filter.dnAttributes) return inside;
-    const lower = new Set(types.flatMap((type) => [type.lower, type.oid, ...type.names.map((name) => name.toLowerCase())]));
-    const inName = (stored: Stored): boolean =>
-      stored.entry.dn.rdns.some((rdn) => rdn.some((ava) => lower.has(ava.type.toLowerCase()) && rule.normalise(ava.value) === asserted));
-    return (stored, may) => inName(stored) || inside(stored, may);
+    const typeNames = new Set(types.flatMap((each) => [each.oid, ...each.names.map((name) => name.toLowerCase())]));
+    const inName = (stored: Stored, may: MaySearch | undefined): Truth => {
+      let truth: Truth = false;
+      for (const { type: name, value, encoded } of stored.entry.dn.rdns.flat()) {
+        if (encoded || !typeNames.has(name.toLowerCase())) continue;
+        const ava = this.#schema.attribute(name);
+        const one = may && ava && !may(stored, ava) ? undefined : test([value]);
+        if (one) return true;
+        if (one === undefined) truth = undefined;
+      }
+      return truth;
+    };
+    return junction([inName, inside], true);
   }
-}
-
-/** `>=` on attributes without an ordering rule is Undefined, but for integers and times, whose equality forms sort. */
-export function orderable(rule: MatchingRule | undefined): MatchingRule | undefined {
-  if (rule?.name === 'integerMatch') return { ...rule, compare: (a, b) => (BigInt(a) < BigInt(b) ? -1 : a === b ? 0 : 1) };
-  return undefined;
-}
-
-function normalised(rule: MatchingRule, value: Uint8Array, textual: boolean): string | undefined {
-  const asserted = assertion(value, textual);
-  return asserted === undefined ? undefined : rule.normalise(asserted);
-}
-
-function eachValue(values: readonly AttributeValue[], test: (value: AttributeValue) => Truth): Truth {
-  let truth: Truth = false;
-  for (const value of values) {
-    const one = test(value);
-    if (one) return true;
-    if (one === undefined) truth = undefined;
-  }
-  return truth;
-}
-
-function ruleTest(rule: MatchingRule, asserted: string, holds: (order: number) => boolean): (values: readonly AttributeValue[]) => Truth {
-  return (values) =>
-    eachValue(values, (value) => {
-      const text = rule.normalise(value);
-      return text === undefined ? undefined : holds(rule.compare(text, asserted));
-    });
 }
 
 /** `or` is true when one is; `and` is false when one is; else Undefined wins over the rest. Empty: and true, or false (RFC 4526). */

@@ -61,7 +61,8 @@ export class Planner {
     const type = schema.describe(attribute)?.type;
     if (!type?.equality) return undefined;
     const types = schema.withSubtypes(type);
-    if (!types.every((each) => kinds.get(each.lower)?.[kind])) return undefined;
+    // A derived type may compare in another way than its supertype, and its index with it.
+    if (!types.every((each) => each.equality === type.equality && kinds.get(each.lower)?.[kind])) return undefined;
     const asserted = assertion(value, type.syntax.textual);
     const normal = asserted === undefined ? undefined : type.equality.normalise(asserted);
     return normal === undefined ? { names: [], value: '' } : { names: types.map((each) => each.lower), value: normal };
@@ -163,6 +164,9 @@ export class Planner {
   }
 
   #substring(filter: Extract<Filter, { type: 'substring' }>): Candidates | undefined {
+    // The indexes hold the forms of the equality rule; a substring rule of another kind finds nothing there.
+    const type = this.#indexes.schema.describe(filter.attribute)?.type;
+    if (type?.substring?.name.replace('Substrings', '') !== type?.equality?.name) return undefined;
     if (filter.initial && filter.initial.length > 0) {
       const targets = this.#targets(filter.attribute, filter.initial, 'equality');
       if (targets) return { estimate: unknownSize / filter.initial.length, ids: () => this.#prefixed(targets) };

@@ -12,7 +12,7 @@ import { SortFault, type SortKey } from '../port.ts';
 import type { Stored } from '../records/view.ts';
 import type { MatchingRule } from '../schema/matching.ts';
 import type { AttributeType, Schema } from '../schema/schema.ts';
-import { type Compiler, type MaySearch, orderable } from './evaluate.ts';
+import type { Compiler, MaySearch } from './evaluate.ts';
 
 const mostKeys = 8;
 /** Octets that all sorted answers of a server may take together while they are put in order and until they are sent. */
@@ -36,7 +36,8 @@ type Row = { readonly id: number; readonly keys: readonly (string | undefined)[]
 function ruleFor(schema: Schema, type: AttributeType, key: SortKey): MatchingRule {
   if (key.rule === undefined) {
     // Names and addresses have no ordering rule in the standard schema; their comparable form has an order all the same.
-    const rule = type.ordering ?? orderable(type.equality) ?? type.equality;
+    const rule =
+      type.ordering ?? (type.equality?.name === 'integerMatch' ? schema.rule('integerOrderingMatch') : undefined) ?? type.equality;
     if (rule) return rule;
     throw new SortFault('inappropriateMatching', `attribute ${type.name}: has no ordering rule`, key.attribute);
   }
