@@ -46,6 +46,7 @@ import type { Schema } from './schema/schema.ts';
 import type { Compiler } from './search/evaluate.ts';
 import { noSuchEntry, type Searcher } from './search/search.ts';
 import type { Selector } from './search/select.ts';
+import type { Followed, NotifyEvent, NotifyRequest, SyncEvent, SyncRequest } from './sync/port.ts';
 import { aroundOf, checkAssertion } from './write/around.ts';
 import type { Stamp, Writer } from './write/writer.ts';
 
@@ -65,13 +66,14 @@ export interface BundledParts {
   readonly log: Log;
   /** Entries one delete takes at most. */
   readonly subtreeLimit: () => number;
+  readonly synchroniser: Followed;
   readonly closing: () => Promise<void>;
 }
 
 const subschemaDn = parseDn(subschemaName);
 const everything = ['*', '+'];
 
-export class BundledDirectory implements Directory {
+export class BundledDirectory implements Directory, Followed {
   readonly schema: Schema;
   readonly #parts: BundledParts;
   readonly #accessBase: Dn;
@@ -281,6 +283,14 @@ export class BundledDirectory implements Directory {
 
   async watch(from: Position | undefined, listener: (change: Change) => void, lost: () => void): Promise<Watch> {
     return this.#parts.feed.watch(from, listener, lost);
+  }
+
+  synchronise(actor: Actor, request: SyncRequest): AsyncIterable<SyncEvent> {
+    return this.#parts.synchroniser.synchronise(actor, request);
+  }
+
+  notify(actor: Actor, request: NotifyRequest): AsyncIterable<NotifyEvent> {
+    return this.#parts.synchroniser.notify(actor, request);
   }
 
   /** What the server notes about an account by itself: neither a new password nor a change that anybody made. */

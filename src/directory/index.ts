@@ -13,4 +13,5 @@ export { loadSchema, schemaFrom } from './schema/load.ts';
 export { subschemaEntry } from './schema/publish.ts';
 export type { AttributeType, ObjectClass, Schema } from './schema/schema.ts';
 export { type DirectorySettings, directorySettings } from './settings.ts';
+export * from './sync/port.ts';
 export { isListMember, type RuleReader, type WriteAttempt, type WriteRule } from './write/rules.ts';

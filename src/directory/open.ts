@@ -23,6 +23,8 @@ import { Planner } from './search/plan.ts';
 import { Searcher } from './search/search.ts';
 import { Selector } from './search/select.ts';
 import type { DirectorySettings } from './settings.ts';
+import { Lineage } from './sync/lineage.ts';
+import { Synchroniser } from './sync/synchroniser.ts';
 import { isListMember, uniqueAddresses, type WriteRule } from './write/rules.ts';
 import { Writer } from './write/writer.ts';
 
@@ -84,9 +86,15 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
   });
   const hasher = options.hasher ?? workerHasher();
   const feed = new Feed({ keyValue, view, log });
+  const lineage = await Lineage.open(keyValue, view.change());
+  const accessBase = parseDn(`cn=access,${systemBase.toString()}`);
+  const synchroniser = new Synchroniser({
+    ...{ keyValue, view, schema, judge, compiler, selector, searcher, feed, lineage, accessBase },
+    refreshRights: () => directory.refresh(),
+  });
   let stopTrimming = (): void => {};
   let trimming: Promise<unknown> = Promise.resolve();
-  const directory = new BundledDirectory({
+  const directory: BundledDirectory = new BundledDirectory({
     keyValue,
     view,
     schema,
@@ -96,6 +104,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
     selector,
     writer,
     feed,
+    synchroniser,
     passwords: { schema, hasher, settings: () => settings.value },
     systemBase,
     clock,

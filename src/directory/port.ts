@@ -11,7 +11,7 @@ import { Fault, type FaultKind } from '../base/index.ts';
 import type { Dn, Filter, Rdn } from '../ldap-wire/index.ts';
 import type { Attribute, AttributeValue, Entry } from './entry.ts';
 
-/** LDAP result codes this product uses (RFC 4511 Appendix A, RFC 3909, RFC 4528). */
+/** LDAP result codes this product uses (RFC 4511 Appendix A, RFC 3909, RFC 4528, RFC 4533). */
 export const resultCodes = {
   success: 0,
   operationsError: 1,
@@ -56,6 +56,7 @@ export const resultCodes = {
   tooLate: 120,
   cannotCancel: 121,
   assertionFailed: 122,
+  syncRefreshRequired: 4096,
 } as const;
 export type ResultName = keyof typeof resultCodes;
 
@@ -74,6 +75,7 @@ const kinds: Partial<Record<ResultName, FaultKind>> = {
   sizeLimitExceeded: 'too-large',
   timeLimitExceeded: 'timeout',
   assertionFailed: 'conflict',
+  syncRefreshRequired: 'conflict',
   other: 'bug',
 };
 

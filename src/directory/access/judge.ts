@@ -8,7 +8,8 @@
  * Source: checklist DIR-05
  */
 
-import { parseDn } from '../../ldap-wire/index.ts';
+import { createHash } from 'node:crypto';
+import { type Dn, parseDn } from '../../ldap-wire/index.ts';
 import type { Entry } from '../entry.ts';
 import type { Actor } from '../port.ts';
 import { passwordOid } from '../passwords/scheme.ts';
@@ -64,6 +65,8 @@ export class Judge {
   readonly #objectClass: AttributeType | undefined;
   readonly #anonymousReads: () => boolean;
   #rules: readonly AccessRule[] = [];
+  #rulesText = '';
+  #groups: readonly Dn[] = [];
   /** How often the rules were set: part of every sign, for answers are kept by it and rules are named by their place. */
   #generation = 0;
   readonly #verdicts = new Map<string, Verdict>();
@@ -79,9 +82,24 @@ export class Judge {
 
   setRules(rules: readonly AccessRule[]): void {
     this.#rules = [...rules].sort((a, b) => a.order - b.order || (a.name < b.name ? -1 : 1));
+    this.#rulesText = createHash('sha256')
+      .update(this.#rules.map(({ text }) => text).join('\n'))
+      .digest('hex');
+    this.#groups = this.#rules.flatMap(({ who }) => who.flatMap((item) => (item.kind === 'group' ? [item.dn] : [])));
     this.#generation += 1;
     this.#verdicts.clear();
     this.#last = undefined;
+  }
+
+  /**
+   * Everything but the entry that decisions about this subject come from: as long as it is the same, so are they. It outlives a
+   * restart.
+   */
+  fingerprint(subject: Subject): string {
+    const { dn, system, root, domain, mustChange } = subject;
+    if (root) return system ? 'system' : 'root';
+    const groups = dn ? this.#groups.map((group) => (this.#matching.isMember(dn, group) ? 1 : 0)).join('') : '';
+    return [dn?.key, domain?.key, mustChange, this.#isMute(subject), this.#rulesText, groups].join(' ');
   }
 
   /** To be told of every write: whom a group names may be another answer now. */

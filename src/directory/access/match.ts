@@ -75,13 +75,13 @@ export class Matching {
       case 'subtree':
         return dn?.isWithin(who.dn) ?? false;
       case 'group':
-        return dn !== undefined && this.#isMember(dn, who.dn);
+        return dn !== undefined && this.isMember(dn, who.dn);
       case 'attribute':
         return dn !== undefined && this.#namesIn(entry, who.attribute.lower).has(dn.key);
     }
   }
 
-  #isMember(dn: Dn, group: Dn): boolean {
+  isMember(dn: Dn, group: Dn): boolean {
     const entry = this.#parts.entry(group);
     return entry !== undefined && memberAttributes.some((attribute) => this.#namesIn(entry, attribute).has(dn.key));
   }

@@ -9,7 +9,7 @@ import { type Dn, type Filter, parseDn, parseFilter } from '../../ldap-wire/inde
 import type { Entry } from '../entry.ts';
 import type { AttributeType, Schema } from '../schema/schema.ts';
 import type { Compiler } from '../search/evaluate.ts';
-import { type Right, rights } from './classes.ts';
+import { accessClass, type Right, rights } from './classes.ts';
 
 const plainWho = ['all', 'anonymous', 'authenticated', 'self', 'same-domain', 'domain-admin'] as const;
 
@@ -24,6 +24,8 @@ export interface AccessRule {
   readonly order: number;
   /** DN of its entry. */
   readonly name: string;
+  /** Everything its entry says, in one comparable text. */
+  readonly text: string;
   readonly who: readonly Who[];
   readonly targets: readonly Target[];
   readonly classes: readonly string[];
@@ -174,6 +176,8 @@ export function ruleOf(entry: Entry, parts: RuleParts): AccessRule | RuleProblem
   }
 }
 
+const ruleAttributes = (accessClass.attributes ?? []).map(({ attribute }) => attribute);
+
 function build(entry: Entry, parts: RuleParts): AccessRule {
   const order = Number(entry.text('mtAccessOrder'));
   const effect = entry.text('mtAccessEffect')?.toLowerCase();
@@ -189,6 +193,7 @@ function build(entry: Entry, parts: RuleParts): AccessRule {
   return {
     order,
     name: entry.dn.toString(),
+    text: JSON.stringify(ruleAttributes.map((attribute) => entry.texts(attribute))),
     who,
     targets: targets.length === 0 ? [{ kind: 'all' }] : targets,
     classes: entry.texts('mtAccessClass'),

@@ -30,6 +30,10 @@ interface PlainChange {
   readonly z?: Position;
   /** Names of secret attributes that changed. */
   readonly s?: readonly string[];
+  /** The time in its CSN, where it is not `t`. */
+  readonly c?: number;
+  /** 1 where an entry with others below it was renamed. */
+  readonly d?: 1;
 }
 
 interface PlainSummary {
@@ -45,6 +49,10 @@ export interface ChangeDraft {
   readonly id: number;
   readonly uuid: string;
   readonly at: number;
+  /** The time in its CSN: never before the one of the change ahead of it. */
+  readonly stamped: number;
+  /** An entry with others below it was renamed. */
+  readonly tree: boolean;
   readonly actor: Actor;
   readonly before: Entry | undefined;
   readonly after: Entry | undefined;
@@ -53,11 +61,18 @@ export interface ChangeDraft {
   readonly undoes?: Position | undefined;
 }
 
-/** A change with what only the history wants to know. */
-export interface Recorded {
-  readonly kind: 'change';
+/** A change with what belongs to the log alone. */
+export interface Logged {
   readonly change: Change;
+  /** Number of the entry's record. */
   readonly id: number;
+  readonly stamped: number;
+  readonly tree: boolean;
+}
+
+/** And with what only the history wants to know. */
+export interface Recorded extends Logged {
+  readonly kind: 'change';
   readonly operation: Position;
   readonly undoes: Position | undefined;
   /** Names of secret attributes that changed. */
@@ -115,6 +130,8 @@ export function encodeChange(schema: Schema, draft: ChangeDraft): Uint8Array {
     ...(draft.operation === undefined ? {} : { o: draft.operation }),
     ...(draft.undoes === undefined ? {} : { z: draft.undoes }),
     ...(secrets.length === 0 ? {} : { s: secrets }),
+    ...(draft.stamped === draft.at ? {} : { c: draft.stamped }),
+    ...(draft.tree ? { d: 1 } : {}),
   };
   return encodeText(JSON.stringify(record));
 }
@@ -138,11 +155,13 @@ export function decodeRecord(position: Position, octets: Uint8Array): Recorded |
     operation: record.o ?? position,
     undoes: record.z,
     secrets: record.s ?? [],
+    stamped: record.c ?? record.t,
+    tree: record.d === 1,
   };
 }
 
-/** The change, and the number of the entry's record; undefined for a summary, which tells of no single change. */
-export function decodeChange(position: Position, octets: Uint8Array): Pick<Recorded, 'change' | 'id'> | undefined {
+/** One change; undefined for a summary, which tells of no single one. */
+export function decodeChange(position: Position, octets: Uint8Array): Logged | undefined {
   const record = decodeRecord(position, octets);
   return record.kind === 'change' ? record : undefined;
 }

@@ -3,6 +3,7 @@
  *
  * Promise: a change is delivered after it is durable; a slow or failing listener harms only itself; where the log no longer
  * reaches back far enough, `lost` is called and the watch is over: whoever keeps a view reads afresh and watches again.
+ * Whoever would rather pull than be called reads the log by position (`logged`) and waits (`after`): then nothing is kept for them.
  */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -11,10 +12,12 @@ import type { KeyValue } from '../../storage/index.ts';
 import type { Change, Position, Watch } from '../port.ts';
 import { changed, keys } from '../records/keys.ts';
 import type { View } from '../records/view.ts';
-import { decodeChange } from './change-record.ts';
+import { decodeChange, type Logged } from './change-record.ts';
 
 const perTurn = 100;
 const kept = 256;
+/** So many changes that nobody has read yet are forgotten one by one; more empty the view's memory. */
+const oneByOne = 1_000;
 
 interface Watcher {
   position: Position;
@@ -29,15 +32,21 @@ export class Feed {
   readonly #view: View;
   readonly #log: Log;
   readonly #watchers = new Set<Watcher>();
-  readonly #recent = new Map<Position, Change>();
+  readonly #recent = new Map<Position, Logged>();
+  readonly #waiting = new Set<() => void>();
   readonly #unsubscribe: () => void;
+  /** Up to here the view has forgotten what it knew from before a change. */
+  #settled: Position;
+  #closed = false;
 
   constructor(parts: { readonly keyValue: KeyValue; readonly view: View; readonly log: Log }) {
     this.#keyValue = parts.keyValue;
     this.#view = parts.view;
     this.#log = parts.log;
+    this.#settled = parts.view.change();
     this.#unsubscribe = parts.keyValue.subscribe(changed, () => {
       for (const watcher of this.#watchers) this.#start(watcher);
+      this.#wake();
     });
   }
 
@@ -54,8 +63,56 @@ export class Feed {
   }
 
   close(): void {
+    this.#closed = true;
     this.#unsubscribe();
     for (const watcher of this.#watchers) this.#end(watcher);
+    this.#wake();
+  }
+
+  /** False once no further change will be told of. */
+  get open(): boolean {
+    return !this.#closed;
+  }
+
+  /** The change at a position, if the log still has it. */
+  logged(position: Position): Logged | undefined {
+    const known = this.#recent.get(position);
+    if (known) return known;
+    const octets = this.#keyValue.getNow(keys.log(position));
+    return octets && decodeChange(position, octets);
+  }
+
+  /** The position of the last change. What the view gives out from now on is not older. */
+  settle(): Position {
+    const last = this.#view.change();
+    if (last - this.#settled > oneByOne) {
+      this.#view.forget({ ids: [], names: [], all: true });
+      this.#settled = last;
+    }
+    while (this.#settled < last) {
+      // Where there is no record, an import came: it has changed nothing that was there.
+      this.#change(this.#settled + 1);
+      this.#settled += 1;
+    }
+    return last;
+  }
+
+  /** Waits until there is a change after `position`, the signal aborts or the feed is closed. */
+  async after(position: Position, signal: AbortSignal | undefined): Promise<void> {
+    if (this.#closed || signal?.aborted || this.#view.change() !== position) return;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        this.#waiting.delete(done);
+        signal?.removeEventListener('abort', done);
+        resolve();
+      };
+      this.#waiting.add(done);
+      signal?.addEventListener('abort', done);
+    });
+  }
+
+  #wake(): void {
+    for (const resolve of [...this.#waiting]) resolve();
   }
 
   #end(watcher: Watcher): void {
@@ -81,7 +138,7 @@ export class Feed {
         const last = this.#view.change();
         if (watcher.position > last) return this.#lose(watcher);
         if (watcher.position === last) return;
-        const change = this.#change(watcher.position + 1);
+        const change = this.#change(watcher.position + 1)?.change;
         if (!change) return this.#lose(watcher);
         watcher.position = change.position;
         try {
@@ -106,27 +163,28 @@ export class Feed {
     }
   }
 
-  #change(position: Position): Change | undefined {
+  /** The change at a position; remembered for the others who are about to ask. */
+  #change(position: Position): Logged | undefined {
     const known = this.#recent.get(position);
     if (known) return known;
     const octets = this.#keyValue.getNow(keys.log(position));
-    if (!octets) return undefined;
     // An import tells of no single change: whoever keeps a view reads afresh.
-    const decoded = decodeChange(position, octets);
-    if (!decoded) return undefined;
-    const { change, id } = decoded;
+    const logged = octets && decodeChange(position, octets);
+    if (!logged) return undefined;
     // Whoever hears of the change and reads the entry must not get what the cache had before.
-    this.#view.forget({
-      ids: [id],
-      names: change.before && change.kind !== 'modify' ? [change.before.dn] : [],
-      all: change.kind === 'rename' && this.#view.childCount(id) > 0,
-    });
-    this.#recent.set(position, change);
+    if (position > this.#settled) this.#forget(logged);
+    if (position === this.#settled + 1) this.#settled = position;
+    this.#recent.set(position, logged);
     if (this.#recent.size > kept)
       for (const oldest of this.#recent.keys()) {
         this.#recent.delete(oldest);
         break;
       }
-    return change;
+    return logged;
+  }
+
+  #forget({ change, id, tree }: Logged): void {
+    const names = change.before && change.kind !== 'modify' ? [change.before.dn] : [];
+    this.#view.forget({ ids: [id], names, all: change.kind === 'rename' && tree });
   }
 }

@@ -11,4 +11,5 @@ export async function recordImport(tx: Transaction, summary: Pick<Summary, 'from
   if (change < summary.from) return;
   tx.put(keys.log(change), encodeSummary(summary));
   tx.put(keys.trimmed, encodeNumber(change));
+  tx.put(keys.imported, encodeNumber(change));
 }

@@ -10,7 +10,8 @@
  *   g/<attr>/<gram>/<id>   three characters of a value  l/<number>              change log
  *   c                      counters                     t                       nobody can follow the changes up to here
  *   d/<number>             secrets of the entry that change deleted
- *   m                      what the indexes were built for
+ *   m                      what the indexes were built for      i    last change without a record of its own (import)
+ *   h                      chapters of the history, for cookies
  *   s/<id>                 name above a naming context of several levels
  */
 
@@ -68,6 +69,8 @@ export const keys = {
   counters: 'directory/c',
   trimmed: 'directory/t',
   meta: 'directory/m',
+  imported: 'directory/i',
+  lineage: 'directory/h',
   indexes: [below('directory/x/'), below('directory/y/'), below('directory/p/'), below('directory/g/')] as readonly KeyRange[],
 } as const;
 

@@ -9,10 +9,11 @@ import type { Changes, KeyRange, PartReader } from '../../storage/index.ts';
 import { decodeEntry, decodeNumber, decodeText, type EntryRecord, encodeNumber, encodeText } from './codec.ts';
 import { changed, keys, lastId } from './keys.ts';
 
-/** Next free entry id and last change number. */
+/** Next free entry id, last change number, and the time in its CSN (milliseconds since 1970). */
 export interface Counters {
   nextId: number;
   change: number;
+  at: number;
 }
 
 const nothing = new Uint8Array(0);
@@ -71,11 +72,11 @@ export class Transaction {
 
   async counters(): Promise<Counters> {
     if (!this.#counters) {
-      const [nextId = 1, change = 0] = decodeText((await this.get(keys.counters)) ?? nothing)
+      const [nextId = 1, change = 0, at = 0] = decodeText((await this.get(keys.counters)) ?? nothing)
         .split(' ')
         .filter((text) => text !== '')
         .map(Number);
-      this.#counters = { nextId, change };
+      this.#counters = { nextId, change, at };
     }
     return this.#counters;
   }
@@ -97,7 +98,7 @@ export class Transaction {
 
   /** Everything as the storage takes it. */
   changes<T>(result: T): Changes<T> {
-    if (this.#counters) this.put(keys.counters, encodeText(`${this.#counters.nextId} ${this.#counters.change}`));
+    if (this.#counters) this.put(keys.counters, encodeText(`${this.#counters.nextId} ${this.#counters.change} ${this.#counters.at}`));
     const puts: [string, Uint8Array][] = [];
     const deletes: string[] = [];
     for (const [key, value] of this.#written) {

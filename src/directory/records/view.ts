@@ -108,6 +108,17 @@ export class View {
     return octets === undefined ? 0 : Number(decodeText(octets).split(' ')[1] ?? 0);
   }
 
+  /** The time in its CSN, in milliseconds since 1970. */
+  changeStamp(): number {
+    const octets = this.#keyValue.getNow(keys.counters);
+    return octets === undefined ? 0 : Number(decodeText(octets).split(' ')[2] ?? 0);
+  }
+
+  /** Number of the last change that left no record: an entry's CSN says nothing about what came before it. */
+  imported(): number {
+    return decodeNumber(this.#keyValue.getNow(keys.imported));
+  }
+
   trimmed(): number {
     return decodeNumber(this.#keyValue.getNow(keys.trimmed));
   }

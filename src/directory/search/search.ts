@@ -46,6 +46,13 @@ const smallTree = 256;
 /** Levels listed one by one before the walk reads all entries in a row instead. */
 const listings = 100;
 
+export interface Limits {
+  /** Entries at most. */
+  readonly sizeLimit: number;
+  /** Throws timeLimitExceeded once the time is over. */
+  check(): void;
+}
+
 interface Run {
   readonly request: SearchRequest;
   readonly subject: Subject;
@@ -92,6 +99,23 @@ export class Searcher {
     const now = this.#now(this.#prepare(actor, request));
     if (now?.fault) throw now.fault;
     return now?.entries;
+  }
+
+  /** Like `search`, the entries as they stand. `may` is what the filter may ask of them. All limits are in force. */
+  async *stored(actor: Actor, request: SearchRequest, may: MaySearch): AsyncGenerator<Stored> {
+    yield* this.#slowly({ ...this.#prepare(actor, request), may }, (stored) => stored);
+  }
+
+  /** The limits a search would have. Throws noSuchObject where it would. */
+  limits(actor: Actor, request: SearchRequest): Limits {
+    const { sizeLimit, deadline } = this.#prepare(actor, request);
+    const { clock } = this.#parts;
+    return {
+      sizeLimit,
+      check: () => {
+        if (clock.now() > deadline) throw tooLong();
+      },
+    };
   }
 
   #prepare(actor: Actor, request: SearchRequest): Run {
@@ -208,7 +232,7 @@ export class Searcher {
       if (++seen % stride === 0) {
         await nextTurn();
         if (run.request.signal?.aborted) throw canceled();
-        if (clock.now() > run.deadline) throw new DirectoryFault('timeLimitExceeded', 'the search took too long');
+        if (clock.now() > run.deadline) throw tooLong();
       }
       const stored = view.load(id);
       if (!stored || !this.#fits(run, stored)) {
@@ -327,4 +351,5 @@ export function noSuchEntry(dn: Dn, view: View, judge: Judge, subject: Subject):
 }
 
 const tooMany = (limit: number): DirectoryFault => new DirectoryFault('sizeLimitExceeded', `more than ${limit} entries match`);
+const tooLong = (): DirectoryFault => new DirectoryFault('timeLimitExceeded', 'the search took too long');
 const canceled = (): DirectoryFault => new DirectoryFault('canceled', 'the search was given up');

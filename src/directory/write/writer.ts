@@ -17,7 +17,7 @@ import { type Actor, DirectoryFault, type Modification, type NewName } from '../
 import { encodeEntry, encodeNumber, encodeText, plainAttributes } from '../records/codec.ts';
 import { type Indexes, idsWith } from '../records/indexes.ts';
 import { keys, rootId } from '../records/keys.ts';
-import type { Transaction } from '../records/transaction.ts';
+import type { Counters, Transaction } from '../records/transaction.ts';
 import { dnInside, idInside, placeOf, storedInside } from '../records/view.ts';
 import type { AttributeType, Schema } from '../schema/schema.ts';
 import { generalizedTime } from '../schema/time.ts';
@@ -121,9 +121,11 @@ export class Writer {
       ['creatorsName', nameOf(stamp.actor)],
       ['modifyTimestamp', time],
       ['modifiersName', nameOf(stamp.actor)],
-      ['entryCSN', csn(stamp.at, counters.change + 1)],
+      ['entryCSN', csn(stampOf(stamp, counters), counters.change + 1)],
     ];
-    for (const [name, value] of defaults) if (name === 'structuralObjectClass' || !draft.has(name)) draft.set(name, [value]);
+    // The CSN says since when the entry is as it is (sync/refresh.ts relies on it): only an import, which is noted, brings its own.
+    const own = (name: string): boolean => name === 'structuralObjectClass' || (name === 'entryCSN' && stamp.history);
+    for (const [name, value] of defaults) if (own(name) || !draft.has(name)) draft.set(name, [value]);
     for (const name of ['entryDN', 'hasSubordinates', 'subschemaSubentry']) draft.set(name, []);
     if (draft.has('userPassword')) this.#notePassword(stamp, subject, draft, undefined);
     const after = new Entry(dn, draft.attributes());
@@ -356,7 +358,7 @@ export class Writer {
       draft.set('modifyTimestamp', [generalizedTime(stamp.at)]);
       draft.set('modifiersName', [nameOf(stamp.actor)]);
     }
-    draft.set('entryCSN', [csn(stamp.at, counters.change + 1)]);
+    draft.set('entryCSN', [csn(stampOf(stamp, counters), counters.change + 1)]);
     return new Entry(dn, draft.attributes());
   }
 
@@ -377,15 +379,23 @@ export class Writer {
     await indexes.update(tx, id, indexes.terms(of(before)), indexes.terms(of(after)));
   }
 
-  async #record(tx: Transaction, stamp: Stamp, schema: Schema, draft: Omit<ChangeDraft, 'at' | 'actor'>): Promise<void> {
+  async #record(
+    tx: Transaction,
+    stamp: Stamp,
+    schema: Schema,
+    draft: Omit<ChangeDraft, 'at' | 'stamped' | 'tree' | 'actor'>,
+  ): Promise<void> {
     const counters = await tx.counters();
     counters.change += 1;
     const number = counters.change;
+    counters.at = stampOf(stamp, counters);
     tx.firstChange ??= number;
     tx.touched.add(draft.id);
     if (!stamp.history) return;
     const operation = tx.firstChange === number ? undefined : tx.firstChange;
-    tx.put(keys.log(number), encodeChange(schema, { ...draft, at: stamp.at, actor: stamp.actor, operation, undoes: stamp.undoes }));
+    const tree = draft.kind === 'rename' && (await tx.childCount(draft.id)) > 0;
+    const { at, actor, undoes } = stamp;
+    tx.put(keys.log(number), encodeChange(schema, { ...draft, at, stamped: counters.at, tree, actor, operation, undoes }));
     const secrets = draft.kind === 'delete' && draft.before ? secretsOf(schema, draft.before) : [];
     if (secrets.length > 0) tx.put(keys.sealed(number), encodeText(JSON.stringify(plainAttributes(secrets))));
   }
@@ -464,3 +474,6 @@ const mayNotChange = (type: AttributeType): DirectoryFault =>
   new DirectoryFault('insufficientAccessRights', `attribute ${type.name}: you may not change it`);
 const notAllowed = (what: string): DirectoryFault => new DirectoryFault('insufficientAccessRights', `you may not ${what}`);
 const nameOf = (actor: Actor): string => actor.dn?.toString() ?? (actor.as === 'system' ? 'cn=server' : '');
+
+/** The time in a CSN: CSNs stand in the order of the changes, even where the clock was put back. */
+const stampOf = (stamp: Stamp, counters: Counters): number => Math.max(stamp.at, counters.at);
