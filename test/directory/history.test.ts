@@ -11,8 +11,7 @@ beforeEach(async () => {
 afterEach(() => opened.close());
 
 const settle = async (watch: Watch): Promise<void> => {
-  for (let n = 0; n < 5000 && watch.position < (await opened.directory.position()); n++)
-    await new Promise((resolve) => setImmediate(resolve));
+  while (watch.position < (await opened.directory.position())) await new Promise((resolve) => setImmediate(resolve));
 };
 const add = (user: string): Promise<unknown> =>
   opened.directory.add(root, dn(`mail=${user}@jade.net,dc=jade,dc=net`), person(`${user}@jade.net`));

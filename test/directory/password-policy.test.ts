@@ -36,7 +36,7 @@ const change = (actor: Actor, attribute: string, ...values: string[]): Promise<s
 };
 const noted = async (attribute: string, who = name): Promise<string | undefined> => (await opened.directory.readAll(who))?.text(attribute);
 const settle = async (ready: () => Promise<boolean>): Promise<void> => {
-  for (let n = 0; n < 2000 && !(await ready()); n++) await new Promise((resolve) => setImmediate(resolve));
+  while (!(await ready())) await new Promise((resolve) => setImmediate(resolve));
 };
 const done = 'not refused';
 const wrong = 'invalidCredentials: name or password is wrong';

@@ -26,7 +26,7 @@ const set = (attribute: string, ...values: string[]): Promise<unknown> =>
   opened.directory.modify(root, name, [{ operation: 'replace', attribute: { name: attribute, values } }]);
 const stored = async (): Promise<string[]> => ((await opened.directory.readAll(name))?.values('userPassword') ?? []).map(passwordText);
 const settle = async (ready: () => Promise<boolean>): Promise<void> => {
-  for (let n = 0; n < 2000 && !(await ready()); n++) await new Promise((resolve) => setImmediate(resolve));
+  while (!(await ready())) await new Promise((resolve) => setImmediate(resolve));
 };
 
 // All of these are the same password, made with other programs.
