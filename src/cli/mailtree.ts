@@ -4,6 +4,7 @@
 import { Command } from 'commander';
 import { version } from '../main/index.ts';
 import { addAliasCommands } from './commands/alias.ts';
+import { addCanCommand } from './commands/can.ts';
 import { addConnectorCommands } from './commands/connector.ts';
 import { addDomainCommands } from './commands/domain.ts';
 import { addExplainCommand } from './commands/explain.ts';
@@ -26,6 +27,7 @@ addUserCommands(program, run);
 addAliasCommands(program, run);
 addConnectorCommands(program, run);
 addDomainCommands(program, run);
+addCanCommand(program, run);
 
 // `mailtree start --config FILE` and `mailtree --config FILE start` mean the same.
 for (const command of [program, ...program.commands.flatMap((c) => [c, ...c.commands])]) {

@@ -8,8 +8,9 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Clock, Log } from '../base/index.ts';
-import { type Dn, parseDn } from '../ldap-wire/index.ts';
+import { type Dn, escapeFilterValue, parseDn, parseFilter, rootDn } from '../ldap-wire/index.ts';
 import type { KeyValue } from '../storage/index.ts';
+import { type AccessAnswer, type AccessQuestion, explainAccess } from './access/explain.ts';
 import type { Judge, Subject } from './access/judge.ts';
 import { isRule, ruleOf } from './access/rules.ts';
 import { deniedChange } from './access/self-write.ts';
@@ -48,6 +49,7 @@ import { noSuchEntry, type Searcher } from './search/search.ts';
 import type { Selector } from './search/select.ts';
 import type { Followed, NotifyEvent, NotifyRequest, SyncEvent, SyncRequest } from './sync/port.ts';
 import { aroundOf, checkAssertion } from './write/around.ts';
+import { isListMember } from './write/rules.ts';
 import type { Stamp, Writer } from './write/writer.ts';
 
 export interface BundledParts {
@@ -275,6 +277,20 @@ export class BundledDirectory implements Directory, Followed {
   async authenticate(dn: Dn, password: string, from: { readonly door: string; readonly address?: string }): Promise<Login> {
     if (!this.#logins) throw new DirectoryFault('unavailable', 'log-ins are not possible yet');
     return this.#logins.authenticate(dn, password, from);
+  }
+
+  /** What somebody may do with an entry, and which rule says so. DirectoryFault where there is no such name, entry, right or attribute. */
+  async explainAccess(question: AccessQuestion): Promise<AccessAnswer> {
+    const { judge, view, searcher } = this.#parts;
+    const byAddress = async (address: string): Promise<Entry[]> => {
+      const named = ['mail', 'mailLocalAddress', 'mtMailAddress'].map((name) => `(${name}=${escapeFilterValue(address)})`).join('');
+      const request = { base: rootDn, scope: 'sub', filter: parseFilter(`(|${named})`), sizeLimit: 100 } as const;
+      const found: Entry[] = [];
+      // Members of lists are named by an address that is not theirs.
+      for await (const entry of searcher.search(system('explain'), request)) if (!isListMember(entry)) found.push(entry);
+      return found;
+    };
+    return explainAccess({ schema: this.schema, judge, find: (name) => view.find(parseDn(name))?.entry, byAddress }, question);
   }
 
   async position(): Promise<Position> {

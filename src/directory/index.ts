@@ -1,12 +1,13 @@
 export { accessClass } from './access/classes.ts';
 export { type DefaultAccess, defaultAccess } from './access/defaults.ts';
+export type { AccessAnswer, AccessDecision, AccessQuestion, AccessStep } from './access/explain.ts';
 export type { BundledDirectory } from './bundled.ts';
 export { checkDirectory, type DirectoryReport } from './check.ts';
 export * from './entry.ts';
 export { exportEntries, type ImportOptions, importLdif } from './ldif.ts';
 export { type DirectoryOptions, openDirectory } from './open.ts';
-export { type Hasher, inlineHasher, workerHasher } from './passwords/hasher.ts';
 export { Failures } from './passwords/failures.ts';
+export { type Hasher, inlineHasher, workerHasher } from './passwords/hasher.ts';
 export { parseScram, passwordText, type ScramVerifier } from './passwords/scheme.ts';
 export * from './port.ts';
 export { loadSchema, schemaFrom } from './schema/load.ts';

@@ -11,6 +11,7 @@ import { createServer, type Server } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import { asFault, Fault, type Log, replyOf } from '../base/index.ts';
+import type { AccessAnswer, AccessQuestion } from '../directory/index.ts';
 import { type Queue, type QueueName, queueNames } from '../queue/index.ts';
 import type { ComponentStatus, Responder } from '../responder/index.ts';
 import type { HandIn } from './hand-in.ts';
@@ -33,6 +34,7 @@ export interface ControlOptions {
   readonly responder: Responder;
   readonly queue: Queue;
   readonly explain: (address: string, sender: string | undefined) => Promise<unknown>;
+  readonly can: (question: AccessQuestion) => Promise<AccessAnswer>;
   /** Reads the view of the directory afresh. */
   readonly refreshView: () => Promise<void>;
   readonly status: () => Promise<ServerStatus>;
@@ -86,6 +88,13 @@ function controlApp(options: ControlOptions): Hono {
   app.post('/view/refresh', async (c) => {
     await options.refreshView();
     return c.json({});
+  });
+  app.get('/directory/can', async (c) => {
+    const { who, dn, right, attribute } = c.req.query();
+    if (who === undefined || dn === undefined) throw new Fault('malformed', 'who or dn is missing');
+    return c.json(
+      await options.can({ who, dn, ...(right === undefined ? {} : { right }), ...(attribute === undefined ? {} : { attribute }) }),
+    );
   });
   app.get('/queue', async (c) => {
     const name = c.req.query('queue') as QueueName | undefined;

@@ -125,6 +125,7 @@ async function build(
     responder,
     queue: parts.queue,
     explain: (address, sender) => parts.router.route(address, { inputChannel: 'SMTPD', ...(sender === undefined ? {} : { sender }) }),
+    can: (question) => parts.directory.explainAccess(question),
     refreshView: () => parts.dit.refresh(),
     status,
     handIn: createHandIn({

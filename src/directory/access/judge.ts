@@ -11,8 +11,8 @@
 import { createHash } from 'node:crypto';
 import { type Dn, parseDn } from '../../ldap-wire/index.ts';
 import type { Entry } from '../entry.ts';
-import type { Actor } from '../port.ts';
 import { passwordOid } from '../passwords/scheme.ts';
+import type { Actor } from '../port.ts';
 import type { AttributeType, Schema } from '../schema/schema.ts';
 import type { Right } from './classes.ts';
 import { Matching, type Misfit, settled } from './match.ts';
