@@ -98,7 +98,7 @@ test('old changes go after their time, and who still needs them is told so', asy
   await opened.keyValue.flush();
   let lost = false;
   const heard: Change[] = [];
-  for (let n = 0; n < 200 && !lost; n++) {
+  for (let n = 0; n < 5000 && !lost; n++) {
     await new Promise((resolve) => setImmediate(resolve));
     const watch = await opened.directory.watch(
       1,
