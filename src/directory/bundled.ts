@@ -9,13 +9,14 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock, Log } from '../base/index.ts';
 import { type Dn, escapeFilterValue, parseDn, parseFilter, rootDn } from '../ldap-wire/index.ts';
-import type { KeyValue } from '../storage/index.ts';
 import { type AccessAnswer, type AccessQuestion, explainAccess } from './access/explain.ts';
+import type { KeyValue, PartReader } from '../storage/index.ts';
 import type { Judge, Subject } from './access/judge.ts';
 import { isRule, ruleOf } from './access/rules.ts';
 import { deniedChange } from './access/self-write.ts';
 import { type Attribute, type AttributeValue, Entry } from './entry.ts';
 import type { Feed } from './history/feed.ts';
+import { mayKnow, type History, type HistoryItem, type HistoryQuery } from './history/history.ts';
 import { recordImport } from './history/summary.ts';
 import type { Logins } from './passwords/login.ts';
 import { namesOf } from './passwords/policy.ts';
@@ -50,6 +51,7 @@ import type { Selector } from './search/select.ts';
 import type { Followed, NotifyEvent, NotifyRequest, SyncEvent, SyncRequest } from './sync/port.ts';
 import { aroundOf, checkAssertion } from './write/around.ts';
 import { isListMember } from './write/rules.ts';
+import type { Undo, UndoOptions, UndoResult } from './write/undo.ts';
 import type { Stamp, Writer } from './write/writer.ts';
 
 export interface BundledParts {
@@ -62,6 +64,8 @@ export interface BundledParts {
   readonly selector: Selector;
   readonly writer: Writer;
   readonly feed: Feed;
+  readonly history: History;
+  readonly undo: Undo;
   readonly passwords: PasswordWriting;
   readonly systemBase: Dn;
   readonly clock: Clock;
@@ -361,18 +365,58 @@ export class BundledDirectory implements Directory, Followed {
   }
 
   async #commit(what: (tx: Transaction) => Promise<void>, names: readonly Dn[]): Promise<void> {
-    let done: Transaction | undefined;
-    await this.#parts.keyValue.transact(async (read) => {
+    const run = async (read: PartReader): Promise<{ tx: Transaction; result: undefined }> => {
       const tx = new Transaction(read);
       await what(tx);
+      return { tx, result: undefined };
+    };
+    await this.#run(run, names, true);
+  }
+
+  /** Without `write` everything is done and nothing kept. */
+  async #run<T>(
+    run: (read: PartReader) => Promise<{ readonly tx: Transaction; readonly result: T }>,
+    names: readonly Dn[],
+    write: boolean,
+  ): Promise<T> {
+    let done: Transaction | undefined;
+    const result = await this.#parts.keyValue.transact(async (read) => {
+      const { tx, result } = await run(read);
+      if (!write) return { result };
       done = tx;
-      return tx.changes(undefined);
+      return tx.changes(result);
     }, 'durable');
-    if (done) this.#parts.view.forget({ ids: done.touched, names: done.gone, all: done.renamed });
+    if (!done) return result;
+    this.#parts.view.forget({ ids: done.touched, names: done.gone, all: done.renamed });
     this.#parts.judge.changed();
     const system = names.some((dn) => dn.isWithin(this.#accessBase) || this.#parts.systemBase.isWithin(dn) || dn.rdns.length <= 1);
     // A whole tree may have been made on the way (missing dc levels).
-    if (system || done?.contexts) await this.refresh();
+    if (system || done.contexts) await this.refresh();
+    return result;
+  }
+
+  /** The change log, newest first, as far as the actor may know it: super administrators all, domain administrators their domain's. */
+  async *history(actor: Actor, query: HistoryQuery): AsyncGenerator<HistoryItem> {
+    const { history, judge } = this.#parts;
+    const subject = judge.subject(actor);
+    if (!subject.root && !subject.domain) throw new DirectoryFault('insufficientAccessRights', 'you may not read the history');
+    yield* history.list(query, (record) => mayKnow(subject, record));
+  }
+
+  /**
+   * Undoes the operation that a change belongs to (write/undo.ts). Throws DirectoryFault unwillingToPerform with the reason where
+   * later changes stand in the way or nothing is left to undo, else what the checks of ordinary writes throw.
+   */
+  async undo(actor: Actor, position: Position, options: UndoOptions = {}): Promise<UndoResult> {
+    const { undo, judge } = this.#parts;
+    const subject = judge.subject(actor);
+    const undoable = await undo.prepare(position);
+    if (!undoable.records.every((record) => mayKnow(subject, record)))
+      throw new DirectoryFault('insufficientAccessRights', `you may not undo change ${position}`);
+    const stamp = { ...this.#stamp(actor, true), undoes: undoable.operation };
+    const gather = Boolean(options.dryRun || options.force);
+    const names = undoable.records.flatMap(({ change }) => [change.before, change.after].flatMap((entry) => entry?.dn ?? []));
+    return this.#run((read) => undo.run(read, stamp, undoable, gather, !options.dryRun), names, !options.dryRun);
   }
 
   /** The system's own view: every attribute, secrets included. For export and checks. */

@@ -4,6 +4,7 @@ export type { AccessAnswer, AccessDecision, AccessQuestion, AccessStep } from '.
 export type { BundledDirectory } from './bundled.ts';
 export { checkDirectory, type DirectoryReport } from './check.ts';
 export * from './entry.ts';
+export { type HistoryChange, type HistoryItem, type HistoryQuery, whoDid } from './history/history.ts';
 export { exportEntries, type ImportOptions, importLdif } from './ldif.ts';
 export { type DirectoryOptions, openDirectory } from './open.ts';
 export { Failures } from './passwords/failures.ts';
@@ -16,3 +17,4 @@ export type { AttributeType, ObjectClass, Schema } from './schema/schema.ts';
 export { type DirectorySettings, directorySettings } from './settings.ts';
 export * from './sync/port.ts';
 export { isListMember, type RuleReader, type WriteAttempt, type WriteRule } from './write/rules.ts';
+export type { UndoConflict, UndoOptions, UndoResult, UndoStep } from './write/undo.ts';

@@ -9,6 +9,7 @@ import { Judge } from './access/judge.ts';
 import { lastResortStays, understoodRules } from './access/write-rules.ts';
 import { BundledDirectory } from './bundled.ts';
 import { Feed } from './history/feed.ts';
+import { History } from './history/history.ts';
 import { Trimmer } from './history/trim.ts';
 import { type Hasher, workerHasher } from './passwords/hasher.ts';
 import { Logins } from './passwords/login.ts';
@@ -26,6 +27,7 @@ import type { DirectorySettings } from './settings.ts';
 import { Lineage } from './sync/lineage.ts';
 import { Synchroniser } from './sync/synchroniser.ts';
 import { isListMember, uniqueAddresses, type WriteRule } from './write/rules.ts';
+import { Undo } from './write/undo.ts';
 import { Writer } from './write/writer.ts';
 
 export interface DirectoryOptions {
@@ -85,6 +87,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
     settings: () => settings.value,
   });
   const hasher = options.hasher ?? workerHasher();
+  const history = new History({ keyValue, view, schema });
   const feed = new Feed({ keyValue, view, log });
   const lineage = await Lineage.open(keyValue, view.change());
   const accessBase = parseDn(`cn=access,${systemBase.toString()}`);
@@ -105,6 +108,8 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
     writer,
     feed,
     synchroniser,
+    history,
+    undo: new Undo({ keyValue, schema, writer, history }),
     passwords: { schema, hasher, settings: () => settings.value },
     systemBase,
     clock,

@@ -171,3 +171,12 @@ function isBy(record: Recorded | Summary, by: string | undefined): boolean {
   const { actor } = record.kind === 'import' ? record : record.change;
   return [whoDid(record), actor.door, actor.address ?? ''].some((text) => text.toLowerCase().includes(by.toLowerCase()));
 }
+
+/** Domain administrators know of what was done in their domain, from its beginning to its end. */
+export function mayKnow(subject: { readonly root: boolean; readonly domain: Dn | undefined }, record: Recorded | Summary): boolean {
+  if (subject.root) return true;
+  const { domain } = subject;
+  if (!domain || record.kind === 'import') return false;
+  const { before, after } = record.change;
+  return [before, after].every((entry) => entry === undefined || entry.dn.isWithin(domain));
+}

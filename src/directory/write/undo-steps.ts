@@ -11,7 +11,7 @@ import { decodeRecord, type Recorded } from '../history/change-record.ts';
 import { changeOf } from '../history/csn.ts';
 import { comparable, type Difference, differences, differencesOf, valuesWithout } from '../history/differences.ts';
 import { whoDid } from '../history/history.ts';
-import type { Modification } from '../port.ts';
+import type { Change, Modification } from '../port.ts';
 import { decodeText, type PlainAttributes, richAttributes } from '../records/codec.ts';
 import { idsWith } from '../records/indexes.ts';
 import { keys } from '../records/keys.ts';
@@ -119,7 +119,7 @@ async function undoModify(context: StepContext, record: Recorded): Promise<strin
       conflicts.push(`attribute ${difference.attribute} of ${now.entry.dn.toString()}: a secret cannot be set back; set a new one`);
       continue;
     }
-    const inverse = inverseOf(schema, difference, now.entry, record.change.after);
+    const inverse = inverseOf(schema, difference, now.entry, record.change);
     if (inverse === 'conflict') conflicts.push(await changedSince(context, now.entry, record, difference.attribute));
     else if (inverse.removed.length + inverse.added.length > 0) done.push(inverse);
   }
@@ -139,20 +139,20 @@ function inverseOf(
   schema: Schema,
   { attribute, removed, added }: Difference,
   now: Entry,
-  after: Entry | undefined,
+  { before, after }: Change,
 ): Difference | 'conflict' {
   const there = now.values(attribute);
   const still = valuesOf(schema, attribute, added, there);
   const taken = valuesWithout(schema, attribute, removed, added);
   const respelled = removed.filter((value) => !taken.includes(value));
   const missing = valuesWithout(schema, attribute, taken, there);
-  const nothing: Difference = { attribute, removed: [], added: [], secret: false };
-  if (still.length === 0 && missing.length === 0 && respelled.length === 0) return nothing;
+  const isAs = (then: Attribute['values']): boolean =>
+    there.length === then.length && valuesWithout(schema, attribute, there, then).length === 0;
+  if (isAs(before?.values(attribute) ?? []) && respelled.length === 0) return { attribute, removed: [], added: [], secret: false };
   const single = schema.describe(attribute)?.type.single ?? false;
-  const then = after?.values(attribute) ?? [];
-  const same = there.length === then.length && valuesWithout(schema, attribute, there, then).length === 0;
   const replaced = removed.length > 0 && added.length > 0;
-  if ((single && !same) || (replaced && still.length < added.length)) return 'conflict';
+  if ((single && !isAs(after?.values(attribute) ?? [])) || (replaced && still.length < added.length)) return 'conflict';
+  if (still.length + missing.length + respelled.length === 0) return 'conflict';
   return { attribute, removed: still, added: [...missing, ...respelled], secret: false };
 }
 

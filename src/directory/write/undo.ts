@@ -121,7 +121,7 @@ export class Undo {
     stamp: Stamp,
     undoable: Undoable,
     gather: boolean,
-    finish: (tx: Transaction) => Promise<void>,
+    forced: boolean,
   ): Promise<{ tx: Transaction; result: UndoResult }> {
     const conflicts: UndoConflict[] = [];
     const left = new Set<Position>();
@@ -137,8 +137,10 @@ export class Undo {
         if (conflicts.length <= mostConflicts) continue;
         throw new DirectoryFault('unwillingToPerform', `more than ${mostConflicts} changes of the operation cannot be undone any more`);
       }
-      await finish(tx);
       const { operation, records } = undoable;
+      // A dry run tells of the conflicts.
+      if (steps.length === 0 && conflicts.length + found.length === 0) throw nothingLeft(operation);
+      if (steps.length === 0 && forced) throw conflictOf(undoable, [...conflicts, ...found][0]?.why ?? '');
       return { tx, result: { operation, changes: records.length, steps, conflicts: [...conflicts, ...found], notes } };
     }
   }
@@ -171,6 +173,10 @@ export class Undo {
 
 function conflictOf({ operation }: Undoable, why: string): DirectoryFault {
   return new DirectoryFault('unwillingToPerform', `change ${operation} cannot be undone: ${why}`);
+}
+
+function nothingLeft(operation: Position): DirectoryFault {
+  return new DirectoryFault('unwillingToPerform', `change ${operation} has nothing left to undo: everything is as it was before`);
 }
 
 /** What a name has become through the renaming of an entry: its own or one above it. */
