@@ -8,6 +8,7 @@ import { addCanCommand } from './commands/can.ts';
 import { addConnectorCommands } from './commands/connector.ts';
 import { addDomainCommands } from './commands/domain.ts';
 import { addExplainCommand } from './commands/explain.ts';
+import { addHistoryCommands } from './commands/history.ts';
 import { addStartCommand } from './commands/start.ts';
 import { addStatusCommands } from './commands/status.ts';
 import { addUserCommands } from './commands/user.ts';
@@ -28,6 +29,7 @@ addAliasCommands(program, run);
 addConnectorCommands(program, run);
 addDomainCommands(program, run);
 addCanCommand(program, run);
+addHistoryCommands(program, run);
 
 // `mailtree start --config FILE` and `mailtree --config FILE start` mean the same.
 for (const command of [program, ...program.commands.flatMap((c) => [c, ...c.commands])]) {

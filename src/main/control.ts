@@ -15,6 +15,7 @@ import type { AccessAnswer, AccessQuestion } from '../directory/index.ts';
 import { type Queue, type QueueName, queueNames } from '../queue/index.ts';
 import type { ComponentStatus, Responder } from '../responder/index.ts';
 import type { HandIn } from './hand-in.ts';
+import type { HistoryLine, HistoryQuestion, UndoHow, UndoReport } from './history.ts';
 
 export interface ServerStatus {
   readonly version: string;
@@ -33,6 +34,8 @@ export interface ServerStatus {
 export interface ControlOptions {
   readonly responder: Responder;
   readonly queue: Queue;
+  readonly history: (question: HistoryQuestion) => Promise<readonly HistoryLine[]>;
+  readonly undo: (change: string, how: UndoHow) => Promise<UndoReport>;
   readonly explain: (address: string, sender: string | undefined) => Promise<unknown>;
   readonly can: (question: AccessQuestion) => Promise<AccessAnswer>;
   /** Reads the view of the directory afresh. */
@@ -95,6 +98,11 @@ function controlApp(options: ControlOptions): Hono {
     return c.json(
       await options.can({ who, dn, ...(right === undefined ? {} : { right }), ...(attribute === undefined ? {} : { attribute }) }),
     );
+  });
+  app.get('/directory/history', async (c) => c.json(await options.history(c.req.query())));
+  app.post('/directory/undo/:change', async (c) => {
+    const { dryRun, force } = c.req.query();
+    return c.json(await options.undo(c.req.param('change'), { dryRun: dryRun === 'true', force: force === 'true' }));
   });
   app.get('/queue', async (c) => {
     const name = c.req.query('queue') as QueueName | undefined;

@@ -9,10 +9,9 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { type Cancel, type Clock, createLog, type Live, LiveValue, type Log, type LogLevel, systemClock } from '../base/index.ts';
-import { type BundledDirectory, directorySettings, loadSchema, openDirectory, type Schema } from '../directory/index.ts';
-import { type OpenDit, openDit, platformRules, serverSettings } from '../dit/index.ts';
+import { type BundledDirectory, directorySettings, type Schema } from '../directory/index.ts';
+import { type OpenDit, openDit, serverSettings } from '../dit/index.ts';
 import { parseDn } from '../ldap-wire/index.ts';
 import { openQueue, type Queue } from '../queue/index.ts';
 import { components, Responder } from '../responder/index.ts';
@@ -26,8 +25,10 @@ import { addComponents } from './components.ts';
 import { type Config, controlPath } from './config.ts';
 import { openControl, type ServerStatus } from './control.ts';
 import { differences } from './differences.ts';
+import { openStoredDirectory } from './directory.ts';
 import { type FirstStart, fillDirectory, hostOf } from './first-start.ts';
 import { createHandIn } from './hand-in.ts';
+import { readHistory, undoChange } from './history.ts';
 import { openLogFile } from './log-file.ts';
 import { version } from './version.ts';
 
@@ -124,6 +125,8 @@ async function build(
   const control = await openControl(controlPath(config), {
     responder,
     queue: parts.queue,
+    history: (question) => readHistory(parts.directory, question, systemClock.now()),
+    undo: (change, how) => undoChange(parts.directory, change, how),
     explain: (address, sender) => parts.router.route(address, { inputChannel: 'SMTPD', ...(sender === undefined ? {} : { sender }) }),
     can: (question) => parts.directory.explainAccess(question),
     refreshView: () => parts.dit.refresh(),
@@ -188,22 +191,10 @@ async function openParts(
   onClose: (close: () => Promise<void> | void) => void,
 ): Promise<Parts> {
   const clock = systemClock;
-  const directoryStore = await openKeyValue({ path: join(config.data, 'directory'), clock, log: logs('Directory Services') });
-  onClose(() => directoryStore.close());
-  const schema = await loadSchema([fileURLToPath(new URL('../../schema/', import.meta.url))]);
   // The directory's own settings stand in the directory: the defaults hold until it is open.
   const settings = new LiveValue(defaultsOf(directorySettings));
-  const directory = await openDirectory({
-    settings,
-    keyValue: directoryStore,
-    schema,
-    clock,
-    log: logs('Directory Services'),
-    systemBase: parseDn(config.systemBase),
-    suffixes: [...(config.domainBase === '' ? [] : [config.domainBase]), ...config.suffixes].map(parseDn),
-    rules: platformRules({ systemBase: parseDn(config.systemBase), domainBase: parseDn(config.domainBase) }),
-  });
-  onClose(() => directory.close());
+  const stored = await openStoredDirectory(config, { settings, clock, log: logs('Directory Services'), onClose });
+  const { schema, directory, keyValue: directoryStore } = stored;
   const first = await fillDirectory(directory, config);
   if (first) options.firstStart(first);
   const dit = await openDit({
