@@ -4,11 +4,11 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
-import { parseEndpoint, type RemoteOptions } from '../../src/directory-remote/index.ts';
 import { type Log, silentLog, systemClock } from '../../src/base/index.ts';
+import { parseEndpoint, type RemoteOptions } from '../../src/directory-remote/index.ts';
 import { parseDn } from '../../src/ldap-wire/index.ts';
-import { freePort, tempDir } from './temp.ts';
 import { eventually } from './server.ts';
+import { freePort, tempDir } from './temp.ts';
 
 export interface SlapdOptions {
   /** One database each; `''` is one that holds everything. */

@@ -4,9 +4,9 @@
  * Spec: RFC 4512 §2.4 (classes), §2.5 (attributes), §2.3.1 (naming)
  */
 
-import type { Dn } from '../../ldap-wire/index.ts';
+import type { Ava, Dn, Rdn } from '../../ldap-wire/index.ts';
 import { DirectoryFault } from '../port.ts';
-import type { ObjectClass, Schema } from '../schema/schema.ts';
+import type { AttributeType, ObjectClass, Schema } from '../schema/schema.ts';
 import { checkedValue, type Draft, sameness } from './draft.ts';
 
 /** The structural chain must be one: among the structural classes each is a superclass of the last. */
@@ -67,16 +67,26 @@ function nameIn(item: ObjectClass | undefined, lower: string): string {
   return new RegExp(`\\b${lower}\\b`, 'i').exec(item?.text ?? '')?.[0] ?? lower;
 }
 
+/** An attribute that may stand in the name of an entry: one that can be compared and read, and everybody may read. */
+function naming(schema: Schema, ava: Ava): AttributeType {
+  const described = schema.describe(ava.type);
+  if (!described || described.options.length > 0)
+    throw new DirectoryFault('undefinedAttributeType', `attribute ${ava.type}: not defined in the schema`);
+  const { type } = described;
+  if (type.operational || type.secret || !type.equality || !type.syntax.textual || ava.encoded)
+    throw new DirectoryFault('namingViolation', `attribute ${type.name}: cannot be used to name an entry`);
+  return type;
+}
+
+/** Refuses a relative name that none could have, before anything else is asked about it. */
+export function checkRelativeName(schema: Schema, rdn: Rdn): void {
+  for (const ava of rdn) checkedValue(naming(schema, ava), ava.value);
+}
+
 /** Every attribute of the relative name is there with its value. On add, missing ones are put in. */
 export function checkNaming(schema: Schema, draft: Draft, dn: Dn, how: { readonly complete: boolean }): void {
   for (const ava of dn.rdns[0] ?? []) {
-    const described = schema.describe(ava.type);
-    if (!described || described.options.length > 0)
-      throw new DirectoryFault('undefinedAttributeType', `attribute ${ava.type}: not defined in the schema`);
-    const { type } = described;
-    if (type.operational || !type.equality || !type.syntax.textual || ava.encoded) {
-      throw new DirectoryFault('namingViolation', `attribute ${type.name}: cannot be used to name an entry`);
-    }
+    const type = naming(schema, ava);
     const value = checkedValue(type, ava.value);
     if (draft.hasValue(type.name, value)) continue;
     if (how.complete && !(type.single && draft.has(type.name))) draft.add({ name: type.name, values: [value] });

@@ -23,7 +23,7 @@ import type { AttributeType, Schema } from '../schema/schema.ts';
 import { generalizedTime } from '../schema/time.ts';
 import type { DirectorySettings } from '../settings.ts';
 import type { Around } from './around.ts';
-import { checkAttributes, checkNaming, completeClasses } from './check-entry.ts';
+import { checkAttributes, checkNaming, checkRelativeName, completeClasses } from './check-entry.ts';
 import { Draft } from './draft.ts';
 import type { RuleReader, WriteAttempt, WriteRule } from './rules.ts';
 import { idsBelow } from './subtree.ts';
@@ -247,6 +247,7 @@ export class Writer {
     if (target.key !== before.dn.key && (await tx.get(placeOf(newParent, target)))) {
       throw new DirectoryFault('entryAlreadyExists', `an entry with this name exists already: ${target.toString()}`);
     }
+    checkRelativeName(schema, to.rdn);
     const draft = new Draft(schema, before.attributes.values());
     if (to.deleteOldRdn) {
       for (const ava of oldRdn) if (draft.hasValue(ava.type, ava.value)) draft.delete({ name: ava.type, values: [ava.value] });

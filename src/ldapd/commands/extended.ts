@@ -4,7 +4,7 @@
  * Spec: RFC 4511 §4.12, §4.14; RFC 4532; RFC 3062; RFC 3909
  */
 
-import { generatePassword } from '../../base/index.ts';
+import { Fault, generatePassword } from '../../base/index.ts';
 import { type Actor, DirectoryFault } from '../../directory/index.ts';
 import { BerReader, BerWriter, ber, type Dn, success } from '../../ldap-wire/index.ts';
 import type { Answer, Command, Context } from '../command.ts';
@@ -95,15 +95,18 @@ function userOf(text: string): Dn {
 function readPasswordModify(value: Uint8Array | undefined): { user?: string; old?: string; new?: string } {
   if (!value) return {};
   const reader = new BerReader(value);
-  reader.enter(ber.sequence);
+  const outer = reader.enter(ber.sequence);
   const out: { user?: string; old?: string; new?: string } = {};
   if (reader.is(0x80)) out.user = reader.text(0x80);
   if (reader.is(0x81)) out.old = reader.text(0x81);
   if (reader.is(0x82)) out.new = reader.text(0x82);
+  // What is left over was meant as something: no password is changed by half of what was said.
+  if (reader.more) throw new Fault('malformed', 'Password Modify: the elements are not user [0], old password [1], new password [2]');
+  reader.leave(outer);
   return out;
 }
 
-/** Some 92 bits. */
+/** Some 87 bits. */
 const generatedLength = 16;
 
 const operations = new Map([startTls, whoAmI, passwordModify, cancel].map((one) => [one.oid, one]));

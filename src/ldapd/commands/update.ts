@@ -6,8 +6,8 @@
  */
 
 import { DirectoryFault, type Entry, resultCodes, type WriteResult } from '../../directory/index.ts';
-import { type Filter, parseRdn, success, type WireModification } from '../../ldap-wire/index.ts';
-import type { Answer, Command, RequestOf } from '../command.ts';
+import { type Dn, type Filter, parseRdn, success, type WireModification } from '../../ldap-wire/index.ts';
+import type { Answer, Command, Context, RequestOf } from '../command.ts';
 import { asked } from '../controls/control.ts';
 import { assertion, manageDsaIt, postRead, preRead, readControls, subtreeDelete, writeOptions } from '../controls/update.ts';
 import { asDnFault, nameOf } from '../results.ts';
@@ -18,6 +18,14 @@ import { assertVirtual, hasValue } from '../virtual.ts';
 function done(what: WriteResult): Answer {
   const controls = readControls(what);
   return controls.length === 0 ? { result: success } : { result: success, controls };
+}
+
+/** Computed entries are as the server is: nobody writes them. */
+async function checkStored(dn: Dn, { virtual, actor }: Context): Promise<void> {
+  const entry = virtual && (await virtual.read(dn, actor));
+  if (!entry) return;
+  const what = dn.rdns.length === 0 ? 'the root DSE' : dn.toString();
+  throw new DirectoryFault('unwillingToPerform', `${what} is made by the server itself: it cannot be changed`);
 }
 
 export const add: Command<'add'> = {
@@ -32,6 +40,7 @@ export const add: Command<'add'> = {
       if (seen.has(name.toLowerCase())) throw new DirectoryFault('attributeOrValueExists', `${name.slice(0, 64)}: given twice`);
       seen.add(name.toLowerCase());
     }
+    if (dn.rdns.length > 0) await checkStored(dn, context);
     return done(await context.directory.add(context.actor, dn, request.attributes, writeOptions(controls)));
   },
 };
@@ -51,6 +60,7 @@ export const modify: Command<'modify'> = {
   async run(request, context, controls) {
     const dn = nameOf(request.dn);
     for (const modification of request.modifications) checkModification(modification);
+    await checkStored(dn, context);
     return done(await context.directory.modify(context.actor, dn, request.modifications, writeOptions(controls)));
   },
 };
@@ -62,6 +72,7 @@ export const rename: Command<'rename'> = {
   async run(request, context, controls) {
     const dn = nameOf(request.dn);
     const rdn = asDnFault(() => parseRdn(request.rdn));
+    await checkStored(dn, context);
     const newSuperior = request.newSuperior === undefined ? undefined : nameOf(request.newSuperior);
     const to = { rdn, deleteOldRdn: request.deleteOldRdn, ...(newSuperior ? { newSuperior } : {}) };
     return done(await context.directory.rename(context.actor, dn, to, writeOptions(controls)));
@@ -74,7 +85,9 @@ export const remove: Command<'delete'> = {
   controls: [assertion, preRead, subtreeDelete, manageDsaIt],
   async run(request, context, controls) {
     const subtree = asked(subtreeDelete, controls) !== undefined;
-    return done(await context.directory.delete(context.actor, nameOf(request.dn), { ...writeOptions(controls), subtree }));
+    const dn = nameOf(request.dn);
+    await checkStored(dn, context);
+    return done(await context.directory.delete(context.actor, dn, { ...writeOptions(controls), subtree }));
   },
 };
 
@@ -101,6 +114,6 @@ export const compare: Command<'compare'> = {
 
 function compareVirtual(entry: Entry, { attribute, value }: RequestOf<'compare'>, condition: Filter | undefined): boolean {
   if (condition) assertVirtual(entry, condition);
-  if (!entry.has(attribute)) throw new DirectoryFault('noSuchAttribute', 'the entry does not have this attribute');
+  if (!entry.has(attribute)) throw new DirectoryFault('noSuchAttribute', `attribute ${attribute.slice(0, 64)}: the entry does not have it`);
   return hasValue(entry, attribute, value);
 }
