@@ -3,7 +3,7 @@
  * an answer. A command never touches the socket, writes a log line or counts; the session does.
  */
 
-import type { Actor, Directory, Entry } from '../directory/index.ts';
+import type { Actor, Directory, Entry, Followed } from '../directory/index.ts';
 import type { Control, Dn, LdapResult, Request, RequestName } from '../ldap-wire/index.ts';
 import type { ControlKind } from './controls/control.ts';
 import type { Cursors } from './cursors.ts';
@@ -29,6 +29,8 @@ export interface Operation {
 export interface Context {
   readonly directory: Directory;
   readonly virtual: Virtual | undefined;
+  /** For searches that follow changes. */
+  readonly followed: Followed | undefined;
   readonly settings: LdapdSettings;
   readonly actor: Actor;
   readonly address: string;
@@ -46,7 +48,9 @@ export interface Context {
   readonly outstandingCount: number;
   readonly cursors: Cursors;
   /** Sends an encoded operation under this request's id, ahead of the answer. */
-  send(operation: Buffer): void;
+  send(operation: Buffer, controls?: readonly Control[]): void;
+  /** The operation stays until somebody ends it, and counts as such. Throws adminLimitExceeded. */
+  stay(): void;
   /** True when the sender should `await rest()` before it goes on. */
   tired(): boolean;
   rest(): Promise<void>;

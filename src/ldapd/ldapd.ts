@@ -19,16 +19,19 @@ import {
   type Place,
   systemClock,
 } from '../base/index.ts';
-import type { Actor, Directory } from '../directory/index.ts';
+import type { Actor, Directory, Followed } from '../directory/index.ts';
 import type { Virtual } from './command.ts';
 import { noticeMessage } from './results.ts';
 import { Session } from './session.ts';
 import type { LdapdSettings } from './settings.ts';
+import { Staying } from './staying.ts';
 
 export type TlsMaterial = SecureContextOptions | undefined;
 
 export interface LdapdOptions {
   readonly directory: Directory;
+  /** Synchronisation and persistent search; without it their controls are refused. */
+  readonly followed?: Followed;
   /** Root DSE, subschema and other computed entries. */
   readonly virtual?: Virtual;
   readonly settings: Live<LdapdSettings>;
@@ -60,11 +63,14 @@ export function createLdapd(options: LdapdOptions): Ldapd {
   const clock = options.clock ?? systemClock;
   const tls = options.tls ?? noTls;
   const sessions = new Set<Session>();
+  const staying = new Staying(() => settings.value.maxPersistentAll);
 
   const connectBy = (over: 'tcp' | 'tls' | 'unix') => (socket: ConstructorParameters<typeof Session>[0]) => {
     const session: Session = new Session(socket, {
       directory: options.directory,
       virtual: options.virtual,
+      followed: options.followed,
+      staying,
       settings,
       tls,
       log,

@@ -10,7 +10,7 @@
 
 import type { Socket } from 'node:net';
 import { asFault, type Clock, type Live, type Log, peerAddress, startTls } from '../base/index.ts';
-import { type Actor, anonymous, type Directory, DirectoryFault } from '../directory/index.ts';
+import { type Actor, anonymous, type Directory, DirectoryFault, type Followed } from '../directory/index.ts';
 import {
   BadRequest,
   BrokenBer,
@@ -31,11 +31,15 @@ import type { TlsMaterial } from './ldapd.ts';
 import { Outbox } from './outbox.ts';
 import { noticeMessage, resultOf } from './results.ts';
 import type { LdapdSettings } from './settings.ts';
+import type { Staying } from './staying.ts';
 import { type Overdue, Turn, Watchdog } from './watchdog.ts';
 
 export interface SessionOptions {
   readonly directory: Directory;
   readonly virtual: Virtual | undefined;
+  readonly followed: Followed | undefined;
+  /** Searches that stay open, of all connections. */
+  readonly staying: Staying;
   readonly settings: Live<LdapdSettings>;
   readonly tls: Live<TlsMaterial>;
   readonly log: Log;
@@ -58,6 +62,8 @@ export class Session {
   readonly #framer = new Framer();
   readonly #outbox: Outbox;
   readonly #operations = new Map<number, Operation>();
+  /** Operations that stay until somebody ends them, with what to do then. */
+  readonly #staying = new Map<Operation, () => void>();
   readonly #cursors = new Cursors();
   #socket: Socket;
   #actor: Actor;
@@ -101,6 +107,8 @@ export class Session {
   readonly #onEnd = (): void => {
     // The peer has said all it wants to say; it may still read.
     if (this.#state === 'open') this.#state = 'ending';
+    // These would keep the connection for ever, and perhaps for nobody.
+    for (const operation of this.#staying.keys()) this.#end(operation, 'abandoned');
     this.#finishIfDone();
   };
   readonly #onClose = (): void => this.#close();
@@ -184,7 +192,7 @@ export class Session {
     return (
       (this.#state === 'open' || this.#state === 'ending') &&
       this.#alone === undefined &&
-      this.#operations.size < this.#options.settings.value.maxOperations &&
+      this.#operations.size - this.#staying.size < this.#options.settings.value.maxOperations &&
       !this.#outbox.full
     );
   }
@@ -219,6 +227,8 @@ export class Session {
     else if (this.#operations.has(id)) throw new BrokenBer(`message id ${id} is in use`);
     else if (needsQuiet(body)) {
       this.#alone = message;
+      // RFC 4511 §4.2.1: what is in work is completed or abandoned; these would never be completed.
+      if (body.op === 'bind') for (const operation of this.#staying.keys()) this.#end(operation, 'cancelled');
       this.#beginAlone();
     } else this.#begin(message);
   }
@@ -278,9 +288,12 @@ export class Session {
       if (!operation.ended) noteRefusal(this.#options.log, this.#address, message.body, thrown);
     }
     this.#operations.delete(operation.id);
+    this.#staying.get(operation)?.();
+    this.#staying.delete(operation);
     if (this.#state === 'closed') return;
     if (operation.ended === 'cancelled') {
       answer = {
+        ...(answer.controls ? { controls: answer.controls } : {}),
         result: resultOf(
           this.#state === 'stopping' ? new DirectoryFault('unavailable', stopping) : new DirectoryFault('canceled', 'cancelled'),
         ),
@@ -297,11 +310,12 @@ export class Session {
   }
 
   #context(operation: Operation): Context {
-    const { directory, virtual, settings, tls, over, external } = this.#options;
+    const { directory, virtual, followed, settings, tls, over, external } = this.#options;
     const outbox = this.#outbox;
     return {
       directory,
       virtual,
+      followed,
       settings: settings.value,
       actor: this.#actor,
       address: this.#address,
@@ -313,7 +327,8 @@ export class Session {
       outstanding: (id) => this.#operations.get(id),
       outstandingCount: this.#operations.size,
       cursors: this.#cursors,
-      send: (octets) => outbox.push(wrapOperation(operation.id, octets)),
+      send: (octets, controls) => outbox.push(wrapOperation(operation.id, octets, controls)),
+      stay: () => this.#stay(operation),
       tired: () => outbox.full || this.#turn.over(),
       rest: async () => {
         // All that wait wake up together; whoever finds the way out full again goes on waiting.
@@ -325,6 +340,15 @@ export class Session {
         this.#turn.begin();
       },
     };
+  }
+
+  #stay(operation: Operation): void {
+    const { settings, staying } = this.#options;
+    if (this.#staying.size >= settings.value.maxPersistent)
+      throw new DirectoryFault('adminLimitExceeded', 'the connection has as many searches that stay open as it may');
+    this.#staying.set(operation, staying.enter(!this.#actor.dn && this.#actor.as !== 'system'));
+    // It is in the way of others no more.
+    queueMicrotask(() => this.#pump());
   }
 
   #becomes(actor: Actor | undefined): void {

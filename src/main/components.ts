@@ -100,6 +100,7 @@ function addDirectoryDoor(responder: Responder, parts: Parts, { tls, clock }: Co
   responder.add(
     createLdapd({
       directory,
+      followed: directory,
       virtual: virtualEntries(parts),
       settings: dit.settings(ldapdSettings),
       listen: { ldap: constant(ldap), ldaps: constant(ldaps), ldapi: constant<Place>(ldapi === 'off' ? 'off' : { path: ldapi }) },

@@ -21,10 +21,10 @@ const mostNumbers = 16;
 
 export function parseCookie(octets: Uint8Array | undefined): Cookie {
   if (!octets || octets.length === 0) return { replica: undefined, numbers: [], initial: true };
-  const fields = octets.length > longest ? [] : Buffer.from(octets).toString('latin1').split(',');
+  const fields = Buffer.from(octets.subarray(0, longest)).toString('latin1').split(',');
   const field = (name: string): string | undefined => fields.find((text) => text.startsWith(name))?.slice(name.length);
   const replica = field('rid=');
-  const numbers = (field('csn=') ?? '').split(';', mostNumbers).flatMap((text) => parseCsn(text) ?? []);
+  const numbers = (octets.length > longest ? '' : (field('csn=') ?? '')).split(';', mostNumbers).flatMap((text) => parseCsn(text) ?? []);
   const known = replica !== undefined && /^\d{1,3}$/.test(replica) ? replica : undefined;
   const bare = known !== undefined && fields.every((text) => /^(rid=\d{1,3}|sid=[0-9a-f]{1,3})$/i.test(text));
   return { replica: known, numbers, initial: bare };

@@ -200,7 +200,7 @@ type Changed = Extract<SyncEvent, { kind: 'entry' | 'delete' }>;
 /** What one change does to the content, or undefined where the asker sees no difference. */
 function changeOf(content: Content, { change: { uuid, after }, first }: Step): Changed | undefined {
   const was = content.holds(first);
-  if (!content.holds(after)) return was ? { kind: 'delete', uuid } : undefined;
+  if (!content.holds(after)) return was ? { kind: 'delete', uuid, dn: first.dn } : undefined;
   if (was && !content.differs(first, after, false)) return undefined;
   return { kind: 'entry', state: was ? 'modify' : 'add', uuid, entry: content.shown(after) };
 }

@@ -16,6 +16,7 @@ import { type Cursor, endCursor } from '../cursors.ts';
 import { entryOperation } from '../encode-entry.ts';
 import { nameOf, resultOf } from '../results.ts';
 import { assertVirtual, matches, select } from '../virtual.ts';
+import { follow, followControls } from './follow.ts';
 
 type Search = RequestOf<'search'>;
 
@@ -29,10 +30,12 @@ interface Wishes {
 export const search: Command<'search'> = {
   op: 'search',
   spec: 'RFC 4511 §4.5',
-  controls: [pagedResults, sortRequest, assertion, manageDsaIt],
+  controls: [pagedResults, sortRequest, assertion, manageDsaIt, ...followControls],
   abortable: true,
   async run(request, context, controls) {
     const base = nameOf(request.base);
+    const followed = controls.length > 0 ? await follow(request, base, context, controls, [manageDsaIt]) : undefined;
+    if (followed) return followed;
     const wishes = wishesOf(controls);
     if (request.scope === 'base' && context.virtual) {
       const answer = await searchVirtual(request, base, wishes, context);
