@@ -42,7 +42,7 @@ import {
 import { decodeNumber } from './records/codec.ts';
 import { keys } from './records/keys.ts';
 import { Transaction } from './records/transaction.ts';
-import type { View } from './records/view.ts';
+import type { Stored, View } from './records/view.ts';
 import { subschemaEntry, subschemaName } from './schema/publish.ts';
 import type { Schema } from './schema/schema.ts';
 import type { Compiler } from './search/evaluate.ts';
@@ -76,6 +76,8 @@ export interface BundledParts {
   readonly closing: () => Promise<void>;
 }
 
+/** Number of an entry that is not stored: it has nothing above or below it. */
+const nobody = -1;
 const subschemaDn = parseDn(subschemaName);
 const everything = ['*', '+'];
 
@@ -83,14 +85,14 @@ export class BundledDirectory implements Directory, Followed {
   readonly schema: Schema;
   readonly #parts: BundledParts;
   readonly #accessBase: Dn;
-  readonly #subschema: Entry;
+  readonly #subschema: Stored;
   #logins: Logins | undefined;
 
   constructor(parts: BundledParts) {
     this.#parts = parts;
     this.schema = parts.schema;
     this.#accessBase = parseDn(`cn=access,${parts.systemBase.toString()}`);
-    this.#subschema = subschemaEntry(parts.schema);
+    this.#subschema = { id: nobody, parent: nobody, entry: subschemaEntry(parts.schema), optioned: false };
   }
 
   /** Given once, by open.ts: logging in needs this directory itself. */
@@ -99,7 +101,7 @@ export class BundledDirectory implements Directory, Followed {
   }
 
   search(actor: Actor, request: SearchRequest): AsyncIterable<Entry> {
-    if (request.base.key === subschemaDn.key) return this.#searchSubschema(actor, request);
+    if (request.base.key === subschemaDn.key) return this.#searchSubschema(request);
     return this.#parts.searcher.search(actor, request);
   }
 
@@ -109,23 +111,29 @@ export class BundledDirectory implements Directory, Followed {
     return this.#parts.searcher.answerNow(actor, request);
   }
 
-  async *#searchSubschema(_actor: Actor, request: SearchRequest): AsyncGenerator<Entry> {
-    if (request.scope === 'one') return;
+  /** Anybody may read the schema: it says nothing about anybody. */
+  #schemaReader(): Subject {
+    return this.#parts.judge.subject(system('directory'));
+  }
+
+  async *#searchSubschema(request: SearchRequest): AsyncGenerator<Entry> {
+    const { compiler, judge } = this.#parts;
+    if (request.assertion) checkAssertion(judge, this.#schemaReader(), compiler.compile(request.assertion), this.#subschema);
+    if (request.scope === 'one' || compiler.compile(request.filter)(this.#subschema, undefined) !== true) return;
     yield this.#shownSubschema(request.attributes, request.typesOnly ?? false);
   }
 
-  /** Anybody may read the schema: it says nothing about anybody. */
   #shownSubschema(attributes: readonly string[] | undefined, typesOnly: boolean): Entry {
-    const selection = this.#parts.selector.selection(attributes, typesOnly);
-    const shown = [...this.#subschema.attributes].filter(([lower, { name }]) => selection.wants(lower, this.schema.describe(name)?.type));
-    return new Entry(
-      subschemaDn,
-      shown.map(([, { name, values }]) => ({ name, values: typesOnly ? [] : values })),
+    const { selector, judge } = this.#parts;
+    return selector.select(
+      this.#subschema,
+      selector.selection(attributes, typesOnly),
+      judge.verdict(this.#schemaReader(), this.#subschema.entry),
     );
   }
 
   subschemaEntry(): Entry {
-    return this.#subschema;
+    return this.#subschema.entry;
   }
 
   /** What the root DSE says of this directory; the door adds what it speaks. */
@@ -184,9 +192,10 @@ export class BundledDirectory implements Directory, Followed {
     value: AttributeValue,
     options: Pick<WriteOptions, 'assertion'> = {},
   ): Promise<boolean> {
-    const { view, judge, selector, compiler } = this.#parts;
-    const subject = judge.subject(actor);
-    const stored = view.find(dn);
+    const { view, judge, compiler } = this.#parts;
+    const isSchema = dn.key === subschemaDn.key;
+    const subject = isSchema ? this.#schemaReader() : judge.subject(actor);
+    const stored = isSchema ? this.#subschema : view.find(dn);
     if (!stored || !judge.knows(subject, stored.entry)) throw noSuchEntry(dn, view, judge, subject);
     if (options.assertion) checkAssertion(judge, subject, compiler.compile(options.assertion), stored);
     const described = this.schema.describe(attribute);
@@ -195,8 +204,7 @@ export class BundledDirectory implements Directory, Followed {
     if (!judge.verdict(subject, stored.entry).allows(type, 'compare')) {
       throw new DirectoryFault('insufficientAccessRights', `attribute ${type.name}: you may not compare it`);
     }
-    const types = described.options.length > 0 ? [] : this.schema.withSubtypes(type).map((each) => each.lower);
-    const values = [described.lower, ...types].flatMap((name) => stored.entry.values(name).concat(selector.computed(stored, name) ?? []));
+    const values = [...compiler.reader(described)(stored, undefined)];
     if (values.length === 0) throw new DirectoryFault('noSuchAttribute', `attribute ${type.name}: the entry does not have it`);
     if (type.oid === passwordOid) return this.#isPassword(actor, stored.entry.dn, passwordText(value), values.map(passwordText));
     if (!type.equality) throw new DirectoryFault('inappropriateMatching', `attribute ${type.name}: has no equality rule`);

@@ -26,6 +26,7 @@ import { Selector } from './search/select.ts';
 import type { DirectorySettings } from './settings.ts';
 import { Lineage } from './sync/lineage.ts';
 import { Synchroniser } from './sync/synchroniser.ts';
+import { reportVanished } from './vanished.ts';
 import { isListMember, uniqueAddresses, type WriteRule } from './write/rules.ts';
 import { Undo } from './write/undo.ts';
 import { Writer } from './write/writer.ts';
@@ -61,6 +62,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
   const systemBase = options.systemBase ?? parseDn('cn=mailtree');
   const adminsBase = parseDn(`cn=admins,${systemBase.toString()}`);
   for (const note of schema.notes) log.warning(`schema: ${note}`);
+  await reportVanished(keyValue, schema, log);
   const view = new View(keyValue);
   const indexes = new Indexes(schema, { ...defaultIndexes, ...options.indexes });
   await ensureIndexes(keyValue, indexes, log);

@@ -7,7 +7,6 @@
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { type Clock, constant, Fault, type Live, type Log, silentLog, systemClock } from '../base/index.ts';
 import {
   type BundledDirectory,
@@ -22,6 +21,7 @@ import { parseDn } from '../ldap-wire/index.ts';
 import { defaultsOf } from '../settings/index.ts';
 import { type KeyValue, openDataDirectory, openKeyValue } from '../storage/index.ts';
 import type { Config } from './config.ts';
+import { schemaFolders } from './schema-folders.ts';
 
 export interface StoredDirectory {
   readonly keyValue: KeyValue;
@@ -42,7 +42,7 @@ export async function openStoredDirectory(config: Config, options: StoredDirecto
   const { settings, clock, log, onClose } = options;
   const keyValue = await openKeyValue({ path: join(config.data, 'directory'), clock, log });
   onClose(() => keyValue.close());
-  const schema = await loadSchema([fileURLToPath(new URL('../../schema/', import.meta.url))]);
+  const schema = await loadSchema(schemaFolders(config));
   const [systemBase, domainBase] = [parseDn(config.systemBase), parseDn(config.domainBase)];
   const directory = await openDirectory({
     settings,

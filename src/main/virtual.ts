@@ -1,10 +1,10 @@
 /**
- * Entries that are computed: the root DSE and the subschema.
+ * Entries that are computed: the root DSE. The subschema is the directory's own.
  *
- * Spec: RFC 4512 §4.2, §5.1
+ * Spec: RFC 4512 §5.1
  */
 
-import { type Actor, Entry, subschemaEntry, system } from '../directory/index.ts';
+import { type Actor, Entry, system } from '../directory/index.ts';
 import { type Dn, parseDn, parseFilter, rootDn } from '../ldap-wire/index.ts';
 import { supportedControls, supportedExtensions, type Virtual } from '../ldapd/index.ts';
 import type { Parts } from './server.ts';
@@ -13,13 +13,12 @@ import { version } from './version.ts';
 /** RFC 4512 §5.1: all attributes of the root DSE but objectClass and the vendor's are operational. */
 const alwaysShown = new Set(['objectclass', 'vendorname', 'vendorversion', 'cn']);
 
-export function virtualEntries(parts: Pick<Parts, 'directory' | 'config' | 'schema' | 'certificate'>): Virtual {
-  const subschema = subschemaEntry(parts.schema);
+/** `+` (RFC 3673), `@class` (RFC 4529), absolute true and false (RFC 4526), language tags and ranges (RFC 3866), increment (RFC 4525). */
+const features = [...['1', '2', '3', '4', '5'].map((number) => `1.3.6.1.4.1.4203.1.5.${number}`), '1.3.6.1.1.14'];
+
+export function virtualEntries(parts: Pick<Parts, 'directory' | 'config' | 'certificate'>): Virtual {
   return {
-    read(dn: Dn, _actor: Actor) {
-      if (dn.rdns.length === 0) return rootDse(parts);
-      return dn.key === subschema.dn.key ? subschema : undefined;
-    },
+    read: (dn: Dn, _actor: Actor) => (dn.rdns.length === 0 ? rootDse(parts) : undefined),
     operational: (attribute) => !alwaysShown.has(attribute.toLowerCase()),
   };
 }
@@ -39,7 +38,7 @@ async function rootDse({ directory, config, certificate }: Pick<Parts, 'director
     ['supportedLDAPVersion', ['3']],
     ['supportedControl', supportedControls],
     ['supportedExtension', supportedExtensions.filter((oid) => oid !== startTls || certificate.context.value !== undefined)],
-    ['supportedFeatures', ['1.3.6.1.4.1.4203.1.5.1', '1.3.6.1.4.1.4203.1.5.3', '1.3.6.1.1.14']],
+    ['supportedFeatures', features],
     ['supportedSASLMechanisms', config.listen.ldapi === 'off' ? [] : ['EXTERNAL']],
     ['vendorName', ['Mailtree']],
     ['vendorVersion', [version]],

@@ -65,7 +65,7 @@ objectclass ( testArc:2.3 NAME 'mtTestList' SUP top STRUCTURAL MUST mail MAY ( c
 
 export function testSchema(): Schema {
   const texts: Record<string, string> = {};
-  for (const name of ['system', 'core', 'cosine', 'inetorgperson', 'mail'])
+  for (const name of ['system', 'core', 'cosine', 'inetorgperson', 'nis', 'mail'])
     texts[`${name}.schema`] = readFileSync(`schema/${name}.schema`, 'utf8');
   return schemaFrom({ ...texts, 'own.schema': ownSchema() });
 }

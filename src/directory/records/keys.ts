@@ -12,6 +12,7 @@
  *   d/<number>             secrets of the entry that change deleted
  *   m                      what the indexes were built for      i    last change without a record of its own (import)
  *   h                      chapters of the history, for cookies
+ *   v                      names of the schema's definitions
  *   s/<id>                 name above a naming context of several levels
  */
 
@@ -71,6 +72,7 @@ export const keys = {
   meta: 'directory/m',
   imported: 'directory/i',
   lineage: 'directory/h',
+  definitions: 'directory/v',
   indexes: [below('directory/x/'), below('directory/y/'), below('directory/p/'), below('directory/g/')] as readonly KeyRange[],
 } as const;
 

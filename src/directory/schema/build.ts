@@ -1,75 +1,21 @@
 /**
  * From definitions to a schema: resolves macros, superiors and rules, in whatever order the files come.
  *
- * Promise: an error names file and line. A definition that repeats one already loaded (same number, same name) is left
- * out with a note, so that a foreign file which overlaps with ours still loads; the same name under another number,
- * or the reverse, is an error.
+ * Promise: an error names file and line. A definition that repeats one already loaded (same number, same name) and means the same
+ * is left out with a note, so that a foreign file which overlaps with ours still loads; one that means something else, the same name
+ * under another number, or the reverse, is an error.
  * Spec: RFC 4512 §4.1
  */
 
-import type { DefinitionKind, Description } from './description.ts';
+import { type Draft, macros, one, settle, unique } from './collect.ts';
+import type { Description } from './description.ts';
 import { schemaFault } from './description.ts';
 import { type MatchingRule, standardMatchingRules } from './matching.ts';
 import { type AttributeType, type ObjectClass, Schema, type ValueLimits } from './schema.ts';
-import { declaredSyntax, numericOid, type Syntax, standardSyntaxes } from './syntaxes.ts';
+import { declaredSyntax, type Syntax, standardSyntaxes } from './syntaxes.ts';
 import { writeDescription } from './write.ts';
 
-const descriptor = /^[A-Za-z][A-Za-z0-9;-]*$/;
 const deepest = 32;
-
-function macros(descriptions: readonly Description[]): (oid: string, where: string) => string {
-  const known = new Map<string, string>();
-  const resolve = (oid: string, where: string): string => {
-    if (numericOid.test(oid)) return oid;
-    const colon = oid.indexOf(':');
-    const base = known.get((colon < 0 ? oid : oid.slice(0, colon)).toLowerCase());
-    const full = base === undefined ? undefined : colon < 0 ? base : `${base}.${oid.slice(colon + 1)}`;
-    if (full === undefined || !numericOid.test(full)) throw schemaFault(where, `"${oid}" is not an OID`);
-    return full;
-  };
-  for (const item of descriptions) {
-    if (item.kind === 'objectidentifier') known.set((item.fields.get('NAME')?.[0] ?? '').toLowerCase(), resolve(item.oid, item.where));
-  }
-  return resolve;
-}
-
-interface Draft extends Description {
-  readonly names: readonly string[];
-}
-
-/** Takes the definitions of one kind, each number and each name once. */
-function unique(
-  descriptions: readonly Description[],
-  kind: DefinitionKind,
-  oidOf: (oid: string, where: string) => string,
-  notes: string[],
-): Draft[] {
-  const byKey = new Map<string, Draft>();
-  const kept: Draft[] = [];
-  for (const item of descriptions.filter((other) => other.kind === kind)) {
-    const oid = oidOf(item.oid, item.where);
-    const names = item.fields.get('NAME') ?? [];
-    for (const name of names) if (!descriptor.test(name)) throw schemaFault(item.where, `"${name}" is not a name`);
-    const same = byKey.get(oid);
-    const clash = names.map((name) => byKey.get(name.toLowerCase())).find((other) => other !== undefined);
-    if (same && (names.length === 0 || names.some((name) => byKey.get(name.toLowerCase()) === same))) {
-      notes.push(`${item.where}: ${names[0] ?? oid} is already defined in ${same.where}; the first one counts`);
-      continue;
-    }
-    const other = same ?? clash;
-    if (other)
-      throw schemaFault(
-        item.where,
-        `${names[0] ?? oid} (${oid}) collides with ${other.names[0] ?? other.oid} (${other.oid}) of ${other.where}`,
-      );
-    const draft = { ...item, oid, names };
-    kept.push(draft);
-    for (const key of [oid, ...names]) byKey.set(key.toLowerCase(), draft);
-  }
-  return kept;
-}
-
-const one = (draft: Draft, field: string): string | undefined => draft.fields.get(field)?.[0];
 
 function limitsOf(draft: Draft): ValueLimits | undefined {
   const range = one(draft, 'X-MT-RANGE');
@@ -111,7 +57,7 @@ function ruleOf(
   if (name === undefined) return inherited;
   const rule = found.rules.get(name.toLowerCase());
   if (!rule || rule.kind !== kind || !rule.forAttributes)
-    throw schemaFault(draft.where, `${field} ${name} is not a ${kind} rule this server knows`);
+    throw schemaFault(draft.where, `${field} ${name} is no ${kind} rule this server knows`);
   return rule;
 }
 
@@ -158,7 +104,7 @@ function makeType(draft: Draft, sup: AttributeType | undefined, found: Found): A
 function resolver<T>(
   drafts: readonly Draft[],
   make: (draft: Draft, need: (name: string, from: Draft) => T) => T,
-): { all: T[]; find: (name: string) => T | undefined } {
+): { all: T[]; find: (name: string) => T | undefined; make: (draft: Draft) => T } {
   const byKey = new Map(drafts.flatMap((draft) => [draft.oid, ...draft.names].map((key) => [key.toLowerCase(), draft] as const)));
   const done = new Map<Draft, T>();
   const build = (draft: Draft, depth: number): T => {
@@ -167,7 +113,7 @@ function resolver<T>(
     if (depth > deepest) throw schemaFault(draft.where, 'superiors go round in a circle or too deep');
     const made = make(draft, (name, from) => {
       const other = byKey.get(name.toLowerCase());
-      if (!other) throw schemaFault(from.where, `SUP ${name} is not defined`);
+      if (!other) throw schemaFault(from.where, `SUP ${name} of ${from.names[0] ?? from.oid} is not defined`);
       return build(other, depth + 1);
     });
     done.set(draft, made);
@@ -176,6 +122,7 @@ function resolver<T>(
   const all = drafts.map((draft) => build(draft, 0));
   return {
     all,
+    make: (draft) => build(draft, 0),
     find: (name) => {
       const draft = byKey.get(name.toLowerCase());
       return draft ? done.get(draft) : undefined;
@@ -191,7 +138,7 @@ function makeClass(draft: Draft, sups: readonly ObjectClass[], typeOf: (name: st
   const attributes = (field: string): string[] =>
     (draft.fields.get(field) ?? []).map((name) => {
       const type = typeOf(name);
-      if (!type) throw schemaFault(draft.where, `${field} ${name} is not a defined attribute`);
+      if (!type) throw schemaFault(draft.where, `${field} ${name} of ${draft.names[0] ?? draft.oid} is not a defined attribute`);
       return type.lower;
     });
   const name = draft.names[0] ?? draft.oid;
@@ -216,30 +163,46 @@ function likeOf(draft: Draft, syntaxes: ReadonlyMap<string, Syntax>): Syntax | u
   return like;
 }
 
-/** One schema from all definitions of all files. */
-export function buildSchema(descriptions: readonly Description[]): Schema {
+const typeMeaning = (type: AttributeType): Record<string, string> => ({
+  SYNTAX: type.syntax.oid,
+  EQUALITY: type.equality?.name ?? 'none',
+  'SINGLE-VALUE': type.single ? 'yes' : 'no',
+  operational: type.operational ? 'yes' : 'no',
+});
+
+const classMeaning = (item: ObjectClass): Record<string, string> => ({
+  kind: item.kind.toUpperCase(),
+  MUST: [...item.must].sort().join(' $ ') || 'nothing',
+});
+
+/** One schema from all definitions of all files. Throws Fault `malformed` naming file and line. */
+export function buildSchema(descriptions: readonly Description[], modifiedAt?: number): Schema {
   const notes: string[] = [];
   const oidOf = macros(descriptions);
   const names = new Map<string, string>();
   const syntaxes = new Map(standardSyntaxes.map((syntax) => [syntax.oid, syntax]));
-  for (const draft of unique(descriptions, 'ldapsyntax', oidOf, notes)) {
+  for (const draft of unique(descriptions, 'ldapsyntax', oidOf).kept) {
     if (!syntaxes.has(draft.oid))
       syntaxes.set(draft.oid, declaredSyntax(draft.oid, one(draft, 'DESC') ?? draft.oid, likeOf(draft, syntaxes)));
   }
   const ruleList = standardMatchingRules((text) => names.get(text.toLowerCase()));
   const rules = new Map(ruleList.flatMap((rule) => [[rule.oid, rule] as const, [rule.name.toLowerCase(), rule] as const]));
   const found: Found = { syntaxes, rules, oidOf };
-  const types = resolver<AttributeType>(unique(descriptions, 'attributetype', oidOf, notes), (draft, need) => {
+  const typeDrafts = unique(descriptions, 'attributetype', oidOf);
+  const types = resolver<AttributeType>(typeDrafts.kept, (draft, need) => {
     const sup = one(draft, 'SUP');
     return makeType(draft, sup === undefined ? undefined : need(sup, draft), found);
   });
-  const classes = resolver<ObjectClass>(unique(descriptions, 'objectclass', oidOf, notes), (draft, need) =>
+  settle(typeDrafts.repeats, notes, { make: types.make, first: types.find, meaning: typeMeaning });
+  const classDrafts = unique(descriptions, 'objectclass', oidOf);
+  const classes = resolver<ObjectClass>(classDrafts.kept, (draft, need) =>
     makeClass(
       draft,
       (draft.fields.get('SUP') ?? (draft.names[0] === 'top' ? [] : ['top'])).map((name) => need(name, draft)),
       types.find,
     ),
   );
+  settle(classDrafts.repeats, notes, { make: classes.make, first: classes.find, meaning: classMeaning });
   for (const item of [...types.all, ...classes.all]) {
     for (const key of [item.oid, ...item.names]) if (!names.has(key.toLowerCase())) names.set(key.toLowerCase(), item.lower);
   }
@@ -248,5 +211,6 @@ export function buildSchema(descriptions: readonly Description[]): Schema {
   return new Schema(
     { attributeTypes: types.all, objectClasses: classes.all, syntaxes: [...syntaxes.values()], matchingRules: ruleList },
     notes,
+    modifiedAt,
   );
 }

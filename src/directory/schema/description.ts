@@ -1,7 +1,8 @@
 /**
- * Reads schema files: one definition after another, as RFC 4512 §4.1 writes them and OpenLDAP keeps them in files.
+ * Reads schema files: one definition after another, as RFC 4512 §4.1 writes them and OpenLDAP keeps them in files (`.schema`), or as
+ * values of entries (`.ldif`: `attributeTypes:`, or `olcAttributeTypes:` of cn=config with its `{0}` numbers).
  *
- * A definition begins at the start of a line with its keyword and goes on over lines that begin with white space.
+ * In a `.schema` file a definition begins at the start of a line with its keyword and goes on over lines that begin with white space.
  * Extensions (`X-…`) are kept. An error names file and line. What a definition means is schema.ts's business.
  * Spec: RFC 4512 §4.1, slapd.conf(5)
  */
@@ -24,6 +25,7 @@ interface Token {
   readonly quoted: boolean;
 }
 
+/** Keywords of `.schema` files. */
 const kinds: Readonly<Record<string, DefinitionKind>> = {
   attributetype: 'attributetype',
   attributetypes: 'attributetype',
@@ -133,4 +135,54 @@ export function parseSchemaText(text: string, file: string): Description[] {
   }
   finish();
   return found;
+}
+
+/** Attributes of the subschema, and of cn=config. */
+const attributes = new Map<string, DefinitionKind>(
+  ['', 'olc'].flatMap((prefix) => [
+    [`${prefix}attributetypes`, 'attributetype'] as const,
+    [`${prefix}objectclasses`, 'objectclass'] as const,
+    [`${prefix}ldapsyntaxes`, 'ldapsyntax'] as const,
+    [`${prefix}objectidentifier`, 'objectidentifier'] as const,
+  ]),
+);
+
+/** Lines of an LDIF file that say something about entries or changes and nothing about the schema. */
+const frame =
+  /^(?:dn|objectclass|cn|changetype|add|replace|version|control|structuralobjectclass|entryuuid|entrycsn|creatorsname|createtimestamp|modifiersname|modifytimestamp)$/;
+
+/** All definitions in the entries of an LDIF file, in their order. */
+export function parseSchemaLdif(text: string, file: string): Description[] {
+  const found: Description[] = [];
+  for (const { line, content } of unfold(text, file)) {
+    const where = `${file} line ${line}`;
+    const match = /^([A-Za-z][A-Za-z0-9;-]*):(:?) *(.*)$/s.exec(content);
+    if (!match) throw schemaFault(where, `"${content.slice(0, 30)}" is neither an attribute with its value nor a comment`);
+    const attribute = (match[1] ?? '').toLowerCase();
+    const kind = attributes.get(attribute);
+    if (!kind) {
+      if (frame.test(attribute)) continue;
+      throw schemaFault(where, `${match[1]} is no attribute of a schema`);
+    }
+    const value = match[2] === '' ? (match[3] ?? '') : Buffer.from(match[3] ?? '', 'base64').toString('utf8');
+    found.push(parseDescription(kind, value.replace(/^\{\d+\}/, ''), where));
+  }
+  return found;
+}
+
+/** Whole lines: a line that begins with a space goes on with the one before (RFC 2849), comments are left out. */
+function unfold(text: string, file: string): { line: number; content: string }[] {
+  const found: { line: number; parts: string[]; length: number }[] = [];
+  for (const [index, line] of text.split(/\r?\n/).entries()) {
+    const last = found.at(-1);
+    if (line.startsWith(' ')) {
+      if (!last) throw schemaFault(`${file} line ${index + 1}`, 'a continued line continues nothing');
+      last.length += line.length;
+      if (last.length > longest) throw schemaFault(`${file} line ${last.line}`, 'the definition is too long');
+      last.parts.push(line.slice(1));
+    } else found.push({ line: index + 1, parts: [line], length: line.length });
+  }
+  return found
+    .map(({ line, parts }) => ({ line, content: parts.join('') }))
+    .filter(({ content }) => content.trim() !== '' && content !== '-' && !content.startsWith('#'));
 }

@@ -95,6 +95,8 @@ const textRules: readonly MatchingRule[] = [
   rule('2.5.13.20', 'telephoneNumberMatch', '50', 'equality', form.phone),
   rule('2.5.13.21', 'telephoneNumberSubstringsMatch', '58', 'substring', form.phone, { applies: ['50'], part: form.phone }),
   rule('2.5.13.22', 'presentationAddressMatch', '43', 'equality', form.folded),
+  rule('2.5.13.24', 'protocolInformationMatch', '42', 'equality', form.folded),
+  rule('1.3.6.1.4.1.4203.666.4.12', 'authzMatch', '1.3.6.1.4.1.4203.666.2.7', 'equality', form.folded),
   rule('2.5.13.32', 'wordMatch', '15', 'equality', form.folded, { applies: strings, forAttributes: false, compare: form.amongWords }),
   rule('2.5.13.33', 'keywordMatch', '15', 'equality', form.folded, { applies: strings, forAttributes: false, compare: form.amongKeywords }),
   rule('1.3.6.1.4.1.1466.109.114.1', 'caseExactIA5Match', '26', 'equality', form.exact),
@@ -124,6 +126,7 @@ const otherRules: readonly MatchingRule[] = [
   rule('2.5.13.29', 'integerFirstComponentMatch', '27', 'equality', form.firstInteger, { applies: ['17'] }),
   rule('2.5.13.31', 'directoryStringFirstComponentMatch', '15', 'equality', form.firstString, { applies: [], assertion: form.folded }),
   rule('2.5.13.34', 'certificateExactMatch', '8', 'equality', form.octets),
+  rule('2.5.13.45', 'attributeCertificateExactMatch', '1.3.6.1.4.1.4203.666.11.10.2.1', 'equality', form.octets),
   // Bits of an integer, as Active Directory's tools ask for them: all of the asserted ones, or any.
   rule('1.2.840.113556.1.4.803', 'integerBitAndMatch', '27', 'equality', form.integer, { forAttributes: false, compare: form.allBits }),
   rule('1.2.840.113556.1.4.804', 'integerBitOrMatch', '27', 'equality', form.integer, { forAttributes: false, compare: form.anyBit }),

@@ -7,7 +7,7 @@
  */
 
 import type { MatchingRule } from './matching.ts';
-import type { Syntax } from './syntaxes.ts';
+import { type Syntax, travelsAsBinary } from './syntaxes.ts';
 
 /** Limits of an own attribute beyond its syntax, from the `X-MT-…` extensions. */
 export interface ValueLimits {
@@ -57,7 +57,7 @@ export interface ObjectClass {
 /** An attribute description taken apart: type and options (`cn;lang-en`). */
 export interface Described {
   readonly type: AttributeType;
-  /** Lower-case, sorted. */
+  /** Lower-case, sorted, without `binary`. */
   readonly options: readonly string[];
   /** As stored: the schema's spelling with the options. */
   readonly name: string;
@@ -90,9 +90,13 @@ export class Schema {
   readonly #subtypes = new Map<AttributeType, AttributeType[]>();
   readonly #described = new Map<string, Described>();
 
-  constructor(parts: SchemaParts, notes: readonly string[]) {
+  /** When the newest of its files was changed, in milliseconds since 1970; undefined where it is not from files. */
+  readonly modifiedAt: number | undefined;
+
+  constructor(parts: SchemaParts, notes: readonly string[], modifiedAt?: number) {
     this.parts = parts;
     this.notes = notes;
+    this.modifiedAt = modifiedAt;
     for (const type of parts.attributeTypes) {
       for (const key of [type.oid, ...type.names]) this.#types.set(key.toLowerCase(), type);
       for (let up: AttributeType | undefined = type; up; up = up.sup) {
@@ -135,7 +139,7 @@ export class Schema {
     const type = this.attribute(base);
     if (!type || given.length > 8 || !given.every((option) => optionPattern.test(option))) return undefined;
     const options = [...new Set(given.map((option) => option.toLowerCase()))].filter((option) => option !== 'binary').sort();
-    const name = [type.name, ...options].join(';');
+    const name = [type.name, ...options, ...(travelsAsBinary(type.syntax) ? ['binary'] : [])].join(';');
     const made = { type, options, name, lower: name.toLowerCase() };
     if (this.#described.size < 5000) this.#described.set(description, made);
     return made;

@@ -25,7 +25,7 @@ const text = (oid: string, name: string, check: (value: string) => boolean): Syn
   check: (value) => typeof value === 'string' && check(value),
 });
 const octets = (oid: string, name: string, check: (value: Uint8Array) => boolean = () => true): Syntax => ({
-  oid: arc + oid,
+  oid: oid.includes('.') ? oid : arc + oid,
   name,
   textual: false,
   check: (value) => typeof value !== 'string' && check(value),
@@ -89,10 +89,12 @@ export const standardSyntaxes: readonly Syntax[] = [
   octets('10', 'Certificate Pair', derSequence),
   text('11', 'Country String', (v) => v.length === 2 && printable.test(v)),
   text('12', 'DN', dn),
+  text('13', 'Data Quality', notEmpty),
   text('14', 'Delivery Method', (v) => v.split('$').every((part) => delivery.test(part))),
   text('15', 'Directory String', notEmpty),
   text('16', 'DIT Content Rule Description', framed),
   text('17', 'DIT Structure Rule Description', framed),
+  text('19', 'DSA Quality', notEmpty),
   text('21', 'Enhanced Guide', isEnhancedGuide),
   text('22', 'Facsimile Telephone Number', (v) => headAnd(v, (part) => faxParameter.test(part))),
   octets('23', 'Fax'),
@@ -111,6 +113,7 @@ export const standardSyntaxes: readonly Syntax[] = [
   text('39', 'Other Mailbox', mailbox),
   octets('40', 'Octet String'),
   text('41', 'Postal Address', postal),
+  text('42', 'Protocol Information', notEmpty),
   text('43', 'Presentation Address', notEmpty),
   text('44', 'Printable String', (v) => printable.test(v)),
   text('45', 'Subtree Specification', (v) => /^\s*\{/.test(v) && v.trimEnd().endsWith('}')),
@@ -121,11 +124,18 @@ export const standardSyntaxes: readonly Syntax[] = [
   text('53', 'UTC Time', isUtcTime),
   text('54', 'LDAP Syntax Description', framed),
   text('58', 'Substring Assertion', (v) => parseSubstrings(v) !== undefined),
+  text('1.3.6.1.4.1.4203.666.2.7', 'OpenLDAP authz', notEmpty),
+  octets('1.3.6.1.4.1.4203.666.11.10.2.1', 'X.509 AttributeCertificate', derSequence),
   text('1.3.6.1.1.16.1', 'UUID', (v) => /^[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$/.test(v)),
   text('1.3.6.1.4.1.4203.666.11.2.1', 'CSN', (v) => /^\d{14}(?:\.\d{6})?Z#[0-9a-f]{6}#(?:[0-9a-f]{2}|[0-9a-f]{3})#[0-9a-f]{6}$/i.test(v)),
   text('1.3.6.1.1.1.0.0', 'RFC 2307 NIS Netgroup Triple', (v) => /^\([^,()]*,[^,()]*,[^,()]*\)$/.test(v) && ia5.test(v)),
   text('1.3.6.1.1.1.0.1', 'RFC 2307 Boot Parameter', (v) => /^[^=]+=[^:]*:/.test(v) && ia5.test(v)),
 ];
+
+const binaryTransfer = new Set(['8', '9', '10', '49'].map((number) => arc + number));
+
+/** Whether values travel under `;binary` always (RFC 4522 §4, RFC 4523 §2). */
+export const travelsAsBinary = (syntax: Syntax): boolean => binaryTransfer.has(syntax.oid);
 
 export interface SubstringParts {
   readonly initial: string | undefined;

@@ -9,7 +9,7 @@ import type { Verdict } from '../access/judge.ts';
 import { type Attribute, type AttributeValue, Entry } from '../entry.ts';
 import type { Stored } from '../records/view.ts';
 import { subschemaName } from '../schema/publish.ts';
-import type { AttributeType, Schema } from '../schema/schema.ts';
+import { type AttributeType, type Described, hasOption, type Schema } from '../schema/schema.ts';
 
 export interface Selection {
   readonly sign: string;
@@ -50,7 +50,7 @@ export class Selector {
     const user = list.length === 0 || list.includes('*');
     const operational = list.includes('+');
     const types = new Set<string>();
-    const exact = new Set<string>();
+    const optioned: Described[] = [];
     for (const name of list) {
       if (name.startsWith('@')) {
         const item = this.#schema.objectClass(name.slice(1));
@@ -59,7 +59,7 @@ export class Selector {
       }
       const described = this.#schema.describe(name);
       if (!described) continue;
-      if (described.options.length > 0) exact.add(described.lower);
+      if (described.options.length > 0) optioned.push(described);
       else for (const type of this.#schema.withSubtypes(described.type)) types.add(type.lower);
     }
     return {
@@ -67,8 +67,16 @@ export class Selector {
       typesOnly,
       computed: computedNames.filter((name) => operational || types.has(name)),
       wants: (lower, type) =>
-        (type?.operational ? operational : user) || types.has(type?.lower ?? lower) || (exact.size > 0 && exact.has(lower)),
+        (type?.operational ? operational : user) ||
+        types.has(type?.lower ?? lower) ||
+        (type !== undefined && optioned.some((wanted) => this.#isSubtype(lower, type, wanted))),
     };
+  }
+
+  /** An attribute with at least the wanted options, of the wanted type or one derived from it (RFC 4512 §2.5.2). */
+  #isSubtype(lower: string, type: AttributeType, wanted: Described): boolean {
+    const [, ...has] = lower.split(';');
+    return this.#schema.withSubtypes(wanted.type).includes(type) && wanted.options.every((option) => hasOption(has, option));
   }
 
   /** Values that no record holds. */

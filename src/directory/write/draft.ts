@@ -22,6 +22,8 @@ function shown(type: AttributeType, value: AttributeValue): string {
 function describe(schema: Schema, name: string): Described {
   const described = schema.describe(name);
   if (!described) throw new DirectoryFault('undefinedAttributeType', `attribute ${name.slice(0, 100)}: not defined in the schema`);
+  if (described.options.some((option) => option.endsWith('-')))
+    throw new DirectoryFault('undefinedAttributeType', `attribute ${name.slice(0, 100)}: a language range is for searching only`);
   return described;
 }
 
@@ -78,19 +80,21 @@ interface Line {
 export class Draft {
   readonly #schema: Schema;
   readonly #lines = new Map<string, Line>();
+  /** What the schema has lost since it was written: carried along untouched. */
+  readonly #foreign: Attribute[] = [];
 
   constructor(schema: Schema, attributes: Iterable<Attribute> = []) {
     this.#schema = schema;
     for (const attribute of attributes) {
       const described = schema.describe(attribute.name);
-      // What an older schema allowed is carried along untouched until it is removed.
-      if (described)
-        this.#lines.set(described.lower, { described, values: new Map(attribute.values.map((v) => [sameness(described.type, v), v])) });
+      if (!described) this.#foreign.push(attribute);
+      else this.#lines.set(described.lower, { described, values: new Map(attribute.values.map((v) => [sameness(described.type, v), v])) });
     }
   }
 
   attributes(): Attribute[] {
-    return [...this.#lines.values()].map(({ described, values }) => ({ name: described.name, values: [...values.values()] }));
+    const known = Array.from(this.#lines.values(), ({ described, values }) => ({ name: described.name, values: [...values.values()] }));
+    return [...known, ...this.#foreign];
   }
 
   lines(): Iterable<{ described: Described; count: number }> {
