@@ -1,6 +1,6 @@
 /**
  * An LDAP connection with the administrator's rights: by the Unix socket when this user owns it, else with the password: from
- * MAILTREE_PASSWORD, the configuration file if it still holds, or asked for.
+ * MAILTREE_PASSWORD, the configuration file if it still holds, or asked for. With an external directory: the product's own account there.
  *
  * What commands do by it is an ordinary LDAP write: checked, recorded, seen by every component.
  */
@@ -9,8 +9,8 @@ import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { Fault } from '../base/index.ts';
 import { DirectoryFault } from '../directory/index.ts';
-import { LdapClient, type LdapPlace } from '../directory-remote/index.ts';
-import type { Config, Where } from '../main/index.ts';
+import { connectService, LdapClient, type LdapPlace } from '../directory-remote/index.ts';
+import { basesOfConfig, type Config, serviceOptions, type Where } from '../main/index.ts';
 
 /** Fault `unavailable` when no server answers, `bad-credentials` when the password is wrong. */
 export async function asAdministrator<T>(config: Config, work: (client: LdapClient) => Promise<T>): Promise<T> {
@@ -23,6 +23,7 @@ export async function asAdministrator<T>(config: Config, work: (client: LdapClie
 }
 
 async function connect(config: Config): Promise<LdapClient> {
+  if (config.directory) return connectService({ ...serviceOptions(config.directory), ...basesOfConfig(config) });
   const { ldapi, ldap } = config.listen;
   const client = await LdapClient.connect(placeOf(ldapi, ldap));
   try {

@@ -8,6 +8,7 @@
 
 import type { Attribute, Entry, Modification, NewName, Scope } from '../directory/index.ts';
 import { type Control, type Dn, type Filter, formatRdn, type Request } from '../ldap-wire/index.ts';
+import type { ClassTree } from './class-tree.ts';
 import { type ConnectionSettings, LdapConnection, type LdapPlace, succeed } from './connection.ts';
 import { entryFrom } from './results.ts';
 
@@ -24,9 +25,11 @@ export const treeDelete: Control = { oid: '1.2.840.113556.1.4.805', critical: tr
 
 export class LdapClient {
   readonly #connection: LdapConnection;
+  readonly #classes: ClassTree | undefined;
 
-  constructor(connection: LdapConnection) {
+  constructor(connection: LdapConnection, classes?: ClassTree) {
     this.#connection = connection;
+    this.#classes = classes;
   }
 
   /** DirectoryFault `unavailable` where nobody answers. */
@@ -45,9 +48,10 @@ export class LdapClient {
 
   async search(search: ClientSearch): Promise<Entry[]> {
     const entries: Entry[] = [];
+    const classes = this.#classes;
     const answer = await this.#connection.ask(searchRequest(search), {
       onPartial(response) {
-        const entry = response.op === 'entry' ? entryFrom(response.dn, response.attributes) : undefined;
+        const entry = response.op === 'entry' ? entryFrom(response.dn, response.attributes, classes) : undefined;
         if (entry) entries.push(entry);
       },
     });

@@ -7,14 +7,13 @@
 
 import { type Cancel, Fault } from '../base/index.ts';
 import { DirectoryFault } from '../directory/index.ts';
-import { type Dn, rootDn } from '../ldap-wire/index.ts';
 import type { Feed } from './feed.ts';
 import type { RemoteOptions } from './options.ts';
 import { Consumer } from './sync/consumer.ts';
 import { syncRequestOid } from './sync/messages.ts';
 import { Poller } from './sync/poller.ts';
 import { Replica, type Source } from './sync/source.ts';
-import { type Features, Upstream } from './upstream.ts';
+import { basesOf, Upstream } from './upstream.ts';
 
 export interface LinkStatus {
   /** `waiting`: was never reached since the start. */
@@ -209,13 +208,4 @@ function textOf(thrown: unknown): string {
   if (!(thrown instanceof Fault)) return String(thrown);
   const cause = thrown.cause instanceof Error ? `, ${thrown.cause.message}` : '';
   return `${thrown.say}${cause}`;
-}
-
-/** Where to listen for changes: the fewest bases that hold system context and domain tree. */
-export function basesOf(features: Features, { systemBase, domainBase }: Pick<RemoteOptions, 'systemBase' | 'domainBase'>): Dn[] {
-  if (features.root) return [rootDn];
-  const wanted = domainBase.rdns.length > 0 ? [systemBase, domainBase] : [...features.contexts, systemBase];
-  return wanted.filter(
-    (dn, n) => !wanted.some((other, m) => (m < n && other.key === dn.key) || (other.key !== dn.key && dn.isWithin(other))),
-  );
 }

@@ -12,7 +12,8 @@ export interface TlsFiles {
   readonly key: string | undefined;
 }
 
-export interface RemoteOptions {
+/** How to get in. */
+export interface ServiceOptions {
   /** Tried in this order. All of them hold the same tree: the next one is used when one does not answer. */
   readonly endpoints: readonly Endpoint[];
   /** Who the product is there; undefined is SASL EXTERNAL (Unix socket or client certificate). */
@@ -23,16 +24,23 @@ export interface RemoteOptions {
   readonly tls: () => TlsFiles;
   /** Raise plain connections to TLS before anything else is said. */
   readonly startTls: boolean;
+  /** Milliseconds an answer may take. */
+  readonly timeoutMs: number;
+}
+
+/** The two trees the product lives in. */
+export interface Bases {
   /** Base of the system context, and of the domain tree (the root: every naming context the server has below `dc`). */
   readonly systemBase: Dn;
   readonly domainBase: Dn;
+}
+
+export interface RemoteOptions extends ServiceOptions, Bases {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
   /** Connections of each kind at most: shared ones, ones for long answers, ones for log-ins. */
   readonly connections: number;
-  /** Milliseconds an answer may take. */
-  readonly timeoutMs: number;
   /** Milliseconds between signs of life that are asked for. */
   readonly keepAliveMs: number;
   /** Milliseconds between looks for changes, where the server tells none by itself. */

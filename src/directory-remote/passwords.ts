@@ -23,12 +23,15 @@ export function passwordModify(dn: Dn, password: AttributeValue): Request {
   return { op: 'extended', oid: passwordModifyOid, value: writer.done() };
 }
 
-/** Nobody's password: holds the place in an entry that must have one until the real one is set. */
-export function placeholder(): string {
+/** The stored form every LDAP server can check; weak for short passwords: to be replaced by what the server makes itself. */
+export function saltedSha1(password: string | Uint8Array): string {
   const salt = randomBytes(16);
-  const digest = createHash('sha1').update(randomBytes(32)).update(salt).digest();
+  const digest = createHash('sha1').update(password).update(salt).digest();
   return `{SSHA}${Buffer.concat([digest, salt]).toString('base64')}`;
 }
+
+/** Nobody's password: holds the place in an entry that must have one until the real one is set. */
+const placeholder = (): string => saltedSha1(randomBytes(32));
 
 /** What is added at once, and the password that is to be set behind it. */
 export function splitAdd(attributes: readonly Attribute[]): {

@@ -31,16 +31,16 @@ import { bindSimple } from './client.ts';
 import { succeed } from './connection.ts';
 import { assertionControl } from './controls.ts';
 import { Feed } from './feed.ts';
-import { basesOf, Link, type LinkStatus } from './link.ts';
+import { Link, type LinkStatus } from './link.ts';
 import type { RemoteOptions } from './options.ts';
 import { searchOne } from './search.ts';
-import { firstEntry, type Upstream } from './upstream.ts';
+import { basesOf, firstEntry, type Upstream } from './upstream.ts';
 import { Writer } from './writer.ts';
 
 export interface RemoteDirectory extends Directory {
   readonly status: LinkStatus;
   /** The schema as the server publishes it; undefined where it does not. */
-  subschema(): Promise<Entry | undefined>;
+  readonly subschema: Entry | undefined;
   close(): void;
 }
 
@@ -92,8 +92,9 @@ class Remote implements RemoteDirectory {
   }
 
   async read(actor: Actor, dn: Dn, attributes?: readonly string[]): Promise<Entry | undefined> {
-    const connection = await this.#for(actor).shared.get();
-    return firstEntry(connection, { base: dn, scope: 'base', filter: anything, attributes: attributes ?? [] }, this.#options.timeoutMs);
+    const { shared, features } = this.#for(actor);
+    const search = { base: dn, scope: 'base', filter: anything, attributes: attributes ?? [] } as const;
+    return firstEntry(await shared.get(), search, this.#options.timeoutMs, features.classes);
   }
 
   async compare(
@@ -163,12 +164,8 @@ class Remote implements RemoteDirectory {
     return this.#feed.watch(from, listener, lost);
   }
 
-  async subschema(): Promise<Entry | undefined> {
-    const { shared, features } = this.#link.upstream;
-    if (!features.subschema) return undefined;
-    const attributes = ['objectClasses', 'attributeTypes'];
-    const filter = parseFilter('(objectClass=subschema)');
-    return firstEntry(await shared.get(), { base: features.subschema, scope: 'base', filter, attributes }, this.#options.timeoutMs);
+  get subschema(): Entry | undefined {
+    return this.#link.upstream.features.published;
   }
 
   close(): void {

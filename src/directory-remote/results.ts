@@ -2,6 +2,7 @@
 
 import { type Attribute, DirectoryFault, Entry, type ResultName, resultCodes } from '../directory/index.ts';
 import { type Dn, type LdapResult, parseDn } from '../ldap-wire/index.ts';
+import type { ClassTree } from './class-tree.ts';
 
 const names = new Map<number, ResultName>(Object.entries(resultCodes).map(([name, code]) => [code, name as ResultName]));
 const good = new Set<number>([resultCodes.success, resultCodes.compareFalse, resultCodes.compareTrue]);
@@ -25,8 +26,8 @@ export function nameFrom(text: string): Dn | undefined {
   }
 }
 
-/** An entry that the server sent; undefined where its name makes no sense. */
-export function entryFrom(dn: string, attributes: readonly Attribute[]): Entry | undefined {
+/** An entry that the server sent, with the superclasses it may have left out; undefined where its name makes no sense. */
+export function entryFrom(dn: string, attributes: readonly Attribute[], classes?: ClassTree): Entry | undefined {
   const name = nameFrom(dn);
-  return name && new Entry(name, attributes);
+  return name && new Entry(name, classes ? classes.complete(attributes) : attributes);
 }

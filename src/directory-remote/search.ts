@@ -43,13 +43,13 @@ function controlsOf({ features }: Upstream, { assertion, sort }: SearchRequest):
 }
 
 /** Collects the entries of one answer, up to a bound. */
-function collector(into: Entry[]): (response: Partial, controls: unknown, octets: number) => void {
+function collector(into: Entry[], { features }: Upstream): (response: Partial, controls: unknown, octets: number) => void {
   let total = 0;
   return (response, _controls, octets) => {
     if (response.op !== 'entry') return;
     total += octets;
     if (total > mostOctets) throw new DirectoryFault('adminLimitExceeded', 'the directory sends more than can be taken at once');
-    const entry = entryFrom(response.dn, response.attributes);
+    const entry = entryFrom(response.dn, response.attributes, features.classes);
     if (entry) into.push(entry);
   };
 }
@@ -59,7 +59,7 @@ export async function* searchOne(upstream: Upstream, request: SearchRequest, tim
   const { sizeLimit = 0, signal } = request;
   const controls = controlsOf(upstream, request);
   if (request.scope === 'base' || (sizeLimit > 0 && sizeLimit <= smallAnswer)) {
-    yield* await whole(await upstream.shared.get(), request, controls, timeoutMs);
+    yield* await whole(upstream, await upstream.shared.get(), request, timeoutMs);
     return;
   }
   const found: Entry[] = [];
@@ -67,7 +67,7 @@ export async function* searchOne(upstream: Upstream, request: SearchRequest, tim
     controls,
     timeoutMs,
     signal,
-    onPartial: collector(found),
+    onPartial: collector(found, upstream),
   });
   checkSorted(answer.controls);
   if (answer.response.result.code !== resultCodes.sizeLimitExceeded) {
@@ -83,35 +83,36 @@ async function* wholeOrCut(found: readonly Entry[], answer: Answer): AsyncGenera
 }
 
 async function whole(
+  upstream: Upstream,
   connection: LdapConnection,
   request: SearchRequest,
-  controls: readonly Control[],
   timeoutMs: number,
 ): Promise<AsyncGenerator<Entry>> {
+  const controls = controlsOf(upstream, request);
   const found: Entry[] = [];
-  const answer = await connection.ask(searchRequest(request), { controls, timeoutMs, signal: request.signal, onPartial: collector(found) });
+  const answer = await connection.ask(searchRequest(request), {
+    controls,
+    timeoutMs,
+    signal: request.signal,
+    onPartial: collector(found, upstream),
+  });
   checkSorted(answer.controls);
   return wholeOrCut(found, answer);
 }
 
 /** Page by page where the server can, else in one piece. */
 export async function* pagedSearch(upstream: Upstream, request: SearchRequest, timeoutMs: number): AsyncGenerator<Entry> {
-  const controls = controlsOf(upstream, request);
   const connection = await upstream.exclusive.lease();
   try {
-    if (upstream.features.controls.has(pagedOid)) yield* pages(connection, request, controls, timeoutMs);
-    else yield* await whole(connection, request, controls, timeoutMs);
+    if (upstream.features.controls.has(pagedOid)) yield* pages(upstream, connection, request, timeoutMs);
+    else yield* await whole(upstream, connection, request, timeoutMs);
   } finally {
     upstream.exclusive.release(connection);
   }
 }
 
-async function* pages(
-  connection: LdapConnection,
-  request: SearchRequest,
-  controls: readonly Control[],
-  timeoutMs: number,
-): AsyncGenerator<Entry> {
+async function* pages(upstream: Upstream, connection: LdapConnection, request: SearchRequest, timeoutMs: number): AsyncGenerator<Entry> {
+  const controls = controlsOf(upstream, request);
   const { sizeLimit = 0, signal } = request;
   let left = sizeLimit > 0 ? sizeLimit : Number.POSITIVE_INFINITY;
   let cookie: Uint8Array = new Uint8Array();
@@ -120,7 +121,7 @@ async function* pages(
       controls: [...controls, pagedControl(size, cookie)],
       timeoutMs,
       signal,
-      onPartial: collector(into),
+      onPartial: collector(into, upstream),
     });
   let more = true;
   try {

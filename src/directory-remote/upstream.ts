@@ -10,10 +10,11 @@ import type { ConnectionOptions } from 'node:tls';
 import { type Cancel, Fault } from '../base/index.ts';
 import { DirectoryFault, type Entry } from '../directory/index.ts';
 import { type Dn, parseFilter, rootDn } from '../ldap-wire/index.ts';
+import { ClassTree } from './class-tree.ts';
 import { bindExternal, bindSimple, searchRequest } from './client.ts';
 import { LdapConnection, succeed } from './connection.ts';
 import type { Endpoint } from './endpoint.ts';
-import { answerLimit, type RemoteOptions } from './options.ts';
+import { answerLimit, type Bases, type RemoteOptions, type ServiceOptions } from './options.ts';
 import { Leases, leave, Shared } from './pool.ts';
 import { entryFrom, nameFrom } from './results.ts';
 
@@ -24,7 +25,9 @@ export interface Features {
   readonly contexts: readonly Dn[];
   /** Whether a search from the root finds everything below it. */
   readonly root: boolean;
-  readonly subschema: Dn | undefined;
+  /** The schema as the server publishes it. */
+  readonly published: Entry | undefined;
+  readonly classes: ClassTree;
 }
 
 const anything = parseFilter('(objectClass=*)');
@@ -95,7 +98,7 @@ export class Upstream {
   }
 }
 
-function tlsOf({ tls }: RemoteOptions): ConnectionOptions {
+function tlsOf({ tls }: ServiceOptions): ConnectionOptions {
   const { ca, certificate, key } = tls();
   return {
     ...(ca === undefined ? {} : { ca }),
@@ -105,21 +108,20 @@ function tlsOf({ tls }: RemoteOptions): ConnectionOptions {
 }
 
 /** Not bound yet. */
-async function connectTo(endpoint: Endpoint, options: RemoteOptions): Promise<LdapConnection> {
-  const { clock, timeoutMs, startTls } = options;
+async function connectTo(endpoint: Endpoint, options: ServiceOptions): Promise<LdapConnection> {
+  const { timeoutMs, startTls } = options;
   // A lost SYN is sent again after one second and three: waiting longer for a server that is back costs more than asking anew.
   const wait = Math.min(timeoutMs, 3_000);
   const connection = await LdapConnection.connect(endpoint.place, {
     timeoutMs: wait,
     tls: endpoint.secure ? tlsOf(options) : undefined,
     answerLimit,
-    clock,
   });
   if (startTls && !endpoint.secure && 'host' in endpoint.place) await guarded(connection, () => connection.startTls(tlsOf(options), wait));
   return connection;
 }
 
-export async function connectBound(endpoint: Endpoint, options: RemoteOptions): Promise<LdapConnection> {
+export async function connectBound(endpoint: Endpoint, options: ServiceOptions): Promise<LdapConnection> {
   const connection = await connectTo(endpoint, options);
   const { bindDn, timeoutMs } = options;
   await guarded(connection, () =>
@@ -148,21 +150,29 @@ async function guarded(connection: LdapConnection, work: () => Promise<void>): P
   }
 }
 
-async function featuresOf(connection: LdapConnection, options: RemoteOptions): Promise<Features> {
+export async function featuresOf(connection: LdapConnection, options: Bases & Pick<ServiceOptions, 'timeoutMs'>): Promise<Features> {
   const names = ['namingContexts', 'supportedControl', 'supportedExtension', 'subschemaSubentry'];
   const dse = await firstEntry(connection, { base: rootDn, scope: 'base', filter: anything, attributes: names }, options.timeoutMs);
-  const subschema = dse?.text('subschemaSubentry');
+  const published = await subschemaOf(connection, dse, options.timeoutMs);
   return {
     controls: new Set(dse?.texts('supportedControl')),
     extensions: new Set(dse?.texts('supportedExtension')),
     contexts: (dse?.texts('namingContexts') ?? []).flatMap((text) => nameFrom(text) ?? []).filter((dn) => concerns(dn, options)),
     root: options.domainBase.rdns.length === 0 && (await searchesRoot(connection, options.timeoutMs)),
-    subschema: subschema === undefined ? undefined : nameFrom(subschema),
+    published,
+    classes: new ClassTree(published),
   };
 }
 
+async function subschemaOf(connection: LdapConnection, dse: Entry | undefined, timeoutMs: number): Promise<Entry | undefined> {
+  const base = nameFrom(dse?.text('subschemaSubentry') ?? '');
+  if (!base || base.rdns.length === 0) return undefined;
+  const attributes = ['objectClasses', 'attributeTypes'];
+  return firstEntry(connection, { base, scope: 'base', filter: parseFilter('(objectClass=subschema)'), attributes }, timeoutMs);
+}
+
 /** The system's context, and those of domains: others (cn=config, cn=accesslog) are not our business. */
-function concerns(context: Dn, { systemBase, domainBase }: RemoteOptions): boolean {
+function concerns(context: Dn, { systemBase, domainBase }: Bases): boolean {
   if (systemBase.isWithin(context) || context.isWithin(systemBase)) return true;
   if (domainBase.rdns.length > 0) return domainBase.isWithin(context) || context.isWithin(domainBase);
   return context.rdns[context.rdns.length - 1]?.[0]?.type.toLowerCase() === 'dc';
@@ -185,12 +195,13 @@ export async function firstEntry(
   connection: LdapConnection,
   search: Parameters<typeof searchRequest>[0],
   timeoutMs: number,
+  classes?: ClassTree,
 ): Promise<Entry | undefined> {
   let found: Entry | undefined;
   const answer = await connection.ask(searchRequest(search), {
     timeoutMs,
     onPartial(response) {
-      if (response.op === 'entry') found ??= entryFrom(response.dn, response.attributes);
+      if (response.op === 'entry') found ??= entryFrom(response.dn, response.attributes, classes);
     },
   });
   if (answer.response.result.code === 32) return undefined;
@@ -200,3 +211,12 @@ export async function firstEntry(
 
 /** `dc=…` names a level of the domain tree. */
 export const isDomainLevel = (dn: Dn): boolean => dn.rdns[0]?.length === 1 && dn.rdns[0][0]?.type.toLowerCase() === 'dc';
+
+/** Where to search and to listen for changes: the fewest bases that hold system context and domain tree. */
+export function basesOf(features: Features, { systemBase, domainBase }: Bases): Dn[] {
+  if (features.root) return [rootDn];
+  const wanted = domainBase.rdns.length > 0 ? [systemBase, domainBase] : [...features.contexts, systemBase];
+  return wanted.filter(
+    (dn, n) => !wanted.some((other, m) => (m < n && other.key === dn.key) || (other.key !== dn.key && dn.isWithin(other))),
+  );
+}

@@ -1,16 +1,20 @@
 /**
  * Who has an address and which domains are ours: looked up in the directory, kept in a bounded view, dropped when the
  * change feed says that they changed.
+ *
+ * A change is known by the entry's UUID and its names and addresses after it; what they were before helps where the feed tells it (an
+ * external directory's does not), and is not needed: an answer remembers the UUIDs it was made of.
  */
 
-import { Fault, type Log } from '../base/index.ts';
+import { type Clock, Fault, type Log } from '../base/index.ts';
 import { type Change, type DirectoryReader, type Entry, isListMember, system } from '../directory/index.ts';
 import type { Dn, Filter } from '../ldap-wire/index.ts';
 import { addressKey } from '../mail/index.ts';
 import { domainName } from './domain-name.ts';
 import { Answers } from './fills.ts';
 import type { Domain, Recipient } from './port.ts';
-import { addressesOf, recipientFrom } from './recipient.ts';
+import { addressesOf, problemOf, recipientFrom } from './recipient.ts';
+import { Reports } from './reports.ts';
 
 /** Answers kept: about 1 KB each, so 100 MB at the very most, and only after that many different addresses were asked for. */
 const maxRecipients = 100_000;
@@ -27,77 +31,85 @@ const connectorsOnly = equal('objectClass', 'mtConnector');
 const owns = (entry: Entry, wanted: string): boolean =>
   !isListMember(entry) && addressesOf(entry).some((address) => addressKey(address) === wanted);
 
+/** Tags: an entry, the children of an entry. */
+const entryTag = (uuid: string): string => `e:${uuid.toLowerCase()}`;
+const childrenTag = (dnKey: string): string => `c:${dnKey}`;
+
+/** An answer with what it was made of. */
+interface Answer<V> {
+  readonly value: V;
+  readonly tags: readonly string[];
+}
+
 export class AddressView {
   readonly #directory: DirectoryReader;
   readonly #base: Dn;
-  readonly #log: Log;
-  readonly #recipients: Answers<Recipient | undefined>;
-  readonly #domains = new Answers<Domain | undefined>(maxDomains);
-  /** Keys under which an entry's recipient is kept, by DN key: a connector's change finds its address by that. */
-  readonly #keysOf = new Map<string, Set<string>>();
-  /** Fills under way know an entry's DN only at their end, so a change of children makes all of them stale. */
-  readonly #pending = new Set<string>();
+  /** Entries of a directory that is not ours are checked for what ours would have refused. */
+  readonly #untrusted: boolean;
+  readonly #reports: Reports;
+  readonly #recipients = new Answers<Answer<Recipient | undefined>>(maxRecipients, ({ tags }) => tags);
+  readonly #domains = new Answers<Answer<Domain | undefined>>(maxDomains, ({ tags }) => tags);
 
-  constructor(directory: DirectoryReader, base: Dn, parse: (dn: string) => Dn, log: Log) {
+  constructor(directory: DirectoryReader, base: Dn, untrusted: boolean, log: Log, clock: Clock) {
     this.#directory = directory;
     this.#base = base;
-    this.#log = log;
-    const keyOf = (recipient: Recipient): string => parse(recipient.dn).key;
-    this.#recipients = new Answers(
-      maxRecipients,
-      (key, recipient) => {
-        if (!recipient) return;
-        const dnKey = keyOf(recipient);
-        this.#keysOf.set(dnKey, (this.#keysOf.get(dnKey) ?? new Set()).add(key));
-      },
-      (key, recipient) => {
-        if (!recipient) return;
-        const dnKey = keyOf(recipient);
-        const keys = this.#keysOf.get(dnKey);
-        keys?.delete(key);
-        if (keys?.size === 0) this.#keysOf.delete(dnKey);
-      },
-    );
+    this.#untrusted = untrusted;
+    this.#reports = new Reports(log, clock);
   }
 
-  recipient(address: string): Recipient | undefined | Promise<Recipient | undefined> {
+  /** Answers kept now. */
+  get size(): number {
+    return this.#recipients.size + this.#domains.size;
+  }
+
+  async recipient(address: string): Promise<Recipient | undefined> {
     const wanted = addressKey(address);
     if (wanted === undefined) return undefined;
+    return (await this.#recipients.get(`a:${wanted}`, () => this.#readAddress(wanted))).value;
+  }
+
+  #readAddress(wanted: string): Promise<Answer<Recipient | undefined>> {
     const filter: Filter = { type: 'or', filters: ['mail', 'mailLocalAddress', 'mtMailAddress'].map((name) => equal(name, wanted)) };
-    return this.#find(`a:${wanted}`, filter, `the address ${wanted}`, (entry) => owns(entry, wanted));
+    return this.#read(filter, `the address ${wanted}`, (entry) => owns(entry, wanted), wanted);
   }
 
-  recipientByUuid(uuid: string): Recipient | undefined | Promise<Recipient | undefined> {
-    return this.#find(`u:${uuid}`, equal('entryUUID', uuid), `the entry ${uuid}`);
+  async recipientByUuid(uuid: string): Promise<Recipient | undefined> {
+    const filter = equal('entryUUID', uuid);
+    return (await this.#recipients.get(`u:${uuid.toLowerCase()}`, () => this.#read(filter, `the entry ${uuid}`))).value;
   }
 
-  #find(
-    key: string,
+  async #read(
     filter: Filter,
     what: string,
     fits: (entry: Entry) => boolean = () => true,
-  ): Recipient | undefined | Promise<Recipient | undefined> {
-    return this.#recipients.get(key, async () => {
-      this.#pending.add(key);
-      try {
-        return await this.#read(filter, what, fits);
-      } finally {
-        this.#pending.delete(key);
-      }
-    });
-  }
-
-  async #read(filter: Filter, what: string, fits: (entry: Entry) => boolean): Promise<Recipient | undefined> {
-    const found = await this.#search(this.#base, 'sub', filter, 2, fits);
+    wanted?: string,
+  ): Promise<Answer<Recipient | undefined>> {
+    const found: Entry[] = [];
+    const tags: string[] = [];
+    for (const entry of await this.#search(this.#base, 'sub', filter, 8, fits)) {
+      const problem = this.#untrusted ? await problemOf(entry, wanted, (name) => this.#homeOf(name, entry, tags)) : undefined;
+      if (problem) this.#reports.say(`${entry.dn.toString()} is not used: ${problem}`);
+      else found.push(entry);
+    }
     if (found.length > 1) {
-      this.#log.error(
+      this.#reports.say(
         `${what} is claimed by ${found.map((entry) => entry.dn.toString()).join(' and ')}: mail for it waits until one gives it up`,
       );
       throw new Fault('unavailable', 'address is ambiguous at the moment');
     }
     const entry = found[0];
-    if (!entry) return undefined;
-    return recipientFrom(entry, await this.#search(entry.dn, 'one', connectorsOnly, 1000));
+    if (!entry) return { value: undefined, tags };
+    const connectors = await this.#search(entry.dn, 'one', connectorsOnly, 1000);
+    const value = recipientFrom(entry, connectors);
+    const made = [entry, ...connectors].flatMap((each) => each.text('entryUUID') ?? []);
+    return { value, tags: [...tags, ...made.map(entryTag), childrenTag(entry.dn.key)] };
+  }
+
+  /** Where a domain is from an entry's point of view; what that depends on is added to `tags`. */
+  async #homeOf(name: string, entry: Entry, tags: string[]): Promise<'within' | 'outside' | 'foreign'> {
+    const found = await this.#domain(name, tags);
+    if (!found) return 'foreign';
+    return entry.dn.isWithin(found.entry) ? 'within' : 'outside';
   }
 
   async #search(
@@ -118,49 +130,44 @@ export class AddressView {
 
   /** The local domain a name is or falls under. */
   async domain(name: string): Promise<Domain | undefined> {
+    return (await this.#domain(name))?.domain;
+  }
+
+  async #domain(name: string, made: string[] = []): Promise<{ readonly domain: Domain; readonly entry: Dn } | undefined> {
     const labels = name.toLowerCase().split('.');
     for (let n = 0; n < labels.length && n < 32; n++) {
-      const domain = await this.#domainEntry(labels.slice(n));
-      if (domain) return n === 0 || domain.subdomains ? domain : undefined;
+      const level = labels.slice(n);
+      const entry = domainName(level, this.#base);
+      const { value, tags } = await this.#domains.get(`d:${entry.key}`, () => this.#readDomain(entry, level.join('.')));
+      made.push(`d:${entry.key}`, ...tags);
+      if (value) return n === 0 || value.subdomains ? { domain: value, entry } : undefined;
     }
     return undefined;
   }
 
-  #domainEntry(labels: readonly string[]): Domain | undefined | Promise<Domain | undefined> {
-    const name = labels.join('.');
-    return this.#domains.get(name, async () => {
-      const entry = await this.#directory.read(system('dit'), domainName(labels, this.#base), attributes);
-      if (!entry?.isA('mtMailDomain')) return undefined;
-      return {
-        dn: entry.dn.toString(),
-        name,
-        aliasOf: entry.text('mtDomainAlias')?.toLowerCase(),
-        subdomains: entry.text('mtSubdomains')?.toUpperCase() === 'TRUE',
-      };
-    });
+  async #readDomain(dn: Dn, name: string): Promise<Answer<Domain | undefined>> {
+    const entry = await this.#directory.read(system('dit'), dn, attributes);
+    const tags = (entry?.texts('entryUUID') ?? []).map(entryTag);
+    if (!entry?.isA('mtMailDomain')) return { value: undefined, tags };
+    const aliasOf = entry.text('mtDomainAlias')?.toLowerCase();
+    return { value: { dn: entry.dn.toString(), name, aliasOf, subdomains: entry.text('mtSubdomains')?.toUpperCase() === 'TRUE' }, tags };
   }
 
   apply(change: Change): void {
-    const { before, after } = change;
-    if ([before, after].some((entry) => entry?.isA('mtMailDomain') || entry?.isA('domain') || entry?.isA('dcObject')))
-      this.#domains.forgetAll();
     // A rename takes everything below along, whose names are then all wrong.
     if (change.kind === 'rename') {
       this.clear();
       return;
     }
-    for (const entry of [before, after]) {
-      if (!entry) continue;
-      for (const address of addressesOf(entry)) this.#recipients.forget(`a:${addressKey(address) ?? address}`);
-      this.#recipients.forget(`u:${entry.text('entryUUID') ?? ''}`);
-      if (entry.isA('mtConnector')) this.#forgetOwner(entry);
+    const sides = [change.before, change.after].filter((entry) => entry !== undefined);
+    const tags = [entryTag(change.uuid), ...sides.map(({ dn }) => `d:${dn.key}`)];
+    this.#domains.touch(tags);
+    tags.push(`u:${change.uuid.toLowerCase()}`);
+    for (const entry of sides) {
+      for (const address of addressesOf(entry)) tags.push(`a:${addressKey(address) ?? address}`);
+      if (entry.isA('mtConnector') && entry.dn.parent) tags.push(childrenTag(entry.dn.parent.key));
     }
-  }
-
-  #forgetOwner(connector: Entry): void {
-    const owner = connector.dn.parent?.key;
-    if (owner !== undefined) for (const key of [...(this.#keysOf.get(owner) ?? [])]) this.#recipients.forget(key);
-    for (const key of this.#pending) this.#recipients.forget(key);
+    this.#recipients.touch(tags);
   }
 
   clear(): void {

@@ -2,7 +2,7 @@
  * The view itself: a system context held whole, addresses and domains looked up and kept, one change feed for both.
  */
 
-import { type Cancel, Fault, type Live, LiveValue, type Log } from '../base/index.ts';
+import { type Cancel, type Clock, Fault, type Live, LiveValue, type Log, Lru, systemClock } from '../base/index.ts';
 import { type Change, type Directory, DirectoryFault, type Watch } from '../directory/index.ts';
 import { type Dn, parseDn } from '../ldap-wire/index.ts';
 import { readSettings, type SettingsDeclaration, type SettingsOf, type SettingsShape } from '../settings/index.ts';
@@ -20,14 +20,23 @@ export interface DitOptions {
   readonly domainBase: Dn;
   /** This host's name: fills `{host}` in entries that exist once a host. */
   readonly host: string;
+  /** Somebody else's server: what our rules would have refused on write is found on reading, reported and not used. */
+  readonly untrusted?: boolean;
   readonly log: Log;
+  readonly clock?: Clock;
 }
+
+/** Milliseconds until a directory that could not be read is read again. */
+const againMs = 1_000;
+const mostLoggedIn = 50_000;
 
 export interface OpenDit extends Dit {
   /** Calls with the mailbox key of an account that may no longer be logged in: its entry is gone, or not active any more. */
   onRevoked(listener: (uuid: string) => void): Cancel;
   /** Position up to which the view is current. */
   readonly position: number;
+  /** Answers kept about addresses and domains. */
+  readonly kept: number;
   /** Reads everything afresh; the last view is served meanwhile. Rejects where the directory does not answer. */
   refresh(): Promise<void>;
   close(): void;
@@ -48,6 +57,7 @@ class DitView implements OpenDit {
   readonly #options: DitOptions;
   readonly #system: SystemView;
   readonly #addresses: AddressView;
+  readonly #clock: Clock;
   readonly mta: Live<MtaPolicy>;
   #watch: Watch | undefined;
   #closed = false;
@@ -57,13 +67,16 @@ class DitView implements OpenDit {
   /** While the system context is being read, changes wait here. */
   #waiting: Change[] | undefined = [];
   readonly #revoked = new Set<(uuid: string) => void>();
+  /** Accounts that logged in, the last of them. */
+  readonly #loggedIn = new Lru<string, true>(mostLoggedIn);
   /** By domain; undefined until somebody asks, and again after any change of the system context. */
   #forwardings: ReadonlyMap<string, Forwarding> | undefined;
 
   constructor(options: DitOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
     this.#system = new SystemView(options.directory, options.systemBase);
-    this.#addresses = new AddressView(options.directory, options.domainBase, parseDn, options.log);
+    this.#addresses = new AddressView(options.directory, options.domainBase, options.untrusted ?? false, options.log, this.#clock);
     this.mta = this.#mtaPolicy();
     this.#system.onAny(() => {
       this.#forwardings = undefined;
@@ -120,10 +133,35 @@ class DitView implements OpenDit {
   /** The last view is served until the new one is there. */
   #reopen(): void {
     if (this.#closed || this.#opening) return;
-    this.open().catch((thrown: unknown) => {
-      this.#options.log.error('the directory cannot be read', thrown);
-      setTimeout(() => this.#reopen(), 1000).unref();
-    });
+    this.open().then(
+      () => {
+        this.#failing = false;
+        return this.#recheck();
+      },
+      (thrown: unknown) => {
+        if (!this.#failing)
+          this.#options.log.error('the directory cannot be read: the last view is served, and this is tried again', thrown);
+        this.#failing = true;
+        this.#again = this.#clock.after(againMs, () => this.#reopen());
+      },
+    );
+  }
+
+  #failing = false;
+  #again: Cancel = () => {};
+
+  /** What the feed left out may have ended accounts that somebody is logged in to. */
+  async #recheck(): Promise<void> {
+    for (const [uuid] of [...this.#loggedIn.entries()]) {
+      const recipient = await this.recipientByUuid(uuid).catch(() => 'unknown' as const);
+      if (this.#closed) return;
+      if (recipient !== 'unknown' && recipient?.status !== 'active') this.#revoke(uuid);
+    }
+  }
+
+  #revoke(uuid: string): void {
+    this.#loggedIn.delete(uuid);
+    for (const listener of this.#revoked) listener(uuid);
   }
 
   onRevoked(listener: (uuid: string) => void): Cancel {
@@ -134,14 +172,19 @@ class DitView implements OpenDit {
   #changed(change: Change): void {
     this.#addresses.apply(change);
     const uuid = revokedBy(change);
-    if (uuid !== undefined) for (const listener of this.#revoked) listener(uuid);
+    if (uuid !== undefined) this.#revoke(uuid);
     if (this.#waiting) this.#waiting.push(change);
     else this.#system.apply(change);
   }
 
   close(): void {
     this.#closed = true;
+    this.#again();
     this.#watch?.stop();
+  }
+
+  get kept(): number {
+    return this.#addresses.size;
   }
 
   get position(): number {
@@ -195,6 +238,7 @@ class DitView implements OpenDit {
       throw thrown;
     }
     if (recipient?.status !== 'active') throw refused;
+    this.#loggedIn.set(recipient.uuid, true);
     return recipient;
   }
 

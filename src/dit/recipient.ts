@@ -6,6 +6,7 @@
 
 import { type OutputChannel, outputChannels } from '../base/index.ts';
 import type { Change, Entry } from '../directory/index.ts';
+import { addressKey } from '../mail/index.ts';
 import { accountPermissions, permissions } from './classes.ts';
 import type { Connector, Permission, Recipient } from './port.ts';
 
@@ -53,10 +54,41 @@ function closest<T extends string>(choices: readonly T[], value: string | undefi
   return choices.find((choice) => choice.toLowerCase() === value?.trim().toLowerCase());
 }
 
-/** The mailbox key of an account that was active before the change and is not after it. */
-export function revokedBy({ before, after }: Change): string | undefined {
+/**
+ * The mailbox key of an account that was active before the change and is not after it. Where the change does not tell what was before
+ * (an external directory), of whatever is not active after it.
+ */
+export function revokedBy({ kind, uuid, before, after }: Change): string | undefined {
   const active = (entry: Entry | undefined): boolean => entry !== undefined && statusFrom(entry.text('accountStatus')) === 'active';
-  return active(before) && !active(after) && before && addressesOf(before).length > 0 ? before.text('entryUUID') : undefined;
+  if (active(after)) return undefined;
+  if (!before) return kind === 'add' ? undefined : uuid;
+  return active(before) && addressesOf(before).length > 0 ? before.text('entryUUID') : undefined;
+}
+
+/** Where an address's domain is from an entry's point of view: one of ours that the entry stands below, another one of ours, none of ours. */
+type Home = 'within' | 'outside' | 'foreign';
+
+/**
+ * What the platform's rules would have refused on write (write-rules.ts), found on reading an entry of a directory that does not know
+ * them. Only the address that was asked for counts: another one that is wrong harms nobody until it is asked for.
+ */
+export async function problemOf(
+  entry: Entry,
+  wanted: string | undefined,
+  homeOf: (domain: string) => Promise<Home>,
+): Promise<string | undefined> {
+  const uuid = entry.text('entryUUID');
+  if (uuid === undefined) return 'it has no entryUUID (or we may not read it)';
+  // The mailbox is called by it.
+  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(uuid)) return `its entryUUID "${uuid.slice(0, 64)}" is none`;
+  if (wanted === undefined) return undefined;
+  for (const attribute of ['mail', 'mtMailAddress'] as const) {
+    const address = entry.texts(attribute).find((text) => addressKey(text) === wanted);
+    if (address === undefined) continue;
+    if ((await homeOf(address.slice(address.lastIndexOf('@') + 1))) === 'outside')
+      return `attribute ${attribute}: "${address.slice(0, 320)}" belongs below its own domain`;
+  }
+  return undefined;
 }
 
 /** qmail-ldap's words: active, noaccess (may not log in), disabled, deleted. */

@@ -95,12 +95,14 @@ function addProcessors(responder: Responder, parts: Parts, { mta, clock, random,
 }
 
 function addDirectoryDoor(responder: Responder, parts: Parts, { tls, clock }: Common): void {
-  const { dit, directory, logs } = parts;
+  const { dit, bundled, logs } = parts;
+  // An external directory has its own door.
+  if (!bundled) return;
   const { ldap, ldaps, ldapi } = parts.config.listen;
   responder.add(
     createLdapd({
-      directory,
-      followed: directory,
+      directory: bundled,
+      followed: bundled,
       virtual: virtualEntries(parts),
       settings: dit.settings(ldapdSettings),
       listen: { ldap: constant(ldap), ldaps: constant(ldaps), ldapi: constant<Place>(ldapi === 'off' ? 'off' : { path: ldapi }) },

@@ -12,6 +12,7 @@ import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import { asFault, Fault, type Log, replyOf } from '../base/index.ts';
 import type { AccessAnswer, AccessQuestion } from '../directory/index.ts';
+import type { LinkStatus } from '../directory-remote/index.ts';
 import { type Queue, type QueueName, queueNames } from '../queue/index.ts';
 import type { ComponentStatus, Responder } from '../responder/index.ts';
 import type { HandIn } from './hand-in.ts';
@@ -29,6 +30,8 @@ export interface ServerStatus {
   readonly memory: number;
   /** Whether the database still takes writes. */
   readonly writable: boolean;
+  /** An external directory: whether it answers. Absent where the bundled one is used. */
+  readonly directory?: LinkStatus;
 }
 
 export interface ControlOptions {

@@ -21,6 +21,7 @@ import { parseDn } from '../ldap-wire/index.ts';
 import { defaultsOf } from '../settings/index.ts';
 import { type KeyValue, openDataDirectory, openKeyValue } from '../storage/index.ts';
 import type { Config } from './config.ts';
+import { notBundled } from './config-directory.ts';
 import { schemaFolders } from './schema-folders.ts';
 
 export interface StoredDirectory {
@@ -60,6 +61,7 @@ export async function openStoredDirectory(config: Config, options: StoredDirecto
 
 /** Works on the directory while no server runs. Fault `busy` where one does, `not-found` where there is no directory yet. */
 export async function withStoredDirectory<T>(config: Config, work: (stored: StoredDirectory) => Promise<T>): Promise<T> {
+  if (config.directory) throw notBundled();
   if (!existsSync(join(config.data, 'directory'))) throw new Fault('not-found', `there is no directory in ${config.data}`);
   const closers: (() => Promise<void>)[] = [];
   const data = await openDataDirectory(config.data);

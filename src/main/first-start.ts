@@ -26,41 +26,70 @@ const generatedLength = 24;
 const ldif = new URL('../../ldif/', import.meta.url);
 const actor = system('first start');
 
-/** Fills an empty directory; undefined where it was filled before. */
-export async function fillDirectory(directory: Directory, config: Config): Promise<FirstStart | undefined> {
+/** Passwords of the first administrator and of the example accounts. */
+export interface FirstPasswords {
+  readonly admin: string;
+  readonly example: string;
+}
+
+export function firstPasswords(config: Config): FirstPasswords {
+  return {
+    admin: config.adminPassword ?? generatePassword(generatedLength),
+    example: config.examplePassword ?? generatePassword(generatedLength),
+  };
+}
+
+/** Everything the first start writes, in order; the entry that marks it as done is the last one. */
+export function firstEntries(
+  config: Config,
+  passwords: FirstPasswords,
+): { readonly entries: readonly NewEntry[]; readonly examples: readonly NewEntry[] } {
   const base = parseDn(config.systemBase);
-  const mark = parseDn(`cn=admin,cn=admins,${config.systemBase}`);
-  if (await directory.read(actor, mark)) return undefined;
-  const adminPassword = config.adminPassword ?? generatePassword(generatedLength);
-  const examplePassword = config.examplePassword ?? generatePassword(generatedLength);
-  const domainDn = dnOfDomain(config, config.domain);
+  const mark = markOf(config);
   const texts = {
     host: config.host,
     domain: config.domain,
-    domainDn: domainDn.toString(),
+    domainDn: dnOfDomain(config, config.domain).toString(),
     dc: config.domain.split('.')[0] ?? '',
     system: config.systemBase,
   };
-
-  const examples = config.example ? load('example.ldif', texts, examplePassword) : [];
+  const examples = config.example ? load('example.ldif', texts, passwords.example) : [];
   // An entry that is in both is the example's.
   const replaced = new Set(examples.map((record) => record.dn.key));
-  const records = load('base.ldif', texts, adminPassword)
+  const records = load('base.ldif', texts, passwords.admin)
     .filter((record) => !replaced.has(record.dn.key))
     .map((record) => seeded(record, base, config));
   const isMark = (record: { dn: Dn }): boolean => record.dn.key === mark.key;
-  for (const record of records.filter((r) => !isMark(r))) await addIfMissing(directory, record);
-  for (const record of examples) await addIfMissing(directory, record);
-  for (const record of records.filter(isMark)) await addIfMissing(directory, record);
+  return { entries: [...records.filter((record) => !isMark(record)), ...examples, ...records.filter(isMark)], examples };
+}
 
+const markOf = (config: Config): Dn => parseDn(`cn=admin,cn=admins,${config.systemBase}`);
+
+/** Fills an empty directory; undefined where it was filled before. */
+export async function fillDirectory(
+  directory: Directory,
+  config: Config,
+  passwords: FirstPasswords = firstPasswords(config),
+): Promise<FirstStart | undefined> {
+  if (await directory.read(actor, markOf(config))) return undefined;
+  const { entries, examples } = firstEntries(config, passwords);
+  for (const entry of entries) await addIfMissing(directory, entry);
   const accounts = examples.filter((r) => r.attributes.some((a) => a.name === 'userPassword')).map((r) => textOf(r.attributes, 'mail'));
   return {
-    adminDn: mark.toString(),
-    adminPassword: config.adminPassword === undefined ? adminPassword : undefined,
+    adminDn: markOf(config).toString(),
+    adminPassword: config.adminPassword === undefined ? passwords.admin : undefined,
     accounts,
-    examplePassword: config.example && config.examplePassword === undefined ? examplePassword : undefined,
+    examplePassword: config.example && config.examplePassword === undefined ? passwords.example : undefined,
     howTo: howTo(config, accounts),
   };
+}
+
+/** A further host of a directory that is there already: its component entries are made where they are missing. */
+export async function addHost(directory: Directory, config: Config): Promise<void> {
+  const host = parseDn(`cn=${config.host},cn=responder,${config.systemBase}`);
+  if (await directory.read(actor, host)) return;
+  const { entries } = firstEntries(config, { admin: '', example: '' });
+  for (const entry of entries) if (entry.dn.isWithin(host)) await addIfMissing(directory, entry);
 }
 
 /**
@@ -76,7 +105,7 @@ export async function hostOf(directory: Directory, config: Config): Promise<stri
   return hosts.length === 1 ? (hosts[0] ?? config.host) : config.host;
 }
 
-interface NewEntry {
+export interface NewEntry {
   readonly dn: Dn;
   readonly attributes: readonly Attribute[];
 }
@@ -106,6 +135,9 @@ function seeded(record: NewEntry, base: Dn, config: Config): NewEntry {
         .join(',')
         .toLowerCase()
     : '';
+  // The entry of the base is called what the configuration calls it.
+  const own = record.dn.key === base.key ? base.rdns[0]?.find(({ type }) => type.toLowerCase() === 'cn')?.value : undefined;
+  if (own !== undefined) values.set('cn', [own]);
   if (relative === 'cn=server') {
     values.set('mtHostName', [config.host]).set('mtLocalDomain', [config.domain]);
     if (config.dns.length > 0) values.set('mtDnsServer', config.dns);

@@ -10,7 +10,15 @@ import { mkdirSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Cancel, type Clock, createLog, type Live, LiveValue, type Log, type LogLevel, systemClock } from '../base/index.ts';
-import { type BundledDirectory, directorySettings, type Schema } from '../directory/index.ts';
+import {
+  type BundledDirectory,
+  type Directory,
+  type DirectorySettings,
+  directorySettings,
+  loadSchema,
+  type Schema,
+} from '../directory/index.ts';
+import type { RemoteDirectory } from '../directory-remote/index.ts';
 import { type OpenDit, openDit, serverSettings } from '../dit/index.ts';
 import { parseDn } from '../ldap-wire/index.ts';
 import { openQueue, type Queue } from '../queue/index.ts';
@@ -23,9 +31,11 @@ import { openStore, type Store, storeSettings } from '../store/index.ts';
 import { type Certificate, openCertificate } from './certificate.ts';
 import { addComponents } from './components.ts';
 import { type Config, controlPath } from './config.ts';
+import { type ExternalDirectory, notBundled } from './config-directory.ts';
 import { openControl, type ServerStatus } from './control.ts';
 import { differences } from './differences.ts';
 import { openStoredDirectory } from './directory.ts';
+import { beginExternal, checkSchema, fillExternal } from './external-directory.ts';
 import { type FirstStart, fillDirectory, hostOf } from './first-start.ts';
 import { createHandIn } from './hand-in.ts';
 import { readHistory, undoChange } from './history.ts';
@@ -52,7 +62,11 @@ export interface Parts {
   readonly config: Config;
   readonly logs: (component: string) => Log;
   readonly schema: Schema;
-  readonly directory: BundledDirectory;
+  readonly directory: Directory;
+  /** The bundled directory, where that is the directory; its door and its history are there only then. */
+  readonly bundled: BundledDirectory | undefined;
+  /** The way to an external directory, where that is the directory. */
+  readonly external: RemoteDirectory | undefined;
   readonly dit: OpenDit;
   readonly keyValue: KeyValue;
   readonly blobs: Blobs;
@@ -98,7 +112,7 @@ async function build(
     options.print(line);
     log.warning(line);
   }
-  const parts = await openParts(config, options, logs, onClose);
+  const parts = await openParts(config, options, logs, onClose, closeAll);
   const server = parts.dit.settings(serverSettings);
   level.set(server.value.logLevel);
   logSize.set(server.value.logFileSize);
@@ -120,15 +134,16 @@ async function build(
     queues: await parts.queue.summary(),
     memory: process.memoryUsage.rss(),
     writable: parts.writable(),
+    ...(parts.external ? { directory: parts.external.status } : {}),
   });
   const smtpd = parts.dit.settings(smtpdSettings);
   const control = await openControl(controlPath(config), {
     responder,
     queue: parts.queue,
-    history: (question) => readHistory(parts.directory, question, systemClock.now()),
-    undo: (change, how) => undoChange(parts.directory, change, how),
+    history: async (question) => readHistory(bundledOf(parts), question, systemClock.now()),
+    undo: async (change, how) => undoChange(bundledOf(parts), change, how),
     explain: (address, sender) => parts.router.route(address, { inputChannel: 'SMTPD', ...(sender === undefined ? {} : { sender }) }),
-    can: (question) => parts.directory.explainAccess(question),
+    can: async (question) => bundledOf(parts).explainAccess(question),
     refreshView: () => parts.dit.refresh(),
     status,
     handIn: createHandIn({
@@ -189,20 +204,22 @@ async function openParts(
   options: StartOptions,
   logs: (component: string) => Log,
   onClose: (close: () => Promise<void> | void) => void,
+  closeAll: () => Promise<void>,
 ): Promise<Parts> {
   const clock = systemClock;
   // The directory's own settings stand in the directory: the defaults hold until it is open.
   const settings = new LiveValue(defaultsOf(directorySettings));
-  const stored = await openStoredDirectory(config, { settings, clock, log: logs('Directory Services'), onClose });
-  const { schema, directory, keyValue: directoryStore } = stored;
-  const first = await fillDirectory(directory, config);
-  if (first) options.firstStart(first);
+  const opening = { config, options, settings, log: logs('Directory Services'), onClose, closeAll };
+  const opened = config.directory ? await openExternal(opening, config.directory) : await openBundled(opening);
+  const { directory } = opened;
   const dit = await openDit({
     directory,
     systemBase: parseDn(config.systemBase),
     domainBase: parseDn(config.domainBase),
-    host: await hostOf(directory, config),
+    host: config.directory ? config.host : await hostOf(directory, config),
+    untrusted: config.directory !== undefined,
     log: logs('Directory Services'),
+    clock,
   });
   onClose(() => dit.close());
   const live = dit.settings(directorySettings);
@@ -220,7 +237,7 @@ async function openParts(
   const store = await openStore({ keyValue, blobs, clock, log: logs('Message Store'), settings: dit.settings(storeSettings) });
   onClose(() => store.close());
   onClose(reclaimRegularly(new Reclaimer({ keyValue, blobs, clock, log: logs('Storage') }), clock, logs('Storage')));
-  const writable = (): boolean => directoryStore.healthy && keyValue.healthy;
+  const writable = (): boolean => opened.healthy() && keyValue.healthy;
   const freeSpace = async (): Promise<number> => {
     const space = await statfs(config.data);
     return space.bavail * space.bsize;
@@ -228,8 +245,7 @@ async function openParts(
   return {
     config,
     logs,
-    schema,
-    directory,
+    ...opened,
     dit,
     keyValue,
     blobs,
@@ -240,6 +256,44 @@ async function openParts(
     freeSpace,
     writable,
   };
+}
+
+/** For what only the bundled directory has: history, access rules. */
+function bundledOf({ bundled }: Parts): BundledDirectory {
+  if (!bundled) throw notBundled();
+  return bundled;
+}
+
+interface Opening {
+  readonly config: Config;
+  readonly options: StartOptions;
+  readonly settings: LiveValue<DirectorySettings>;
+  readonly log: Log;
+  readonly onClose: (close: () => Promise<void> | void) => void;
+  readonly closeAll: () => Promise<void>;
+}
+
+type Opened = Pick<Parts, 'schema' | 'directory' | 'bundled' | 'external'> & { readonly healthy: () => boolean };
+
+/** The bundled directory; what it holds at the first start. */
+async function openBundled({ config, options, settings, log, onClose }: Opening): Promise<Opened> {
+  const { schema, directory: bundled, keyValue } = await openStoredDirectory(config, { settings, clock: systemClock, log, onClose });
+  const first = await fillDirectory(bundled, config);
+  if (first) options.firstStart(first);
+  return { schema, directory: bundled, bundled, external: undefined, healthy: () => keyValue.healthy };
+}
+
+/** An external directory: waited for; whoever stops the server meanwhile need not wait. */
+async function openExternal({ config, options, settings, log, onClose, closeAll }: Opening, external: ExternalDirectory): Promise<Opened> {
+  const { directory, ready } = beginExternal({ config, external, settings, log });
+  onClose(() => directory.close());
+  options.stoppable?.(closeAll);
+  await ready;
+  const schema = await loadSchema();
+  checkSchema(directory, schema, log);
+  const first = await fillExternal(directory, config);
+  if (first) options.firstStart(first);
+  return { schema, directory, bundled: undefined, external: directory, healthy: () => true };
 }
 
 /** How often space of messages that nobody has any more is given back. */

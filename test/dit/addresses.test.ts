@@ -78,7 +78,7 @@ test('a feed that is interrupted while the view is read makes it read once more,
     mtChannel: ['SMTPC'],
   });
   const after = directory.entries.get('cn=abc.example,cn=forwarding,cn=mta,cn=mailtree');
-  feeds[4]?.listener({ kind: 'add', position: 1, after } as unknown as Change);
+  feeds[4]?.listener({ kind: 'add', uuid: 'one', position: 1, after } as unknown as Change);
   expect(await dit.forwarding('abc.example')).toMatchObject({ channel: 'SMTPC' });
   dit.close();
   expect(feeds[4]?.stopped).toBe(true);

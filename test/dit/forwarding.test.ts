@@ -36,9 +36,9 @@ test('a domain forwarding is found by name in any case, and follows the director
   expect(await dit.forwarding('ONE.example')).toMatchObject({ domain: 'one.example', channel: 'BSMTPOUT', identifier: 'a@hub.example' });
   expect(await dit.forwarding('three.example')).toBeUndefined();
   const three = entry('three.example', 'c@hub.example');
-  tell({ kind: 'add', position: 1, after: three } as unknown as Change);
+  tell({ kind: 'add', uuid: 'one', position: 1, after: three } as unknown as Change);
   expect(await dit.forwarding('three.example')).toMatchObject({ identifier: 'c@hub.example' });
-  tell({ kind: 'delete', position: 2, before: three } as unknown as Change);
+  tell({ kind: 'delete', uuid: 'one', position: 2, before: three } as unknown as Change);
   expect(await dit.forwarding('three.example')).toBeUndefined();
   dit.close();
 });

@@ -41,22 +41,41 @@ export interface RunningServer {
 
 /** A directory with a configuration file; nothing runs yet. `extra` is YAML put at its end. */
 export async function prepareServer(
-  options: { readonly extra?: string; readonly example?: boolean; readonly domain?: string } = {},
+  options: {
+    readonly extra?: string;
+    readonly example?: boolean;
+    readonly domain?: string;
+    readonly host?: string;
+    /** Another server's directory instead of one of its own. */
+    readonly directory?: { readonly urls: readonly string[]; readonly bindDn: string; readonly password: string; readonly extra?: string };
+  } = {},
 ): Promise<ServerFiles> {
   const { path: dir, remove } = await tempDir();
   const ports = Object.fromEntries(await Promise.all(doors.map(async (door) => [door, await freePort()] as const))) as Record<Door, number>;
   const domain = options.domain ?? 'example.test';
   const config = join(dir, 'mailtree.yaml');
   const ldapi = join(dir, 'ldapi');
+  const { directory: external } = options;
+  const passwordFile = join(dir, 'directory-password');
+  if (external) writeFileSync(passwordFile, `${external.password}\n`, { mode: 0o600 });
   const lines = [
     `data: ${join(dir, 'data')}`,
-    `host: mail.${domain}`,
+    `host: ${options.host ?? `mail.${domain}`}`,
     `domain: ${domain}`,
     `admin: { password: ${adminPassword} }`,
     ...(options.example === false ? [] : ['example: true', `examplePassword: ${password}`]),
     'listen:',
-    `  ldapi: ${ldapi}`,
-    ...doors.map((door) => `  ${door}: 127.0.0.1:${ports[door]}`),
+    ...(external ? [] : [`  ldapi: ${ldapi}`]),
+    ...doors.filter((door) => !external || !/^ldap/.test(door)).map((door) => `  ${door}: 127.0.0.1:${ports[door]}`),
+    ...(external
+      ? [
+          'directory:',
+          `  urls: [${external.urls.join(', ')}]`,
+          `  bindDn: ${external.bindDn}`,
+          `  passwordFile: ${passwordFile}`,
+          external.extra ?? '',
+        ]
+      : []),
     options.extra ?? '',
     '',
   ];

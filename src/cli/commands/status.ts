@@ -53,10 +53,19 @@ function print(status: ServerStatus): void {
   console.log(
     `Mailtree ${status.version} on ${status.host}, pid ${status.pid}, up ${duration(Date.now() - status.startedAt)}, ${Math.round(status.memory / 1_048_576)} MB${status.writable ? '' : ', DATABASE NOT WRITABLE'}`,
   );
+  if (status.directory) console.log(directoryLine(status.directory));
   console.log('');
   printComponents(status.components);
   console.log('');
   table(['queue', 'pending', 'deferred', ''], queueRows(status));
+}
+
+/** `directory  ldaps://ldap1.jade.net, connected for 3d 4h`, or why not. */
+function directoryLine({ url, state, since, feed, problem }: NonNullable<ServerStatus['directory']>): string {
+  const time = duration(Date.now() - since);
+  if (state === 'connected')
+    return `directory ${url}, connected for ${time}${feed === 'polling' ? ', changes are looked for now and then' : ''}`;
+  return `directory ${url} AWAY for ${time}, the last view is served: ${problem ?? ''}`;
 }
 
 /** The component that works a queue, where it is not called the same. */

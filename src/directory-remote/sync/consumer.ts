@@ -146,7 +146,7 @@ export class Consumer implements Source {
     if (state.state === 'delete') remove(this.#parts, state.uuid);
     else if (state.state === 'present') this.#parts.replica.image.mark(state.uuid);
     else {
-      const entry = entryFrom(response.dn, response.attributes);
+      const entry = entryFrom(response.dn, response.attributes, this.#parts.upstream.features.classes);
       if (entry) upsert(this.#parts, state.uuid, entry);
       else this.#parts.log.warning(`an entry of the directory has a name that is none, and is not used: ${response.dn.slice(0, 200)}`);
     }
