@@ -9,7 +9,7 @@ export { constant, type Live, LiveValue } from './live.ts';
 export { createLog, type Log, type LogLevel, type LogSink, logLevels, logStamp, oneLine, silentLog } from './log.ts';
 export { Lru } from './lru.ts';
 export { generatePassword } from './password.ts';
-export { actsForAnother, decodePlain, isLoopback } from './plain-login.ts';
+export { actsForAnother, decodePlain, isLoopback, readPlain } from './plain-login.ts';
 export { createResolver, type DnsAnswer, type MxRecord, type Resolver, type ResolverOptions } from './resolver.ts';
 export { createSessionDoor, type DoorSession, type SessionDoorNeeds } from './session-door.ts';
 export { startTls } from './start-tls.ts';

@@ -22,6 +22,7 @@ import type { Logins } from './passwords/login.ts';
 import { namesOf } from './passwords/policy.ts';
 import { formerPasswords } from './passwords/record.ts';
 import { passwordOid, passwordText } from './passwords/scheme.ts';
+import type { Standings } from './passwords/standing.ts';
 import { checkPasswords, hashAttributes, hashModifications, type Owner, type PasswordWriting } from './passwords/writing.ts';
 import {
   type Actor,
@@ -67,6 +68,7 @@ export interface BundledParts {
   readonly history: History;
   readonly undo: Undo;
   readonly passwords: PasswordWriting;
+  readonly standings: Standings;
   readonly systemBase: Dn;
   readonly clock: Clock;
   readonly log: Log;
@@ -246,7 +248,7 @@ export class BundledDirectory implements Directory, Followed {
   }
 
   async modify(actor: Actor, dn: Dn, modifications: readonly Modification[], options?: WriteOptions): Promise<WriteResult> {
-    const { judge, view, passwords, writer } = this.#parts;
+    const { judge, view, passwords, standings, writer } = this.#parts;
     const subject = judge.subject(actor);
     const secret = modifications.some(({ attribute }) => this.schema.describe(attribute.name)?.type.secret);
     if (secret && !subject.root) {
@@ -270,7 +272,9 @@ export class BundledDirectory implements Directory, Followed {
       return { names: entry ? namesOf(entry.attributes.values()) : [], former };
     };
     const hashed = await hashModifications(passwords, modifications, current, owner);
-    return this.#write([dn], actor, options, (tx, stamp) => writer.modify(tx, stamp, dn, hashed));
+    return standings.during(actor, dn, (changing) =>
+      this.#write([dn], actor, options, async (tx, stamp) => changing(await writer.modify(tx, stamp, dn, hashed))),
+    );
   }
 
   async rename(actor: Actor, dn: Dn, to: NewName, options?: WriteOptions): Promise<WriteResult> {
@@ -289,6 +293,10 @@ export class BundledDirectory implements Directory, Followed {
   async authenticate(dn: Dn, password: string, from: { readonly door: string; readonly address?: string }): Promise<Login> {
     if (!this.#logins) throw new DirectoryFault('unavailable', 'log-ins are not possible yet');
     return this.#logins.authenticate(dn, password, from);
+  }
+
+  holds(actor: Actor): boolean {
+    return this.#parts.standings.holds(actor);
   }
 
   /** What somebody may do with an entry, and which rule says so. DirectoryFault where there is no such name, entry, right or attribute. */
@@ -323,9 +331,9 @@ export class BundledDirectory implements Directory, Followed {
 
   /** What the server notes about an account by itself: neither a new password nor a change that anybody made. */
   async note(dn: Dn, modifications: readonly Modification[]): Promise<void> {
-    await this.#write([dn], system('login'), undefined, (tx, stamp) =>
-      this.#parts.writer.modify(tx, { ...stamp, note: true }, dn, modifications),
-    );
+    await this.#write([dn], system('login'), undefined, async (tx, stamp) => {
+      await this.#parts.writer.modify(tx, { ...stamp, note: true }, dn, modifications);
+    });
   }
 
   /** Adds many entries in one transaction, without a change record each: for an import. All or none of the batch. */

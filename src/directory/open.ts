@@ -14,6 +14,7 @@ import { Trimmer } from './history/trim.ts';
 import { type Hasher, workerHasher } from './passwords/hasher.ts';
 import { Logins } from './passwords/login.ts';
 import { mustChange } from './passwords/policy.ts';
+import { Standings } from './passwords/standing.ts';
 import { defaultIndexes, Indexes, type IndexTable } from './records/indexes.ts';
 import { ensureIndexes } from './records/rebuild.ts';
 import { View } from './records/view.ts';
@@ -97,6 +98,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
     ...{ keyValue, view, schema, judge, compiler, selector, searcher, feed, lineage, accessBase },
     refreshRights: () => directory.refresh(),
   });
+  const standings = new Standings((dn) => view.find(dn)?.entry);
   let stopTrimming = (): void => {};
   let trimming: Promise<unknown> = Promise.resolve();
   const directory: BundledDirectory = new BundledDirectory({
@@ -112,6 +114,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
     synchroniser,
     history,
     undo: new Undo({ keyValue, schema, writer, history }),
+    standings,
     passwords: { schema, hasher, settings: () => settings.value },
     systemBase,
     clock,
@@ -129,6 +132,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
       settings,
       clock,
       log,
+      standings,
       find: (dn) => view.find(dn)?.entry,
       note: (dn, modifications) => directory.note(dn, modifications),
       spared: (dn) => dn.isWithin(adminsBase),

@@ -258,6 +258,11 @@ export interface Directory {
   delete(actor: Actor, dn: Dn, options?: DeleteOptions): Promise<WriteResult>;
   /** Simple bind: who this is, or DirectoryFault invalidCredentials. Never says which of name and password was wrong. */
   authenticate(dn: Dn, password: string, from: { readonly door: string; readonly address?: string }): Promise<Login>;
+  /**
+   * Whether a log-in still stands: false once the entry is gone, renamed or no longer active, or its password is another than the
+   * one `authenticate` was given. Left out by a directory that cannot tell at once.
+   */
+  holds?(actor: Actor): boolean;
   /** The position of the last committed change. */
   position(): Promise<Position>;
   /**

@@ -33,6 +33,8 @@ const mostLoggedIn = 50_000;
 export interface OpenDit extends Dit {
   /** Calls with the mailbox key of an account that may no longer be logged in: its entry is gone, or not active any more. */
   onRevoked(listener: (uuid: string) => void): Cancel;
+  /** Under which name in the directory `login` checks the password: of an entry that may log in, or of nobody. */
+  loginDn(name: string): Promise<Dn>;
   /** Position up to which the view is current. */
   readonly position: number;
   /** Answers kept about addresses and domains. */
@@ -220,14 +222,24 @@ class DitView implements OpenDit {
     return found;
   }
 
-  async login(name: string, password: string, from: { readonly door: string; readonly address: string }): Promise<Recipient> {
-    const refused = new Fault('bad-credentials', 'invalid name or password');
+  async loginDn(name: string): Promise<Dn> {
+    return (await this.#named(name)).dn;
+  }
+
+  /**
+   * An unknown name costs the same work as a wrong password and is slowed down like an account of its own, so that a stranger cannot
+   * tell them apart by time, nor by what failures with other names led to.
+   */
+  async #named(name: string): Promise<{ recipient: Recipient | undefined; dn: Dn }> {
     const address = name.includes('@') ? name : `${name}@${this.mta.value.domain}`;
     const recipient = await this.recipient(address);
+    return { recipient, dn: recipient?.login ? parseDn(recipient.dn) : this.#nobody(address) };
+  }
+
+  async login(name: string, password: string, from: { readonly door: string; readonly address: string }): Promise<Recipient> {
+    const refused = new Fault('bad-credentials', 'invalid name or password');
+    const { recipient, dn } = await this.#named(name);
     try {
-      // An unknown name costs the same work as a wrong password and is slowed down like an account of its own, so that a
-      // stranger cannot tell them apart by time, nor by what failures with other names led to.
-      const dn = recipient?.login ? parseDn(recipient.dn) : this.#nobody(address);
       const login = await this.#options.directory.authenticate(dn, password, from);
       // The password was right, so its owner may be told.
       if (login.mustChange)

@@ -11,8 +11,11 @@ import type { LdapdSettings } from './settings.ts';
 
 /** Entries that are computed, not stored: the root DSE, the subschema, `cn=monitor`. */
 export interface Virtual {
-  /** The entry of this name as the actor may see it, or undefined where the name is not virtual. */
-  read(dn: Dn, actor: Actor): Entry | undefined | Promise<Entry | undefined>;
+  /**
+   * The entry of this name as the actor may see it, or undefined where the name is not virtual. `mechanisms`: what SASL may be by
+   * on the connection that asks.
+   */
+  read(dn: Dn, actor: Actor, mechanisms: readonly string[]): Entry | undefined | Promise<Entry | undefined>;
   /** Whether an attribute of such an entry is returned for `+` or by name only. None is, where this is left out. */
   operational?(attribute: string): boolean;
 }
@@ -42,6 +45,8 @@ export interface Context {
   readonly tlsPossible: boolean;
   /** Who SASL EXTERNAL makes of this connection, where it makes anybody. */
   readonly external: Actor | undefined;
+  /** The entry that a name or an address logs in as; always a name, be it of nobody. */
+  readonly userNamed: ((name: string) => Promise<Dn>) | undefined;
   readonly operation: Operation;
   /** The operation with this message id, where it is still in work. */
   outstanding(id: number): Operation | undefined;

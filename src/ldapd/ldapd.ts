@@ -20,10 +20,12 @@ import {
   systemClock,
 } from '../base/index.ts';
 import type { Actor, Directory, Followed } from '../directory/index.ts';
+import type { Dn } from '../ldap-wire/index.ts';
 import type { Virtual } from './command.ts';
 import { noticeMessage } from './results.ts';
 import { Session } from './session.ts';
 import type { LdapdSettings } from './settings.ts';
+import { Standing } from './standing.ts';
 import { Staying } from './staying.ts';
 
 export type TlsMaterial = SecureContextOptions | undefined;
@@ -41,6 +43,8 @@ export interface LdapdOptions {
   readonly tls?: Live<TlsMaterial>;
   /** Who SASL EXTERNAL on the Unix socket is: only the server's own user can open it. */
   readonly external?: Actor;
+  /** The entry that SASL PLAIN by a name or an address logs in as; always a name, be it of nobody. */
+  readonly userNamed?: (name: string) => Promise<Dn>;
   readonly log: Log;
   readonly clock?: Clock;
 }
@@ -64,6 +68,7 @@ export function createLdapd(options: LdapdOptions): Ldapd {
   const tls = options.tls ?? noTls;
   const sessions = new Set<Session>();
   const staying = new Staying(() => settings.value.maxPersistentAll);
+  const standing = new Standing(options.directory, log);
 
   const connectBy = (over: 'tcp' | 'tls' | 'unix') => (socket: ConstructorParameters<typeof Session>[0]) => {
     const session: Session = new Session(socket, {
@@ -77,6 +82,8 @@ export function createLdapd(options: LdapdOptions): Ldapd {
       clock,
       over,
       external: options.external,
+      userNamed: options.userNamed,
+      onIdentity: (before, after) => standing.moved(session, before, after),
       onClose: () => sessions.delete(session),
     });
     sessions.add(session);
@@ -116,8 +123,10 @@ export function createLdapd(options: LdapdOptions): Ldapd {
     name: 'DIRECTORY',
     async start() {
       try {
+        await standing.start();
         for (const listener of all) await listener.start();
       } catch (thrown) {
+        standing.stop();
         await Promise.all(all.map((listener) => listener.stop(0)));
         throw thrown;
       }
@@ -126,6 +135,7 @@ export function createLdapd(options: LdapdOptions): Ldapd {
       const stopped = all.map((listener) => listener.stop(stopMs));
       for (const session of [...sessions]) session.shutdown(finishMs);
       await Promise.all(stopped);
+      standing.stop();
     },
     addresses: () => ({ ldap: ldap.address(), ldaps: ldaps.address(), ldapi: ldapi.address() }),
     get connections() {

@@ -14,6 +14,7 @@ import { type Actor, anonymous, type Directory, DirectoryFault, type Followed } 
 import {
   BadRequest,
   BrokenBer,
+  type Dn,
   decodeRequest,
   encodeResponse,
   Framer,
@@ -47,12 +48,22 @@ export interface SessionOptions {
   /** How the connection came: encrypted from the start, by the Unix socket. */
   readonly over: 'tcp' | 'tls' | 'unix';
   readonly external: Actor | undefined;
+  readonly userNamed: ((name: string) => Promise<Dn>) | undefined;
+  /** Told of every other name that the connection acts under; undefined is none. */
+  readonly onIdentity: (before: Dn | undefined, after: Dn | undefined) => void;
   readonly onClose: () => void;
 }
 
 /** After a farewell the peer has so long to take it, in milliseconds. */
 const farewellMs = 1_000;
 const stopping = 'the server is shutting down';
+/** Writes that are in work when a log-in falls get so long, in milliseconds: one of them may be what it falls by. */
+const revokedMs = 2_000;
+
+interface Farewell {
+  readonly result: 'protocolError' | 'unavailable' | 'busy' | 'strongerAuthRequired';
+  readonly why: string;
+}
 
 const needsQuiet = (request: Request): boolean => request.op === 'bind' || (request.op === 'extended' && request.oid === startTlsOid);
 
@@ -72,6 +83,8 @@ export class Session {
   #state: 'open' | 'ending' | 'stopping' | 'closed' = 'open';
   /** A request that waits for quiet, or is alone in work. */
   #alone: Message<Request> | 'working' | undefined;
+  /** What is said at the end, once the state is stopping. */
+  #farewell: Farewell = { result: 'unavailable', why: stopping };
   readonly #turn = new Turn();
   readonly #watchdog: Watchdog;
   #cancelFarewell: () => void = () => {};
@@ -90,12 +103,31 @@ export class Session {
 
   /** Refuses new requests, lets those in work finish for `graceMs` milliseconds, and says farewell. */
   shutdown(graceMs: number): void {
-    if (this.#state === 'closed') return;
+    this.#leave({ result: 'unavailable', why: stopping }, graceMs);
+  }
+
+  #leave(farewell: Farewell, graceMs: number): void {
+    if (this.#state === 'closed' || this.#state === 'stopping') return;
     this.#state = 'stopping';
+    this.#farewell = farewell;
     this.#socket.pause();
     for (const operation of this.#operations.values()) if (operation.abort) this.#end(operation, 'cancelled');
-    this.#options.clock.after(graceMs, () => this.#disconnect('unavailable', stopping));
+    this.#options.clock.after(graceMs, () => this.#disconnect(farewell.result, farewell.why));
     this.#finishIfDone();
+  }
+
+  /** Ends the connection unless its log-in still stands. */
+  checkLogin(): void {
+    if (this.#options.directory.holds?.(this.#actor) === false) this.revoke();
+  }
+
+  /**
+   * The log-in stands no longer: whatever was to come would be done with rights that are gone, so the client is told to log in anew
+   * (RFC 4511 §4.4.1: a security association has unexpectedly failed).
+   */
+  revoke(): void {
+    this.#options.log.info(`connection from ${this.#address || 'the local socket'} ended: the account it was logged in to has changed`);
+    this.#leave({ result: 'strongerAuthRequired', why: 'the account has changed: log in again' }, revokedMs);
   }
 
   // ---- the socket
@@ -135,12 +167,13 @@ export class Session {
     this.#outbox.close();
     this.#cursors.clear();
     for (const operation of this.#operations.values()) this.#end(operation, 'abandoned');
+    this.#options.onIdentity(this.#actor.dn, undefined);
     this.#options.onClose();
     this.#socket.destroy();
   }
 
   /** Says why, and ends the connection. */
-  #disconnect(result: 'protocolError' | 'unavailable' | 'busy', why: string): void {
+  #disconnect(result: Farewell['result'], why: string): void {
     if (this.#state === 'closed') return;
     this.#outbox.push(noticeMessage(result, why));
     this.#hangUp();
@@ -163,7 +196,7 @@ export class Session {
 
   #finishIfDone(): void {
     if (this.#operations.size > 0) return;
-    if (this.#state === 'stopping') this.#disconnect('unavailable', stopping);
+    if (this.#state === 'stopping') this.#disconnect(this.#farewell.result, this.#farewell.why);
     else if (this.#state === 'ending' && this.#alone === undefined) this.#hangUp();
   }
 
@@ -230,7 +263,11 @@ export class Session {
       // RFC 4511 §4.2.1: what is in work is completed or abandoned; these would never be completed.
       if (body.op === 'bind') for (const operation of this.#staying.keys()) this.#end(operation, 'cancelled');
       this.#beginAlone();
-    } else this.#begin(message);
+    } else {
+      // The feed tells of it as well, a moment later.
+      this.checkLogin();
+      if (this.#state === 'open' || this.#state === 'ending') this.#begin(message);
+    }
   }
 
   #answerBad(bad: BadRequest): void {
@@ -295,7 +332,9 @@ export class Session {
       answer = {
         ...(answer.controls ? { controls: answer.controls } : {}),
         result: resultOf(
-          this.#state === 'stopping' ? new DirectoryFault('unavailable', stopping) : new DirectoryFault('canceled', 'cancelled'),
+          this.#state === 'stopping'
+            ? new DirectoryFault(this.#farewell.result, this.#farewell.why)
+            : new DirectoryFault('canceled', 'cancelled'),
         ),
       };
     }
@@ -310,7 +349,7 @@ export class Session {
   }
 
   #context(operation: Operation): Context {
-    const { directory, virtual, followed, settings, tls, over, external } = this.#options;
+    const { directory, virtual, followed, settings, tls, over, external, userNamed } = this.#options;
     const outbox = this.#outbox;
     return {
       directory,
@@ -323,6 +362,7 @@ export class Session {
       tls: this.#tls,
       tlsPossible: tls.value !== undefined && over === 'tcp',
       external: over === 'unix' ? external : undefined,
+      userNamed,
       operation,
       outstanding: (id) => this.#operations.get(id),
       outstandingCount: this.#operations.size,
@@ -352,7 +392,9 @@ export class Session {
   }
 
   #becomes(actor: Actor | undefined): void {
+    const before = this.#actor.dn;
     this.#actor = actor ?? anonymous('ldap', this.#address || undefined);
+    this.#options.onIdentity(before, this.#actor.dn);
     this.#cursors.clear();
   }
 

@@ -108,6 +108,7 @@ function addDirectoryDoor(responder: Responder, parts: Parts, { tls, clock }: Co
       listen: { ldap: constant(ldap), ldaps: constant(ldaps), ldapi: constant<Place>(ldapi === 'off' ? 'off' : { path: ldapi }) },
       tls,
       external: system('ldapi'),
+      userNamed: (name) => dit.loginDn(name),
       log: logs('LDAP Server'),
       clock,
     }),

@@ -1,7 +1,7 @@
 /**
  * Entries that are computed: the root DSE. The subschema is the directory's own.
  *
- * Spec: RFC 4512 §5.1
+ * Spec: RFC 4512 §5.1, RFC 3674
  */
 
 import { type Actor, Entry, system } from '../directory/index.ts';
@@ -18,12 +18,15 @@ const features = [...['1', '2', '3', '4', '5'].map((number) => `1.3.6.1.4.1.4203
 
 export function virtualEntries(parts: Pick<Parts, 'directory' | 'config' | 'certificate'>): Virtual {
   return {
-    read: (dn: Dn, _actor: Actor) => (dn.rdns.length === 0 ? rootDse(parts) : undefined),
+    read: (dn: Dn, _actor: Actor, mechanisms: readonly string[]) => (dn.rdns.length === 0 ? rootDse(parts, mechanisms) : undefined),
     operational: (attribute) => !alwaysShown.has(attribute.toLowerCase()),
   };
 }
 
-async function rootDse({ directory, config, certificate }: Pick<Parts, 'directory' | 'config' | 'certificate'>): Promise<Entry> {
+async function rootDse(
+  { directory, config, certificate }: Pick<Parts, 'directory' | 'config' | 'certificate'>,
+  mechanisms: readonly string[],
+): Promise<Entry> {
   const contexts = [config.systemBase];
   // Domains stand below top-level dc entries, which come and go with them.
   const tops = { base: rootDn, scope: 'one', filter: parseFilter('(objectClass=*)'), attributes: ['1.1'] } as const;
@@ -39,7 +42,7 @@ async function rootDse({ directory, config, certificate }: Pick<Parts, 'director
     ['supportedControl', supportedControls],
     ['supportedExtension', supportedExtensions.filter((oid) => oid !== startTls || certificate.context.value !== undefined)],
     ['supportedFeatures', features],
-    ['supportedSASLMechanisms', config.listen.ldapi === 'off' ? [] : ['EXTERNAL']],
+    ['supportedSASLMechanisms', mechanisms],
     ['vendorName', ['Mailtree']],
     ['vendorVersion', [version]],
   ];

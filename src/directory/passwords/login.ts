@@ -20,12 +20,14 @@ import type { Hasher } from './hasher.ts';
 import { Lockout } from './lockout.ts';
 import { expiryOf, isLocked, mustChange } from './policy.ts';
 import { passwordText, storedPassword } from './scheme.ts';
+import type { Standings } from './standing.ts';
 
 export interface LoginParts {
   readonly hasher: Hasher;
   readonly settings: Live<DirectorySettings>;
   readonly clock: Clock;
   readonly log: Log;
+  readonly standings: Standings;
   find(dn: Dn): Entry | undefined;
   /** Writes down what the server itself has to note about an account. */
   note(dn: Dn, modifications: readonly Modification[]): Promise<void>;
@@ -69,7 +71,7 @@ export class Logins {
     const open = this.#isOpen(dn, entry);
     const state = `${entry?.text('entryUUID')}\n${stored.join('\n')}\n${entry?.text('accountStatus')}`;
     const digest = createHmac('sha256', this.#secret).update(password).digest('base64');
-    if (entry && open && this.#knows(dn, digest, state)) return this.#login(entry, from);
+    if (entry && open && this.#knows(dn, digest, state)) return this.#login(entry, entry, from);
     const wait = this.#failures.wait(dn.key, from.address);
     if (wait > 0) throw new DirectoryFault('busy', `too many failed log-ins, please try again in ${Math.ceil(wait / 1000)} s`);
     const place = await hasher.check(password, stored.length > 0 ? stored : [await this.#decoyForm()]);
@@ -84,7 +86,7 @@ export class Logins {
     this.#lockout.forget(dn.key);
     this.#remember(dn, digest, state);
     if (storedPassword(matching)?.scheme !== 'SCRAM-SHA-256') this.#upgrade(still.dn, matching, password);
-    return this.#login(still, from);
+    return this.#login(still, entry ?? still, from);
   }
 
   /** Whether a right password would be let in. */
@@ -109,12 +111,13 @@ export class Logins {
       .catch((thrown: unknown) => log.warning(`that ${entry.dn.toString()} is locked could not be written down`, thrown));
   }
 
-  #login(entry: Entry, from: { readonly door: string; readonly address?: string }): Login {
+  /** `by`: the entry whose password was checked. */
+  #login(entry: Entry, by: Entry, from: { readonly door: string; readonly address?: string }): Login {
     const { settings, clock } = this.#parts;
     const must = mustChange(entry, settings.value, clock.now());
     const expiry = expiryOf(entry, settings.value);
     this.#noteSuccess(entry);
-    return {
+    const login: Login = {
       dn: entry.dn,
       as: 'bound',
       door: from.door,
@@ -122,6 +125,8 @@ export class Logins {
       ...(must ? { mustChange: must } : {}),
       ...(expiry === undefined || must ? {} : { expiresIn: Math.floor((expiry - clock.now()) / 1000) }),
     };
+    this.#parts.standings.grant(login, by);
+    return login;
   }
 
   #noteSuccess(entry: Entry): void {
@@ -176,12 +181,13 @@ export class Logins {
     const { hasher, settings, log } = this.#parts;
     hasher
       .derive(password, settings.value.scramIterations)
-      .then((fresh) =>
-        this.#parts.note(dn, [
+      .then((fresh) => {
+        this.#parts.standings.upgraded(old, fresh);
+        return this.#parts.note(dn, [
           { operation: 'delete', attribute: { name: 'userPassword', values: [old] } },
           { operation: 'add', attribute: { name: 'userPassword', values: [fresh] } },
-        ]),
-      )
+        ]);
+      })
       .catch((thrown: unknown) => log.warning(`the password of ${dn.toString()} keeps its imported form for now`, thrown));
   }
 }

@@ -202,7 +202,8 @@ export class Writer {
     return new DirectoryFault('noSuchObject', 'the parent entry does not exist');
   }
 
-  async modify(tx: Transaction, stamp: Stamp, dn: Dn, modifications: readonly Modification[]): Promise<void> {
+  /** What has become of the entry. */
+  async modify(tx: Transaction, stamp: Stamp, dn: Dn, modifications: readonly Modification[]): Promise<Entry> {
     const { schema, judge } = this.#parts;
     const subject = judge.subject(stamp.actor);
     const { id, parent, before } = await this.#target(tx, stamp, subject, dn);
@@ -221,6 +222,7 @@ export class Writer {
     await this.#reindex(tx, id, before, after);
     await this.#record(tx, stamp, schema, { kind: 'modify', id, uuid: after.text('entryUUID') ?? '', before, after });
     stamp.around?.end(await storedInside(tx, id, parent, after));
+    return after;
   }
 
   async rename(tx: Transaction, stamp: Stamp, dn: Dn, to: NewName): Promise<void> {

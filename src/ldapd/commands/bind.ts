@@ -1,15 +1,16 @@
 /**
- * Bind: simple (name and password, anonymous) and SASL EXTERNAL on the Unix socket.
+ * Bind: simple (name and password, anonymous); SASL is sasl.ts's business.
  *
  * A failed bind leaves the connection anonymous. Who a name and password are is the directory's business.
- * Spec: RFC 4511 §4.2, RFC 4513 §5.1, RFC 4422 Appendix A
+ * Spec: RFC 4511 §4.2, RFC 4513 §5.1
  */
 
 import { isUtf8 } from 'node:buffer';
 import { type Actor, anonymous, DirectoryFault } from '../../directory/index.ts';
 import { success } from '../../ldap-wire/index.ts';
-import type { Answer, Command, Context, RequestOf } from '../command.ts';
+import type { Command, Context, RequestOf } from '../command.ts';
 import { nameOf } from '../results.ts';
+import { passwordsAllowed, saslBind } from './sasl.ts';
 
 export const bind: Command<'bind'> = {
   op: 'bind',
@@ -21,7 +22,7 @@ export const bind: Command<'bind'> = {
       case 'simple':
         return { result: success, actor: await simple(request, request.method.password, context) };
       case 'sasl':
-        return sasl(request.method.mechanism, request.method.credentials, context);
+        return saslBind(request.method.mechanism, request.method.credentials, context);
       default:
         throw new DirectoryFault('authMethodNotSupported', 'this way of logging in is not supported');
     }
@@ -35,21 +36,10 @@ async function simple(request: RequestOf<'bind'>, password: Uint8Array, context:
     if (dn.rdns.length > 0) throw new DirectoryFault('unwillingToPerform', 'a name needs a password (unauthenticated bind is not offered)');
     return anonymous('ldap', context.address);
   }
-  if (context.settings.passwordNeedsTls && !context.confidential) {
-    throw new DirectoryFault('confidentialityRequired', 'a password is accepted over TLS only');
-  }
+  if (!passwordsAllowed(context)) throw new DirectoryFault('confidentialityRequired', 'a password is accepted over TLS only');
   if (dn.rdns.length === 0 || !isUtf8(password)) throw new DirectoryFault('invalidCredentials', 'the name or the password is wrong');
   return context.directory.authenticate(dn, Buffer.from(password).toString('utf8'), {
     door: 'ldap',
     ...(context.address ? { address: context.address } : {}),
   });
-}
-
-function sasl(mechanism: string, credentials: Uint8Array | undefined, context: Context): Answer {
-  if (mechanism !== 'EXTERNAL' || !context.external) {
-    throw new DirectoryFault('authMethodNotSupported', 'this SASL mechanism is not supported here');
-  }
-  // An authorisation identity would be somebody else's.
-  if (credentials && credentials.length > 0) throw new DirectoryFault('invalidCredentials', 'no other identity can be taken on');
-  return { result: success, actor: context.external };
 }

@@ -14,6 +14,7 @@ import { changeNotice, type PersistentWish, persistentSearch } from '../controls
 import { syncDone, syncInfo, syncRequest, syncState, type SyncWish, uuidOctets } from '../controls/sync.ts';
 import { entryOperation } from '../encode-entry.ts';
 import { resultOf } from '../results.ts';
+import { saslMechanisms } from './sasl.ts';
 
 type Search = RequestOf<'search'>;
 
@@ -44,7 +45,7 @@ export async function follow(
     const why = `the control ${besides.oid.slice(0, 64)} does not go with a search that follows changes`;
     throw new DirectoryFault('unavailableCriticalExtension', why);
   }
-  if (request.scope === 'base' && (await context.virtual?.read(base, context.actor)))
+  if (request.scope === 'base' && (await context.virtual?.read(base, context.actor, saslMechanisms(context))))
     throw new DirectoryFault('unwillingToPerform', 'this entry is computed and cannot be followed');
   if (!sync) return persistent && notify(request, base, persistent.value, context);
   if (request.derefAliases === derefInSearching || request.derefAliases === derefAlways)

@@ -17,6 +17,7 @@ import { entryOperation } from '../encode-entry.ts';
 import { nameOf, resultOf } from '../results.ts';
 import { assertVirtual, matches, select } from '../virtual.ts';
 import { follow, followControls } from './follow.ts';
+import { saslMechanisms } from './sasl.ts';
 
 type Search = RequestOf<'search'>;
 
@@ -80,7 +81,7 @@ function directoryRequest(request: Search, base: Dn, wishes: Wishes, signal: Abo
 
 /** One entry, or none, is a page and is in order. */
 async function searchVirtual(request: Search, base: Dn, wishes: Wishes, context: Context): Promise<Answer | undefined> {
-  const entry = await context.virtual?.read(base, context.actor);
+  const entry = await context.virtual?.read(base, context.actor, saslMechanisms(context));
   if (!entry) return undefined;
   if (wishes.assertion) assertVirtual(entry, wishes.assertion);
   const found = matches(entry, request.filter) === true;

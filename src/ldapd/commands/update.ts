@@ -13,6 +13,7 @@ import { assertion, manageDsaIt, postRead, preRead, readControls, subtreeDelete,
 import { asDnFault, nameOf } from '../results.ts';
 import { textIfPossible } from '../values.ts';
 import { assertVirtual, hasValue } from '../virtual.ts';
+import { saslMechanisms } from './sasl.ts';
 
 /** Success, with the entries that were asked for. */
 function done(what: WriteResult): Answer {
@@ -21,8 +22,8 @@ function done(what: WriteResult): Answer {
 }
 
 /** Computed entries are as the server is: nobody writes them. */
-async function checkStored(dn: Dn, { virtual, actor }: Context): Promise<void> {
-  const entry = virtual && (await virtual.read(dn, actor));
+async function checkStored(dn: Dn, context: Context): Promise<void> {
+  const entry = await context.virtual?.read(dn, context.actor, saslMechanisms(context));
   if (!entry) return;
   const what = dn.rdns.length === 0 ? 'the root DSE' : dn.toString();
   throw new DirectoryFault('unwillingToPerform', `${what} is made by the server itself: it cannot be changed`);
@@ -98,7 +99,7 @@ export const compare: Command<'compare'> = {
   async run(request, context, controls) {
     const dn = nameOf(request.dn);
     const condition = asked(assertion, controls)?.value;
-    const virtual = await context.virtual?.read(dn, context.actor);
+    const virtual = await context.virtual?.read(dn, context.actor, saslMechanisms(context));
     const same = virtual
       ? compareVirtual(virtual, request, condition)
       : await context.directory.compare(
