@@ -261,7 +261,7 @@ test('who is bound and loses the account loses the persist', async () => {
   const follower = follow(client, people, syncs(3));
   await follower.until('refreshPresent');
   await set('user1', 'accountStatus', 'disabled');
-  expect(await follower.next()).toBe('done 4096');
+  expect(await follower.next()).toBe('done 8');
 });
 
 test('UUIDs of entries the asker never could know are not sent', async () => {
