@@ -11,6 +11,7 @@ import { addExplainCommand } from './commands/explain.ts';
 import { addHistoryCommands } from './commands/history.ts';
 import { addStartCommand } from './commands/start.ts';
 import { addStatusCommands } from './commands/status.ts';
+import { addTransferCommands } from './commands/transfer.ts';
 import { addUserCommands } from './commands/user.ts';
 import { runner } from './program.ts';
 
@@ -30,6 +31,7 @@ addConnectorCommands(program, run);
 addDomainCommands(program, run);
 addCanCommand(program, run);
 addHistoryCommands(program, run);
+addTransferCommands(program, run);
 
 // `mailtree start --config FILE` and `mailtree --config FILE start` mean the same.
 for (const command of [program, ...program.commands.flatMap((c) => [c, ...c.commands])]) {

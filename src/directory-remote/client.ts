@@ -48,15 +48,20 @@ export class LdapClient {
 
   async search(search: ClientSearch): Promise<Entry[]> {
     const entries: Entry[] = [];
+    await this.searchEach(search, (entry) => entries.push(entry));
+    return entries;
+  }
+
+  /** The same, each entry as it comes: for answers of any size. */
+  async searchEach(search: ClientSearch, onEntry: (entry: Entry) => void): Promise<void> {
     const classes = this.#classes;
     const answer = await this.#connection.ask(searchRequest(search), {
       onPartial(response) {
         const entry = response.op === 'entry' ? entryFrom(response.dn, response.attributes, classes) : undefined;
-        if (entry) entries.push(entry);
+        if (entry) onEntry(entry);
       },
     });
     succeed(answer);
-    return entries;
   }
 
   async add(dn: Dn, attributes: readonly Attribute[]): Promise<void> {

@@ -10,7 +10,7 @@ import { randomUUID } from 'node:crypto';
 import type { Clock, Log } from '../base/index.ts';
 import { type Dn, escapeFilterValue, parseDn, parseFilter, rootDn } from '../ldap-wire/index.ts';
 import { type AccessAnswer, type AccessQuestion, explainAccess } from './access/explain.ts';
-import type { KeyValue, PartReader } from '../storage/index.ts';
+import type { Key, KeyValue, PartReader } from '../storage/index.ts';
 import type { Judge, Subject } from './access/judge.ts';
 import { isRule, ruleOf } from './access/rules.ts';
 import { deniedChange } from './access/self-write.ts';
@@ -41,7 +41,7 @@ import {
   type WriteResult,
 } from './port.ts';
 import { decodeNumber } from './records/codec.ts';
-import { keys } from './records/keys.ts';
+import { changed, keys } from './records/keys.ts';
 import { Transaction } from './records/transaction.ts';
 import type { Stored, View } from './records/view.ts';
 import { subschemaEntry, subschemaName } from './schema/publish.ts';
@@ -433,6 +433,27 @@ export class BundledDirectory implements Directory, Followed {
     const gather = Boolean(options.dryRun || options.force);
     const names = undoable.records.flatMap(({ change }) => [change.before, change.after].flatMap((entry) => entry?.dn ?? []));
     return this.#run((read) => undo.run(read, stamp, undoable, gather, !options.dryRun), names, !options.dryRun);
+  }
+
+  /**
+   * Writes at once what was prepared on a copy of this database (`changes`: undefined removes), if nothing has been written here since
+   * position `from`. False where something was.
+   */
+  async adopt(from: Position, changes: readonly (readonly [Key, Uint8Array | undefined])[]): Promise<boolean> {
+    const { keyValue, view, judge } = this.#parts;
+    const adopted = await keyValue.transact(async (read) => {
+      const { change } = await new Transaction(read).counters();
+      if (change !== from) return { result: false };
+      const puts = changes.flatMap(([key, value]) => (value ? [[key, value] as const] : []));
+      const deletes = changes.flatMap(([key, value]) => (value ? [] : [key]));
+      return { puts, deletes, wake: [changed], result: true };
+    }, 'durable');
+    if (adopted) {
+      view.forget({ ids: [], names: [], all: true });
+      judge.changed();
+      await this.refresh();
+    }
+    return adopted;
   }
 
   /** The system's own view: every attribute, secrets included. For export and checks. */

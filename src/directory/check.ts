@@ -1,11 +1,14 @@
 /**
- * Whether a directory's records agree with one another: indexes with entries, names with entries, change log with its counter.
+ * Whether a directory's records agree with one another: indexes with entries, names with entries, the change log with its counter and with
+ * the entries; and whether every entry is one that the schema and the rules of the platform allow.
  *
- * Only reads. Meant for a directory that nobody writes to meanwhile; otherwise a difference may be a write under way.
+ * Promise: only reads, and sees one moment, whatever is written meanwhile.
  */
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { parseDn, rootDn } from '../ldap-wire/index.ts';
-import type { KeyValue } from '../storage/index.ts';
+import { frozen, type KeyValue } from '../storage/index.ts';
+import { ContentCheck, type LastChange } from './check-content.ts';
 import { decodeRecord } from './history/change-record.ts';
 import { positionOf } from './history/trim.ts';
 import { decodeEntry, decodeNumber, decodeText } from './records/codec.ts';
@@ -18,6 +21,8 @@ import type { Schema } from './schema/schema.ts';
 export interface DirectoryReport {
   /** One sentence for each fault found, at most some hundred; empty: all is well. */
   readonly faults: readonly string[];
+  /** What works and is hardly meant so: an address that two entries have, a reference that leads nowhere. At most some hundred. */
+  readonly warnings: readonly string[];
   readonly entries: number;
   /** Number of the oldest change that is kept, and of the last one made. */
   readonly firstChange: number;
@@ -26,14 +31,43 @@ export interface DirectoryReport {
 
 const mostFaults = 100;
 
-/** `indexes` as they were given to `openDirectory`. */
-export async function checkDirectory(keyValue: KeyValue, schema: Schema, indexes: IndexTable = {}): Promise<DirectoryReport> {
-  const faults = await checkIndexes(keyValue, new Indexes(schema, { ...defaultIndexes, ...indexes }));
-  const blame = (text: string): void => {
-    if (faults.length < mostFaults) faults.push(text);
-  };
-  const entries = await checkNames(keyValue, blame);
-  return { faults, entries, ...(await checkLog(keyValue, blame)) };
+export interface CheckOptions {
+  /** As they were given to `openDirectory`. */
+  readonly indexes?: IndexTable;
+  /** Attributes that hold addresses (default mail, mailLocalAddress, mtMailAddress). */
+  readonly addressAttributes?: readonly string[];
+  /** Called now and then with the number of entries looked at. */
+  readonly progress?: (entries: number) => void;
+}
+
+export async function checkDirectory(keyValue: KeyValue, schema: Schema, options: CheckOptions = {}): Promise<DirectoryReport> {
+  const moment = frozen(keyValue.snapshot());
+  try {
+    const faults = await checkIndexes(moment, new Indexes(schema, { ...defaultIndexes, ...options.indexes }));
+    const warnings: string[] = [];
+    const blame = (text: string): void => {
+      if (faults.length < mostFaults) faults.push(text);
+    };
+    const warn = (text: string): void => {
+      if (warnings.length < mostFaults) warnings.push(text);
+    };
+    const entries = await checkNames(moment, blame);
+    const { last, ...log } = await checkLog(moment, blame);
+    const addresses = options.addressAttributes ?? ['mail', 'mailLocalAddress', 'mtMailAddress'];
+    const content = new ContentCheck({ view: new View(moment), schema, addresses, last, blame, warn });
+    let looked = 0;
+    for await (const [key] of moment.scan(keys.entries, { keysOnly: true })) {
+      content.entry(lastId(key));
+      if (++looked % 200 === 0) {
+        options.progress?.(looked);
+        await nextTurn();
+      }
+    }
+    content.end();
+    return { faults, warnings, entries, ...log };
+  } finally {
+    await moment.close();
+  }
 }
 
 /** Every entry stands below its parent under its own name, every name leads to an entry, and children are counted right. */
@@ -62,7 +96,11 @@ async function checkNames(keyValue: KeyValue, blame: (text: string) => void): Pr
 }
 
 /** Change numbers run without gap from the oldest kept to the counter, and every record can be read. */
-async function checkLog(keyValue: KeyValue, blame: (text: string) => void): Promise<Pick<DirectoryReport, 'firstChange' | 'lastChange'>> {
+async function checkLog(
+  keyValue: KeyValue,
+  blame: (text: string) => void,
+): Promise<Pick<DirectoryReport, 'firstChange' | 'lastChange'> & { readonly last: Map<number, LastChange> }> {
+  const lastOf = new Map<number, LastChange>();
   const view = new View(keyValue);
   const last = view.change();
   let first: number | undefined;
@@ -74,6 +112,7 @@ async function checkLog(keyValue: KeyValue, blame: (text: string) => void): Prom
       const from = record.kind === 'import' ? record.from : number;
       if (first !== undefined && from !== next) blame(`change log: change ${number} stands where change ${next} is expected`);
       first ??= from;
+      if (record.kind === 'change') lastOf.set(record.id, { change: number, csn: record.change.after?.text('entryCSN') });
     } catch (thrown) {
       blame(`change log: change ${number} cannot be read: ${String(thrown)}`);
     }
@@ -82,5 +121,5 @@ async function checkLog(keyValue: KeyValue, blame: (text: string) => void): Prom
   if (first === undefined) [first, next] = [last + 1, view.trimmed() + 1];
   if (first > view.trimmed() + 1) blame(`change log: change ${first} stands where change ${view.trimmed() + 1} is expected`);
   if (next !== last + 1) blame(`change log: it ends with change ${next - 1}, the counter says ${last}`);
-  return { firstChange: first, lastChange: last };
+  return { firstChange: first, lastChange: last, last: lastOf };
 }

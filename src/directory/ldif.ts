@@ -7,14 +7,17 @@
  */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { LdifRecord } from '../ldap-wire/index.ts';
-import type { KeyValue } from '../storage/index.ts';
+import type { Dn, Filter, LdifRecord } from '../ldap-wire/index.ts';
+import type { KeyValue, Snapshot } from '../storage/index.ts';
 import type { BundledDirectory } from './bundled.ts';
 import type { Entry } from './entry.ts';
 import { type Actor, DirectoryFault } from './port.ts';
 import { decodeNumber } from './records/codec.ts';
 import { keys, rootId } from './records/keys.ts';
-import { View } from './records/view.ts';
+import { type Stored, View } from './records/view.ts';
+import type { Schema } from './schema/schema.ts';
+import { Compiler } from './search/evaluate.ts';
+import { Selector } from './search/select.ts';
 
 const batch = 300;
 
@@ -81,20 +84,41 @@ function named(thrown: unknown, records: readonly LdifRecord[]): unknown {
   return new DirectoryFault(thrown.result, `line ${record.line}: ${about}`, { cause: thrown, matched: thrown.matched });
 }
 
-/** Every entry with all its attributes, passwords included, parents before children. For export and backup. */
-export async function* exportEntries(keyValue: KeyValue): AsyncGenerator<Entry> {
-  const view = new View(keyValue, { entries: 2000, octets: 16 * 1024 * 1024 });
+export interface ExportOptions {
+  /** This entry and what is below it (default: everything). DirectoryFault noSuchObject where it is not there. */
+  readonly base?: Dn;
+  /** Only entries that match. */
+  readonly filter?: { readonly schema: Schema; readonly filter: Filter };
+}
+
+/** Every entry with all its attributes, passwords included, parents before children, in the same order every time. For export and backup. */
+export async function* exportEntries(records: Snapshot | KeyValue, options: ExportOptions = {}): AsyncGenerator<Entry> {
+  const view = new View(records, { entries: 2000, octets: 16 * 1024 * 1024 });
+  const matches = matcherOf(view, options.filter);
   const open: number[] = [rootId];
+  if (options.base && options.base.rdns.length > 0) {
+    const base = view.find(options.base);
+    if (!base) throw new DirectoryFault('noSuchObject', `there is no entry ${options.base.toString()}`);
+    if (matches(base)) yield base.entry;
+    open[0] = base.id;
+  }
   let count = 0;
   while (open.length > 0) {
     const parent = open.pop() ?? rootId;
-    for await (const [, octets] of keyValue.scan(keys.names(parent))) {
+    for await (const [, octets] of records.scan(keys.names(parent))) {
       const id = decodeNumber(octets);
       const stored = view.load(id);
       if (!stored) continue;
-      yield stored.entry;
+      if (matches(stored)) yield stored.entry;
       if (view.childCount(id) > 0) open.push(id);
       if (++count % 200 === 0) await nextTurn();
     }
   }
+}
+
+function matcherOf(view: View, wanted: ExportOptions['filter']): (stored: Stored) => boolean {
+  if (!wanted) return () => true;
+  const selector = new Selector(wanted.schema, (id) => view.childCount(id));
+  const matcher = new Compiler(wanted.schema, (stored, name) => selector.computed(stored, name)).compile(wanted.filter);
+  return (stored) => matcher(stored, undefined) === true;
 }

@@ -15,6 +15,7 @@ import type { AccessAnswer, AccessQuestion } from '../directory/index.ts';
 import type { LinkStatus } from '../directory-remote/index.ts';
 import { type Queue, type QueueName, queueNames } from '../queue/index.ts';
 import type { ComponentStatus, Responder } from '../responder/index.ts';
+import { type DirectoryJobs, jsonLines, textStream, type WholeImport } from './directory-jobs.ts';
 import type { HandIn } from './hand-in.ts';
 import type { HistoryLine, HistoryQuestion, UndoHow, UndoReport } from './history.ts';
 
@@ -45,6 +46,8 @@ export interface ControlOptions {
   readonly refreshView: () => Promise<void>;
   readonly status: () => Promise<ServerStatus>;
   readonly handIn: HandIn;
+  /** Undefined where the directory is not in this process. */
+  readonly directory: DirectoryJobs | undefined;
   readonly log: Log;
 }
 
@@ -129,5 +132,35 @@ function controlApp(options: ControlOptions): Hono {
     });
     return c.json({ id });
   });
+  addDirectory(app, options.directory);
   return app;
+}
+
+function addDirectory(app: Hono, jobs: DirectoryJobs | undefined): void {
+  const here = (): DirectoryJobs => {
+    if (!jobs) throw new Fault('unsupported', 'the directory is not in this server; use its own tools');
+    return jobs;
+  };
+  app.post('/directory/import', (c) => {
+    const directory = here();
+    const body = c.req.raw.body;
+    if (!body) throw new Fault('malformed', 'the LDIF is missing');
+    const wish = { file: c.req.query('file') ?? 'LDIF', dry: c.req.query('dry') === '1', replace: c.req.query('replace') === '1' };
+    const ldif = body as unknown as AsyncIterable<Uint8Array>;
+    return c.body(jsonLines<WholeImport>((tell) => directory.import({ ...wish, ldif }, tell)));
+  });
+  app.get('/directory/export', async (c) => {
+    const flag = (name: string): boolean => c.req.query(name) === '1';
+    const wish = { base: c.req.query('base') ?? '', filter: c.req.query('filter') ?? '' };
+    const pieces = here().export({ ...wish, operational: flag('operational'), secrets: flag('secrets') });
+    // What is wrong with the wish is known with the first piece: it is refused before anything is answered.
+    const first = await pieces.next();
+    return c.body(textStream(continued(first.done ? '' : first.value, pieces)));
+  });
+  app.get('/directory/check', async (c) => c.json(await here().check()));
+}
+
+async function* continued(first: string, rest: AsyncGenerator<string>): AsyncGenerator<string> {
+  yield first;
+  yield* rest;
 }

@@ -35,6 +35,7 @@ import { type ExternalDirectory, notBundled } from './config-directory.ts';
 import { openControl, type ServerStatus } from './control.ts';
 import { differences } from './differences.ts';
 import { openStoredDirectory } from './directory.ts';
+import { DirectoryJobs } from './directory-jobs.ts';
 import { beginExternal, checkSchema, fillExternal } from './external-directory.ts';
 import { type FirstStart, fillDirectory, hostOf } from './first-start.ts';
 import { createHandIn } from './hand-in.ts';
@@ -67,6 +68,8 @@ export interface Parts {
   readonly bundled: BundledDirectory | undefined;
   /** The way to an external directory, where that is the directory. */
   readonly external: RemoteDirectory | undefined;
+  /** The database of the bundled directory. */
+  readonly bundledStore: KeyValue | undefined;
   readonly dit: OpenDit;
   readonly keyValue: KeyValue;
   readonly blobs: Blobs;
@@ -154,6 +157,7 @@ async function build(
       clock: systemClock,
       log: logs('Sendmail'),
     }),
+    directory: jobsOf(parts),
     log: logs('Control'),
   });
   onClose(() => control.close());
@@ -258,6 +262,11 @@ async function openParts(
   };
 }
 
+/** Import, export and check as a whole: of the bundled directory alone. */
+function jobsOf({ config, schema, bundled, bundledStore }: Parts): DirectoryJobs | undefined {
+  return bundled && bundledStore && new DirectoryJobs(config, schema, { directory: bundled, keyValue: bundledStore });
+}
+
 /** For what only the bundled directory has: history, access rules. */
 function bundledOf({ bundled }: Parts): BundledDirectory {
   if (!bundled) throw notBundled();
@@ -273,14 +282,14 @@ interface Opening {
   readonly closeAll: () => Promise<void>;
 }
 
-type Opened = Pick<Parts, 'schema' | 'directory' | 'bundled' | 'external'> & { readonly healthy: () => boolean };
+type Opened = Pick<Parts, 'schema' | 'directory' | 'bundled' | 'bundledStore' | 'external'> & { readonly healthy: () => boolean };
 
 /** The bundled directory; what it holds at the first start. */
 async function openBundled({ config, options, settings, log, onClose }: Opening): Promise<Opened> {
   const { schema, directory: bundled, keyValue } = await openStoredDirectory(config, { settings, clock: systemClock, log, onClose });
   const first = await fillDirectory(bundled, config);
   if (first) options.firstStart(first);
-  return { schema, directory: bundled, bundled, external: undefined, healthy: () => keyValue.healthy };
+  return { schema, directory: bundled, bundled, bundledStore: keyValue, external: undefined, healthy: () => keyValue.healthy };
 }
 
 /** An external directory: waited for; whoever stops the server meanwhile need not wait. */
@@ -293,7 +302,7 @@ async function openExternal({ config, options, settings, log, onClose, closeAll 
   checkSchema(directory, schema, log);
   const first = await fillExternal(directory, config);
   if (first) options.firstStart(first);
-  return { schema, directory, bundled: undefined, external: directory, healthy: () => true };
+  return { schema, directory, bundled: undefined, bundledStore: undefined, external: directory, healthy: () => true };
 }
 
 /** How often space of messages that nobody has any more is given back. */

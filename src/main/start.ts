@@ -14,12 +14,12 @@ export async function startServer(config: Config, options: StartOptions): Promis
 
 /** The change history while no server runs. Fault `busy` where one does, `not-found` where there is no directory yet. */
 export async function historyOffline(config: Config, question: HistoryQuestion): Promise<HistoryLine[]> {
-  const [{ withStoredDirectory }, { readHistory }] = await Promise.all([import('./directory.ts'), import('./history.ts')]);
+  const [{ withStoredDirectory }, { readHistory }] = await Promise.all([import('./open-directory.ts'), import('./history.ts')]);
   return withStoredDirectory(config, ({ directory }) => readHistory(directory, question, Date.now()));
 }
 
 /** Undoes a change while no server runs; faults as for `historyOffline`. */
 export async function undoOffline(config: Config, change: string, how: UndoHow): Promise<UndoReport> {
-  const [{ withStoredDirectory }, { undoChange }] = await Promise.all([import('./directory.ts'), import('./history.ts')]);
+  const [{ withStoredDirectory }, { undoChange }] = await Promise.all([import('./open-directory.ts'), import('./history.ts')]);
   return withStoredDirectory(config, ({ directory }) => undoChange(directory, change, how));
 }

@@ -13,6 +13,7 @@ import { Level } from 'level';
 import { Fault } from '../base/index.ts';
 import { errorCode, realDisk } from './disk.ts';
 import { causeOf } from './engine.ts';
+import { settleReplacements } from './replacement.ts';
 
 /** The format this program writes. */
 export const dataFormat = 1;
@@ -135,6 +136,7 @@ export async function openDataDirectory(path: string, format = dataFormat, steps
     }
     const before = await readHolder(holderFile);
     if (before !== undefined) recovered.push(`previous run (pid ${before || 'unknown'}) ended without closing`);
+    recovered.push(...(await settleReplacements(path)));
     recovered.push(...(await bringToFormat(path, format, steps)));
     await writeFile(holderFile, `${process.pid}\n`, { mode: 0o600 });
   } catch (thrown) {

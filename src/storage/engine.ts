@@ -29,6 +29,8 @@ export interface Engine {
   getMany(keys: readonly Key[]): Promise<(Uint8Array | undefined)[]>;
   /** The range as it is at the first page, in pages of at most `pageEntries` entries. */
   pages(range: KeyRange, options: PageOptions): AsyncGenerator<[Key, Uint8Array][]>;
+  /** Reads as of now, until it is closed. */
+  snapshot(): EngineSnapshot;
   write(changes: ChangeMap, sync: boolean): Promise<void>;
   /** Which log file is being written; a higher number than before means that the engine has moved on to a new file. */
   logNumber(): Promise<number>;
@@ -36,6 +38,8 @@ export interface Engine {
   syncNames(): Promise<void>;
   close(): Promise<void>;
 }
+
+export interface EngineSnapshot extends Pick<Engine, 'getNow' | 'pages' | 'close'> {}
 
 export interface LevelOptions {
   /** Memory for recently read blocks, octets. */
@@ -67,6 +71,36 @@ function unavailable(thrown: unknown): Fault {
 }
 
 type Database = Level<string, Uint8Array>;
+
+type DatabaseSnapshot = ReturnType<Database['snapshot']>;
+
+async function* pagesOf(
+  db: Database,
+  range: KeyRange,
+  options: PageOptions,
+  snapshot?: DatabaseSnapshot,
+): AsyncGenerator<[Key, Uint8Array][]> {
+  const iterator = db.iterator({
+    gte: range.from,
+    lt: range.to,
+    reverse: options.reverse ?? false,
+    limit: options.limit ?? -1,
+    values: options.keysOnly !== true,
+    highWaterMarkBytes: pageBytes,
+    ...(snapshot ? { snapshot } : {}),
+  });
+  try {
+    for (;;) {
+      const page = await iterator.nextv(pageEntries);
+      if (page.length === 0) return;
+      yield page.map(([key, value]) => [key, value ?? nothing]);
+    }
+  } catch (thrown) {
+    throw unavailable(thrown);
+  } finally {
+    await iterator.close();
+  }
+}
 
 class LevelEngine implements Engine {
   readonly #db: Database;
@@ -102,26 +136,23 @@ class LevelEngine implements Engine {
     }
   }
 
-  async *pages(range: KeyRange, options: PageOptions): AsyncGenerator<[Key, Uint8Array][]> {
-    const iterator = this.#db.iterator({
-      gte: range.from,
-      lt: range.to,
-      reverse: options.reverse ?? false,
-      limit: options.limit ?? -1,
-      values: options.keysOnly !== true,
-      highWaterMarkBytes: pageBytes,
-    });
-    try {
-      for (;;) {
-        const page = await iterator.nextv(pageEntries);
-        if (page.length === 0) return;
-        yield page.map(([key, value]) => [key, value ?? nothing]);
-      }
-    } catch (thrown) {
-      throw unavailable(thrown);
-    } finally {
-      await iterator.close();
-    }
+  pages(range: KeyRange, options: PageOptions): AsyncGenerator<[Key, Uint8Array][]> {
+    return pagesOf(this.#db, range, options);
+  }
+
+  snapshot(): EngineSnapshot {
+    const snapshot = this.#db.snapshot();
+    return {
+      getNow: (key) => {
+        try {
+          return this.#db.getSync(key, { snapshot });
+        } catch (thrown) {
+          throw unavailable(thrown);
+        }
+      },
+      pages: (range, options) => pagesOf(this.#db, range, options, snapshot),
+      close: () => snapshot.close(),
+    };
   }
 
   async write(changes: ChangeMap, sync: boolean): Promise<void> {

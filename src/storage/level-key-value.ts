@@ -13,7 +13,17 @@ import { type Engine, engineReason, openLevel } from './engine.ts';
 import { isWellFormed } from './keys.ts';
 import { footprint, LogSpan } from './log-span.ts';
 import { scanThrough } from './overlay.ts';
-import { type Changes, CheckFailed, type Durability, type Key, type KeyRange, type KeyValue, type Part, type PartReader } from './port.ts';
+import {
+  type Changes,
+  CheckFailed,
+  type Durability,
+  type Key,
+  type KeyRange,
+  type KeyValue,
+  type Part,
+  type PartReader,
+  type Snapshot,
+} from './port.ts';
 import { SettledValues } from './settled-values.ts';
 import { Wakes } from './wakes.ts';
 
@@ -108,6 +118,18 @@ export class LevelKeyValue implements KeyValue {
   async *scan(range: KeyRange, options: { reverse?: boolean; limit?: number; keysOnly?: boolean } = {}): AsyncGenerator<[Key, Uint8Array]> {
     if (options.limit !== undefined && options.limit <= 0) return;
     for await (const page of this.#engine.pages(range, options)) yield* page;
+  }
+
+  snapshot(): Snapshot {
+    const snapshot = this.#engine.snapshot();
+    return {
+      getNow: (key) => snapshot.getNow(key),
+      async *scan(range, options = {}) {
+        if (options.limit !== undefined && options.limit <= 0) return;
+        for await (const page of snapshot.pages(range, options)) yield* page;
+      },
+      close: () => snapshot.close(),
+    };
   }
 
   subscribe(topic: string, listener: () => void): () => void {

@@ -65,12 +65,19 @@ export interface KeyValue {
   getMany(keys: readonly Key[]): Promise<(Uint8Array | undefined)[]>;
   /** A consistent walk over a range; reads ahead in pages and yields to the event loop between them. */
   scan(range: KeyRange, options?: { reverse?: boolean; limit?: number; keysOnly?: boolean }): AsyncIterable<[Key, Uint8Array]>;
+  /** The committed records as they are now, whatever is written from now on. Only for engines in this process; close it soon. */
+  snapshot(): Snapshot;
   /** Calls `listener` after every commit that names the topic in `wake`. Calls are coalesced per flush. */
   subscribe(topic: string, listener: () => void): () => void;
   /** False after a failed flush: every `transact` then fails with a Fault `unavailable` until the next start. */
   readonly healthy: boolean;
   /** Waits until everything written so far is flushed. */
   flush(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** One moment of a database. */
+export interface Snapshot extends Pick<KeyValue, 'getNow' | 'scan'> {
   close(): Promise<void>;
 }
 

@@ -304,6 +304,22 @@ export function keyValueContract(name: string, open: () => Promise<OpenedKeyValu
     expect(woken).toBeLessThan(50);
   });
 
+  it('a snapshot shows one moment, whatever is written meanwhile', async () => {
+    const kv = await freshKeyValue();
+    await kv.transact(put(['t/a', '1'], ['t/b', '1']), 'durable');
+    const snapshot = kv.snapshot();
+    await kv.transact(
+      async () => ({ puts: [['t/b', bytes('2')] as const, ['t/c', bytes('2')] as const], deletes: ['t/a'], result: 0 }),
+      'durable',
+    );
+    expect([snapshot.getNow('t/a'), snapshot.getNow('t/b'), snapshot.getNow('t/c')].map(text)).toEqual(['1', '1', undefined]);
+    const found: string[] = [];
+    for await (const [key, value] of snapshot.scan(below('t/'))) found.push(`${key}=${text(value)}`);
+    expect(found).toEqual(['t/a=1', 't/b=1']);
+    await snapshot.close();
+    expect(text(kv.getNow('t/b'))).toBe('2');
+  });
+
   it('keeps everything over closing and opening, and refuses work when closed', async () => {
     const { keyValue, reopen } = await fresh();
     const last = keyValue.transact(put(['t/last', '1']), 'soon');

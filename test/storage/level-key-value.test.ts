@@ -59,6 +59,7 @@ class Gate {
     get: (key) => engine.get(key),
     getMany: (keys) => engine.getMany(keys),
     pages: (range, options) => engine.pages(range, options),
+    snapshot: () => engine.snapshot(),
     logNumber: () => engine.logNumber(),
     syncNames: () => engine.syncNames(),
     close: () => engine.close(),
@@ -260,6 +261,7 @@ test('the log file is never changed with something unflushed in the old one, and
       get: (key) => engine.get(key),
       getMany: (keys) => engine.getMany(keys),
       pages: (range, options) => engine.pages(range, options),
+      snapshot: () => engine.snapshot(),
       logNumber: () => engine.logNumber(),
       close: () => engine.close(),
       async syncNames() {

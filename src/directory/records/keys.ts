@@ -52,6 +52,7 @@ export const keys = {
   above: (id: number): string => `directory/s/${idText(id)}`,
   aboves: below('directory/s/'),
   children: (id: number): string => `directory/k/${idText(id)}`,
+  allChildren: below('directory/k/'),
   head: (attribute: string, value: string): string => `directory/x/${attribute}/${valueText(value)}`,
   /** All heads whose value begins with `prefix`. */
   heads: (attribute: string, prefix: string): KeyRange => below(`directory/x/${attribute}/${segment(prefix.slice(0, cut))}`),

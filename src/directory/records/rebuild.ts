@@ -24,7 +24,7 @@ export async function ensureIndexes(keyValue: KeyValue, indexes: Indexes, log: L
 }
 
 /** Removes all index records and writes them again. Interrupted, it starts over at the next start. */
-export async function rebuildIndexes(keyValue: KeyValue, indexes: Indexes): Promise<number> {
+export async function rebuildIndexes(keyValue: KeyValue, indexes: Indexes, progress?: (entries: number) => void): Promise<number> {
   await keyValue.transact(async () => ({ deletes: [keys.meta], result: undefined }), 'durable');
   for (const range of keys.indexes) await clear(keyValue, range);
   let count = 0;
@@ -41,14 +41,18 @@ export async function rebuildIndexes(keyValue: KeyValue, indexes: Indexes): Prom
   for await (const [key, octets] of keyValue.scan(keys.entries)) {
     pending.push([lastId(key), indexes.terms(decodeEntry(octets).attributes)]);
     count += 1;
-    if (pending.length >= batch) await write();
+    if (pending.length >= batch) {
+      await write();
+      progress?.(count);
+    }
   }
   await write();
   await keyValue.transact(async () => ({ puts: [[keys.meta, encodeText(indexes.signature)]], result: undefined }), 'durable');
   return count;
 }
 
-async function clear(keyValue: KeyValue, range: KeyRange): Promise<void> {
+/** Removes all records of a range. */
+export async function clear(keyValue: KeyValue, range: KeyRange): Promise<void> {
   let found: string[] = [];
   const remove = async (): Promise<void> => {
     const these = found;

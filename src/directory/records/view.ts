@@ -33,11 +33,11 @@ export interface ViewLimits {
 const names = 50_000;
 
 export class View {
-  readonly #keyValue: KeyValue;
+  readonly #keyValue: Pick<KeyValue, 'getNow'>;
   readonly #entries: TwoAges<number, Stored>;
   readonly #ids = new TwoAges<string, number>({ limit: names, weight: Number.POSITIVE_INFINITY });
 
-  constructor(keyValue: KeyValue, limits: ViewLimits = { entries: 20_000, octets: 64 * 1024 * 1024 }) {
+  constructor(keyValue: Pick<KeyValue, 'getNow'>, limits: ViewLimits = { entries: 20_000, octets: 64 * 1024 * 1024 }) {
     this.#keyValue = keyValue;
     this.#entries = new TwoAges({ limit: limits.entries, weight: limits.octets });
   }

@@ -1,0 +1,36 @@
+/**
+ * An entry as LDIF for an export.
+ *
+ * Promise: `objectClass` first, then what people wrote in the order in which it is stored, then what the server maintains; what
+ * is computed from other entries is left out. So an export that is loaded and exported again is the same, octet by octet.
+ */
+
+import type { Entry, Schema } from '../directory/index.ts';
+import { formatLdifEntry, type LdifAttribute } from '../ldap-wire/index.ts';
+
+export interface ExportFormat {
+  readonly schema: Schema;
+  /** With entryUUID, createTimestamp and the like, as restoring needs them. */
+  readonly operational: boolean;
+  /** With passwords and other secrets. */
+  readonly secrets: boolean;
+}
+
+/** Stands in front of the first entry. */
+export const exportHead = 'version: 1\n\n';
+
+const computed = new Set(['hassubordinates', 'entrydn', 'subschemasubentry', 'numsubordinates']);
+
+export function exportedEntry(entry: Entry, format: ExportFormat): string {
+  const classes: LdifAttribute[] = [];
+  const user: LdifAttribute[] = [];
+  const operational: LdifAttribute[] = [];
+  for (const [lower, attribute] of entry.attributes) {
+    const type = format.schema.describe(attribute.name)?.type;
+    if (computed.has(lower) || (type?.secret && !format.secrets)) continue;
+    if (lower === 'objectclass') classes.push(attribute);
+    else if (!type?.operational) user.push(attribute);
+    else if (format.operational) operational.push(attribute);
+  }
+  return formatLdifEntry(entry.dn, [...classes, ...user, ...operational]);
+}
