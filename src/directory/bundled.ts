@@ -9,14 +9,14 @@
 import { randomUUID } from 'node:crypto';
 import type { Clock, Log } from '../base/index.ts';
 import { type Dn, escapeFilterValue, parseDn, parseFilter, rootDn } from '../ldap-wire/index.ts';
-import { type AccessAnswer, type AccessQuestion, explainAccess } from './access/explain.ts';
 import type { Key, KeyValue, PartReader } from '../storage/index.ts';
+import { type AccessAnswer, type AccessQuestion, explainAccess } from './access/explain.ts';
 import type { Judge, Subject } from './access/judge.ts';
 import { isRule, ruleOf } from './access/rules.ts';
 import { deniedChange } from './access/self-write.ts';
 import { type Attribute, type AttributeValue, Entry } from './entry.ts';
 import type { Feed } from './history/feed.ts';
-import { mayKnow, type History, type HistoryItem, type HistoryQuery } from './history/history.ts';
+import { type History, type HistoryItem, type HistoryQuery, mayKnow } from './history/history.ts';
 import { recordImport } from './history/summary.ts';
 import type { Logins } from './passwords/login.ts';
 import { namesOf } from './passwords/policy.ts';
@@ -80,6 +80,10 @@ export interface BundledParts {
 
 /** Number of an entry that is not stored: it has nothing above or below it. */
 const nobody = -1;
+
+/** Administrators bring accounts from elsewhere along with their hashes; anybody else gives passwords. */
+const mayGiveHashes = (subject: Subject): boolean => subject.root || subject.domain !== undefined;
+
 const subschemaDn = parseDn(subschemaName);
 const everything = ['*', '+'];
 
@@ -233,7 +237,7 @@ export class BundledDirectory implements Directory, Followed {
     const subject = judge.subject(actor);
     // Before any hashing: a stranger must not be able to make work.
     if (!subject.root && !judge.mayEntry(subject, new Entry(dn, attributes), 'add')) throw await this.#refusedAdd(subject, dn);
-    checkPasswords(this.schema, attributes, false);
+    checkPasswords(this.schema, attributes, !mayGiveHashes(subject));
     const hashed = await hashAttributes(passwords, attributes);
     return this.#write([dn], actor, options, (tx, stamp) => writer.add(tx, stamp, dn, hashed));
   }
@@ -258,10 +262,9 @@ export class BundledDirectory implements Directory, Followed {
       const denied = deniedChange(this.schema, verdict, subject, modifications);
       if (denied) throw new DirectoryFault('insufficientAccessRights', `attribute ${denied.name}: you may not change it`);
     }
-    // Administrators bring accounts from elsewhere along with their hashes. A user's own might cost a log-in anything, or be of a password
-    // that is too short.
+    // A user's own hash might cost a log-in anything, or be of a password that is too short.
     const additions = modifications.filter(({ operation }) => operation !== 'delete').map(({ attribute }) => attribute);
-    checkPasswords(this.schema, additions, !subject.root && subject.domain === undefined);
+    checkPasswords(this.schema, additions, !mayGiveHashes(subject));
     const removals = modifications.filter(({ operation }) => operation === 'delete').map(({ attribute }) => attribute);
     checkPasswords(this.schema, removals, false);
     const current = (): readonly AttributeValue[] => view.find(dn)?.entry.values('userPassword') ?? [];
@@ -271,7 +274,10 @@ export class BundledDirectory implements Directory, Followed {
       const former = kept ? [...entry.values('userPassword').map(passwordText), ...formerPasswords(entry)] : [];
       return { names: entry ? namesOf(entry.attributes.values()) : [], former };
     };
-    const hashed = await hashModifications(passwords, modifications, current, owner);
+    // Naming the old password is guessing it, if it is wrong.
+    const guess = async (clear: string, stored: readonly string[]): Promise<number> =>
+      subject.root || !this.#logins ? passwords.hasher.check(clear, stored) : this.#logins.guess(dn, clear, stored, actor.address);
+    const hashed = await hashModifications(passwords, modifications, current, owner, guess);
     return standings.during(actor, dn, (changing) =>
       this.#write([dn], actor, options, async (tx, stamp) => changing(await writer.modify(tx, stamp, dn, hashed))),
     );
@@ -340,7 +346,7 @@ export class BundledDirectory implements Directory, Followed {
   async addBatch(actor: Actor, entries: readonly { readonly dn: Dn; readonly attributes: readonly Attribute[] }[]): Promise<void> {
     const { passwords, writer } = this.#parts;
     const hashed: { dn: Dn; attributes: readonly Attribute[] }[] = [];
-    for (const { dn, attributes } of entries) hashed.push({ dn, attributes: await hashAttributes(passwords, attributes) });
+    for (const { dn, attributes } of entries) hashed.push({ dn, attributes: await hashAttributes(passwords, attributes, true) });
     const stamps = hashed.map(() => this.#stamp(actor, false));
     await this.#commit(
       async (tx) => {

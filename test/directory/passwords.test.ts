@@ -45,6 +45,21 @@ const imported = [
   '{PBKDF2-SHA512}1000$c2FsdHNhbHQ$.sUSD8jw4f8ns7m9b7kj8PeJLe8lJXO8Am09BLgO79kST9D/Ija5aKINGF5Xg7hkKXw1.fNhBzzJP3eIXcWXww',
   '{PBKDF2}1000$c2FsdHNhbHQ$wQoBU7GXMNo2CJC.raijrf6key4',
   '{ARGON2}$argon2id$v=19$m=64,t=2,p=1$c2FsdHNhbHQ$IWJR6forQfRjS4Y1mffdqnUx3GwYyJwSZsDZt9LHzUM',
+  '{crypt}$1$abcdefgh$y6iHhJNbuC0xpbk0w9pm80',
+  // doveadm pw
+  '{BLF-CRYPT}$2y$05$HZQ9PWeUoKrCKGWs6MYwaOQ7TuU4J6wg5aqj.manklndS3CJWzDTe',
+  '{SHA512-CRYPT}$6$L2FYaG33kJF9WVYf$UWZp8lS6Y3eT3T4pbq94/oaRIPexYrkD7kl7r5LcWLklIwHSPWSket.OXMwJdOU/TTNVn0yTHoPZoeFD8t9bd.',
+  '{SHA256-CRYPT}$5$uwAukgANwK2KpjEQ$zO9ZSRXhl9tzzj4Hquu3t1L4O9FkPr0Hf5BAywFvQV5',
+  '{MD5-CRYPT}$1$mkQIODMv$QzbxqnFHPGJubKaLuokC31',
+  '{ARGON2I}$argon2i$v=19$m=32768,t=4,p=1$DvfH8NZSrkAJvZdviLEqdw$xn2iwdT8x13HOMkfYycS4nHN8dq1JKmDQe0W8aRqaT4',
+  '{PBKDF2}$1$8VzfDPLioK0N9Ua1$5000$27e1825f666781e6cd8b1b86e6aa8e4468c8415c',
+  '{SSHA256}nuHC1uZ9qbnzN3aojYgeVDkdOO1e6H78UYzxcxqV18L8LZhe',
+  '{SSHA512}w4oaH2n+/pdfhxHDnAd1yunkBpnVpSojkKFovVNdeTHEUL9ofIZ4HZYIXI3QOmfLkoHGVYHBnwNYvKBvNkul91hjISI=',
+  '{SHA512}VraY3v7bWkNbY0r+MyC7rz/c2SC2xQOkRvx7endrKY1HnRumqLYXgI6wv1ec6aldZoNHvKtxSQhayTyyeZUZew==',
+  // slappasswd
+  '{SSHA}h737Jfce5z6xX9gNDdJ4BEDxIoiBapvq',
+  '{SMD5}wdPYO6Ydq7ZSRwcWKEokz9SkMz0=',
+  '{MD5}PLTnMmMfR+brlh80VUt83g==',
 ];
 
 test.each(imported)('%s lets its password in, and gains a verifier by it', async (form) => {
@@ -73,6 +88,46 @@ const hostile = [
   '{ARGON2}$argon2id$v=19$m=99999999,t=2,p=1$c2FsdHNhbHQ$IWJR6forQfRjS4Y1mffdqnUx3GwYyJwSZsDZt9LHzUM',
   '{ARGON2}nonsense',
 ];
+
+test('a SCRAM verifier in the form of Dovecot is checked as it is', async () => {
+  const verifier =
+    '{SCRAM-SHA-256}4096,Asi0krO3uP3mgQWl2L17Zw==,Acwf3YU25ASuPX2Qf+nbj+3dys83nXhxddv5pgodz5k=,efj1Nj/OQJQ5M0kKN5h8Sp38rHIIn8VLkZv+j7Ew/tw=';
+  await set('userPassword', verifier);
+  expect(await refusal(login('wrong horse'))).toContain('invalidCredentials');
+  expect((await login(password)).dn?.key).toBe(name.key);
+});
+
+const kept = ['{SASL}user1@JADE.NET', '{KERBEROS}user1@JADE.NET', '{CRAM-MD5}x', '{UNIX}user1', '{SSHA}'];
+
+test.each(kept)('%s is kept as it came, and opens nothing, not even for who types it', async (form) => {
+  await set('userPassword', form);
+  expect(await stored()).toEqual([form]);
+  for (const typed of [form, form.replace(/^\{\w+\}/, '')]) expect(await refusal(login(typed))).toContain('invalidCredentials');
+});
+
+test('what is taken over from elsewhere is not asked whether it is long enough', async () => {
+  const old = dn('mail=old@jade.net,dc=jade,dc=net');
+  await opened.directory.addBatch(root, [{ dn: old, attributes: person('old@jade.net', { userPassword: 'jaj' }) }]);
+  expect((await login('jaj', old)).dn?.key).toBe(old.key);
+  for (const mark of ['*', '!', 'x', '!!', '*LK*', '']) {
+    const none = dn(`mail=none${mark.length}${mark.charCodeAt(0)}@jade.net,dc=jade,dc=net`);
+    await opened.directory.addBatch(root, [
+      { dn: none, attributes: person(`none${mark.length}${mark.charCodeAt(0)}@jade.net`, { userPassword: mark }) },
+    ]);
+    expect((await opened.directory.readAll(none))?.values('userPassword').map(passwordText)).toEqual([mark]);
+    expect(await refusal(login(mark, none))).toContain('invalidCredentials');
+  }
+});
+
+test('naming a wrong old password is slowed down like logging in with it', async () => {
+  const me = { ...(await login('secret of user1')), address: '192.0.2.7' };
+  const guess = (n: number): Promise<string> =>
+    refusal(
+      opened.directory.modify(me, name, [{ operation: 'delete', attribute: { name: 'userPassword', values: [`guess number ${n}`] } }]),
+    );
+  for (let n = 0; n < 5; n++) expect(await guess(n)).toContain('noSuchAttribute');
+  expect(await guess(6)).toContain('busy: too many failed log-ins');
+});
 
 test.each(hostile)('the stored form %s lets nobody in and keeps nobody busy', async (form) => {
   expect(await inlineHasher.check(password, [form])).toBe(-1);

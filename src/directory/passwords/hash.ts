@@ -55,8 +55,17 @@ function checkDigest(password: string, algorithm: string, rest: string): boolean
   return equal(digest.update(octets.subarray(length)).digest(), octets.subarray(0, length));
 }
 
+/** `$1$salt$iterations$hash`, as Dovecot has it: SHA-1, hash in hexadecimal digits. */
+function checkDovecotPbkdf2(password: string, rest: string): boolean {
+  const [, , salt = '', count, hash = ''] = rest.split('$');
+  const iterations = Number(count);
+  if (!Number.isInteger(iterations) || iterations < 1 || iterations > mostIterations || !/^[0-9a-f]{40}$/i.test(hash)) return false;
+  return equal(pbkdf2Sync(password, salt, iterations, 20, 'sha1'), Buffer.from(hash, 'hex'));
+}
+
 /** `iterations$salt$hash` in the base64 of passlib, where `.` stands for `+`. */
 function checkPbkdf2(password: string, scheme: string, rest: string): boolean {
+  if (scheme === 'PBKDF2' && rest.startsWith('$1$')) return checkDovecotPbkdf2(password, rest);
   const [count, salt, hash] = rest.split('$');
   const iterations = Number(count);
   if (!salt || !hash || !Number.isInteger(iterations) || iterations < 1 || iterations > mostIterations) return false;

@@ -72,8 +72,7 @@ export class Logins {
     const state = `${entry?.text('entryUUID')}\n${stored.join('\n')}\n${entry?.text('accountStatus')}`;
     const digest = createHmac('sha256', this.#secret).update(password).digest('base64');
     if (entry && open && this.#knows(dn, digest, state)) return this.#login(entry, entry, from);
-    const wait = this.#failures.wait(dn.key, from.address);
-    if (wait > 0) throw new DirectoryFault('busy', `too many failed log-ins, please try again in ${Math.ceil(wait / 1000)} s`);
+    this.#checkWait(dn, from.address);
     const place = await hasher.check(password, stored.length > 0 ? stored : [await this.#decoyForm()]);
     const matching = stored[place];
     // Others may have failed, or somebody may have locked the account, while this was hashed.
@@ -87,6 +86,20 @@ export class Logins {
     this.#remember(dn, digest, state);
     if (storedPassword(matching)?.scheme !== 'SCRAM-SHA-256') this.#upgrade(still.dn, matching, password);
     return this.#login(still, entry ?? still, from);
+  }
+
+  /** Place of the stored form that this password fits, or -1, which counts as a failed log-in. */
+  async guess(dn: Dn, password: string, stored: readonly string[], address: string | undefined): Promise<number> {
+    this.#checkWait(dn, address);
+    const place = await this.#parts.hasher.check(password, stored);
+    if (place < 0) this.#failed(dn, this.#parts.find(dn), address);
+    return place;
+  }
+
+  /** Who has failed too often waits. DirectoryFault busy. */
+  #checkWait(dn: Dn, address: string | undefined): void {
+    const wait = this.#failures.wait(dn.key, address);
+    if (wait > 0) throw new DirectoryFault('busy', `too many failed log-ins, please try again in ${Math.ceil(wait / 1000)} s`);
   }
 
   /** Whether a right password would be let in. */

@@ -9,7 +9,7 @@ import type { Schema } from '../schema/schema.ts';
 import type { DirectorySettings } from '../settings.ts';
 import type { Hasher } from './hasher.ts';
 import { checkQuality, namesOf } from './policy.ts';
-import { passwordOid, passwordText, storedPassword } from './scheme.ts';
+import { isNoPassword, isStoredForm, passwordOid, passwordText } from './scheme.ts';
 
 const longest = 1024;
 /** Passwords in one request: each costs a worker some milliseconds. */
@@ -28,7 +28,7 @@ export function checkPasswords(schema: Schema, attributes: readonly Attribute[],
   const values = attributes.filter((attribute) => isPassword(schema, attribute)).flatMap((attribute) => attribute.values);
   if (values.length > most)
     throw new DirectoryFault('constraintViolation', `attribute userPassword: more than ${most} passwords in one request`);
-  if (clearOnly && values.some((value) => storedPassword(value)))
+  if (clearOnly && values.some((value) => isStoredForm(value)))
     throw new DirectoryFault('constraintViolation', 'attribute userPassword: give the password itself, not a form to store it in');
 }
 
@@ -38,17 +38,19 @@ export interface Owner {
   readonly names: readonly string[];
   /** Stored forms of passwords that may not be taken again. */
   readonly former: readonly string[];
+  /** Taken over from elsewhere: what was good enough there is not asked again. */
+  readonly imported?: boolean;
 }
 
 async function storedForm(parts: PasswordWriting, owner: () => Owner, value: AttributeValue): Promise<string> {
   const given = passwordText(value);
-  if (storedPassword(given)) return given;
-  const clear = given.replace(/^\{CLEARTEXT\}/i, '');
+  const { names, former, imported } = owner();
+  if (isStoredForm(given) || (imported && isNoPassword(given))) return given;
+  const clear = given.replace(/^\{(?:CLEARTEXT|CLEAR|PLAIN)\}/i, '');
   if (clear.length > longest)
     throw new DirectoryFault('constraintViolation', `attribute userPassword: a password has at most ${longest} characters`);
   const settings = parts.settings();
-  const { names, former } = owner();
-  checkQuality(clear, names, settings);
+  if (!imported) checkQuality(clear, names, settings);
   if (former.length > 0 && (await parts.hasher.check(clear, former)) >= 0) {
     const say = 'attribute userPassword: this password was in use before; take another one';
     throw new DirectoryFault('constraintViolation', say, { policy: 'passwordInHistory' });
@@ -63,9 +65,13 @@ async function storedForms(parts: PasswordWriting, owner: () => Owner, attribute
 }
 
 /** The attributes of a new entry with every password in its stored form. */
-export async function hashAttributes(parts: PasswordWriting, attributes: readonly Attribute[]): Promise<readonly Attribute[]> {
+export async function hashAttributes(
+  parts: PasswordWriting,
+  attributes: readonly Attribute[],
+  imported = false,
+): Promise<readonly Attribute[]> {
   if (!attributes.some((attribute) => isPassword(parts.schema, attribute))) return attributes;
-  const owner = (): Owner => ({ names: namesOf(attributes), former: [] });
+  const owner = (): Owner => ({ names: namesOf(attributes), former: [], imported });
   return Promise.all(
     attributes.map((attribute) => (isPassword(parts.schema, attribute) ? storedForms(parts, owner, attribute) : attribute)),
   );
@@ -80,6 +86,7 @@ export async function hashModifications(
   modifications: readonly Modification[],
   current: () => readonly AttributeValue[],
   owner: () => Owner,
+  guess: (clear: string, stored: readonly string[]) => Promise<number>,
 ): Promise<readonly Modification[]> {
   if (!modifications.some(({ attribute }) => isPassword(parts.schema, attribute))) return modifications;
   const done: Modification[] = [];
@@ -92,7 +99,7 @@ export async function hashModifications(
       const values: string[] = [];
       for (const value of attribute.values) {
         const text = passwordText(value);
-        const place = storedPassword(text) ? -1 : await parts.hasher.check(text, stored);
+        const place = isStoredForm(text) ? -1 : await guess(text, stored);
         values.push(stored[place] ?? text);
       }
       done.push({ operation, attribute: { name: attribute.name, values } });

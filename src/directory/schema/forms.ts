@@ -7,7 +7,7 @@
 
 import { parseDn } from '../../ldap-wire/index.ts';
 import type { AttributeValue } from '../entry.ts';
-import { addressLines, type PartPlace, prepare, preparePart, prepareNumeric, prepareTelephone, prepareWhole } from './prepare.ts';
+import { addressLines, type PartPlace, prepare, prepareNumeric, preparePart, prepareTelephone, prepareWhole } from './prepare.ts';
 import { numericOid } from './syntaxes.ts';
 import { timeForm } from './time.ts';
 

@@ -7,10 +7,10 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Dn } from '../../ldap-wire/index.ts';
+import type { Entry } from '../entry.ts';
 import type { Logged } from '../history/change-record.ts';
 import type { Feed } from '../history/feed.ts';
 import { type Change, DirectoryFault, type Position } from '../port.ts';
-import type { Entry } from '../entry.ts';
 import type { Content } from './content.ts';
 
 export interface FollowParts {

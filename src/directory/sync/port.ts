@@ -7,9 +7,9 @@
  * Spec: RFC 4533; draft-ietf-ldapext-psearch-03
  */
 
+import type { Dn } from '../../ldap-wire/index.ts';
 import type { Entry } from '../entry.ts';
 import { type Actor, type Change, DirectoryFault, type Position, type SearchRequest } from '../port.ts';
-import type { Dn } from '../../ldap-wire/index.ts';
 
 export type FollowedSearch = Pick<
   SearchRequest,

@@ -13,16 +13,16 @@
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { KeyValue } from '../../storage/index.ts';
-import type { Feed } from '../history/feed.ts';
 import { nearest, parseCsn } from '../history/csn.ts';
+import type { Feed } from '../history/feed.ts';
 import { DirectoryFault, type Position } from '../port.ts';
 import { decodeNumber } from '../records/codec.ts';
 import { keys, rootId } from '../records/keys.ts';
 import type { Stored, View } from '../records/view.ts';
 import type { Limits } from '../search/search.ts';
 import type { Content } from './content.ts';
-import type { SyncEvent } from './port.ts';
 import { inOrder, type Touched } from './order.ts';
+import type { SyncEvent } from './port.ts';
 import { descendantsMatter } from './tree.ts';
 
 /** Changes that are gone through one by one; after more, the content is. */

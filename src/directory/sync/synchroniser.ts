@@ -7,17 +7,17 @@
 
 import { createHash } from 'node:crypto';
 import { formatFilter } from '../../ldap-wire/index.ts';
+import { nearest } from '../history/csn.ts';
 import { type Actor, DirectoryFault, type Position } from '../port.ts';
 import { subschemaEntry } from '../schema/publish.ts';
 import type { Searcher } from '../search/search.ts';
 import { Content, type ContentParts } from './content.ts';
 import { type Cookie, formatCookie, parseCookie } from './cookie.ts';
 import { batches, checkBase, coalesced, type FollowParts, Missed, type Step } from './follow.ts';
-import { nearest } from '../history/csn.ts';
 import type { Lineage } from './lineage.ts';
 import {
-  type FollowedSearch,
   type Followed,
+  type FollowedSearch,
   type NotifyEvent,
   type NotifyRequest,
   type SyncEvent,
