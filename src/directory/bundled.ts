@@ -207,10 +207,11 @@ export class BundledDirectory implements Directory, Followed {
     const described = this.schema.describe(attribute);
     if (!described) throw new DirectoryFault('undefinedAttributeType', `attribute ${attribute.slice(0, 100)}: not defined in the schema`);
     const { type } = described;
-    if (!judge.verdict(subject, stored.entry).allows(type, 'compare')) {
+    const verdict = judge.verdict(subject, stored.entry);
+    if (!verdict.allows(type, 'compare')) {
       throw new DirectoryFault('insufficientAccessRights', `attribute ${type.name}: you may not compare it`);
     }
-    const values = [...compiler.reader(described)(stored, undefined)];
+    const values = [...compiler.reader(described)(stored, (_, each) => verdict.allows(each, 'compare'))];
     if (values.length === 0) throw new DirectoryFault('noSuchAttribute', `attribute ${type.name}: the entry does not have it`);
     if (type.oid === passwordOid) return this.#isPassword(actor, stored.entry.dn, passwordText(value), values.map(passwordText));
     if (!type.equality) throw new DirectoryFault('inappropriateMatching', `attribute ${type.name}: has no equality rule`);

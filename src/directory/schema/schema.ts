@@ -7,7 +7,7 @@
  */
 
 import type { MatchingRule } from './matching.ts';
-import { type Syntax, travelsAsBinary } from './syntaxes.ts';
+import { mayTravelAsBinary, type Syntax, travelsAsBinary } from './syntaxes.ts';
 
 /** Limits of an own attribute beyond its syntax, from the `X-MT-…` extensions. */
 export interface ValueLimits {
@@ -138,7 +138,9 @@ export class Schema {
     const [base = '', ...given] = description.split(';');
     const type = this.attribute(base);
     if (!type || given.length > 8 || !given.every((option) => optionPattern.test(option))) return undefined;
-    const options = [...new Set(given.map((option) => option.toLowerCase()))].filter((option) => option !== 'binary').sort();
+    const all = [...new Set(given.map((option) => option.toLowerCase()))];
+    if (all.includes('binary') && !mayTravelAsBinary(type.syntax)) return undefined;
+    const options = all.filter((option) => option !== 'binary').sort();
     const name = [type.name, ...options, ...(travelsAsBinary(type.syntax) ? ['binary'] : [])].join(';');
     const made = { type, options, name, lower: name.toLowerCase() };
     if (this.#described.size < 5000) this.#described.set(description, made);

@@ -137,6 +137,12 @@ const binaryTransfer = new Set(['8', '9', '10', '49'].map((number) => arc + numb
 /** Whether values travel under `;binary` always (RFC 4522 §4, RFC 4523 §2). */
 export const travelsAsBinary = (syntax: Syntax): boolean => binaryTransfer.has(syntax.oid);
 
+/** Whether an attribute may be named with `;binary` at all: text has a form of its own on the wire (RFC 4522 §3). */
+export const mayTravelAsBinary = (syntax: Syntax): boolean => !syntax.textual;
+
+/** Whether values are BER in any case, so that the option changes the name alone (RFC 2798 §2.8, §2.9). */
+export const isBer = (syntax: Syntax): boolean => syntax.oid === `${arc}5`;
+
 export interface SubstringParts {
   readonly initial: string | undefined;
   readonly any: readonly string[];

@@ -2,7 +2,7 @@
  * What of an entry an asker gets: the attributes asked for, as far as they may be read.
  *
  * Promise: the same entry, rights and selection give the same Entry object, so a door can keep its encoding beside it.
- * Spec: RFC 4511 §4.5.1.8, RFC 3673 (`+`), RFC 4529 (`@class`)
+ * Spec: RFC 4511 §4.5.1.8, RFC 3673 (`+`), RFC 4529 (`@class`), RFC 4522 §3 (`;binary`)
  */
 
 import type { Verdict } from '../access/judge.ts';
@@ -10,12 +10,15 @@ import { type Attribute, type AttributeValue, Entry } from '../entry.ts';
 import type { Stored } from '../records/view.ts';
 import { subschemaName } from '../schema/publish.ts';
 import { type AttributeType, type Described, hasOption, type Schema } from '../schema/schema.ts';
+import { isBer } from '../schema/syntaxes.ts';
 
 export interface Selection {
   readonly sign: string;
   readonly typesOnly: boolean;
   /** Computed attributes that are wanted, by lower-case name. */
   readonly computed: readonly string[];
+  /** Types that were asked for with `;binary` and are named so in the answer. */
+  readonly binary: ReadonlySet<AttributeType>;
   wants(lower: string, type: AttributeType | undefined): boolean;
 }
 
@@ -51,6 +54,7 @@ export class Selector {
     const operational = list.includes('+');
     const types = new Set<string>();
     const optioned: Described[] = [];
+    const binary = new Set<AttributeType>();
     for (const name of list) {
       if (name.startsWith('@')) {
         const item = this.#schema.objectClass(name.slice(1));
@@ -59,12 +63,14 @@ export class Selector {
       }
       const described = this.#schema.describe(name);
       if (!described) continue;
+      if (isBer(described.type.syntax) && name.split(';').includes('binary')) binary.add(described.type);
       if (described.options.length > 0) optioned.push(described);
       else for (const type of this.#schema.withSubtypes(described.type)) types.add(type.lower);
     }
     return {
       sign,
       typesOnly,
+      binary,
       computed: computedNames.filter((name) => operational || types.has(name)),
       wants: (lower, type) =>
         (type?.operational ? operational : user) ||
@@ -113,7 +119,8 @@ export class Selector {
       const type = this.#schema.describe(attribute.name)?.type;
       if (!selection.wants(lower, type)) continue;
       // What the schema has lost since it was written is shown to the server alone.
-      if (type ? verdict.allows(type, 'read') : verdict.sign === 'system') take(attribute.name, attribute.values);
+      if (type ? verdict.allows(type, 'read') : verdict.sign === 'system')
+        take(type && selection.binary.has(type) ? `${attribute.name};binary` : attribute.name, attribute.values);
     }
     for (const name of selection.computed) {
       const type = this.#schema.attribute(name);
