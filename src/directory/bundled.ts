@@ -51,6 +51,7 @@ import { noSuchEntry, type Searcher } from './search/search.ts';
 import type { Selector } from './search/select.ts';
 import type { Followed, NotifyEvent, NotifyRequest, SyncEvent, SyncRequest } from './sync/port.ts';
 import { aroundOf, checkAssertion } from './write/around.ts';
+import type { References } from './write/references.ts';
 import { isListMember } from './write/rules.ts';
 import type { Undo, UndoOptions, UndoResult } from './write/undo.ts';
 import type { Stamp, Writer } from './write/writer.ts';
@@ -67,6 +68,7 @@ export interface BundledParts {
   readonly feed: Feed;
   readonly history: History;
   readonly undo: Undo;
+  readonly references: References;
   readonly passwords: PasswordWriting;
   readonly standings: Standings;
   readonly systemBase: Dn;
@@ -383,7 +385,10 @@ export class BundledDirectory implements Directory, Followed {
     what: (tx: Transaction, stamp: Stamp) => Promise<void>,
   ): Promise<WriteResult> {
     const stamp = this.#stamp(actor, true, options);
-    await this.#commit((tx) => what(tx, stamp), names);
+    await this.#commit(async (tx) => {
+      await what(tx, stamp);
+      await this.#parts.references.follow(tx, stamp);
+    }, names);
     return stamp.around?.result ?? {};
   }
 

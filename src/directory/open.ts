@@ -28,6 +28,7 @@ import type { DirectorySettings } from './settings.ts';
 import { Lineage } from './sync/lineage.ts';
 import { Synchroniser } from './sync/synchroniser.ts';
 import { reportVanished } from './vanished.ts';
+import { References } from './write/references.ts';
 import { isListMember, uniqueAddresses, type WriteRule } from './write/rules.ts';
 import { Undo } from './write/undo.ts';
 import { Writer } from './write/writer.ts';
@@ -90,6 +91,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
     settings: () => settings.value,
   });
   const hasher = options.hasher ?? workerHasher();
+  const references = new References({ schema, writer, most: () => settings.value.subtreeLimit });
   const history = new History({ keyValue, view, schema });
   const feed = new Feed({ keyValue, view, log });
   const lineage = await Lineage.open(keyValue, view.change());
@@ -113,8 +115,9 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
     feed,
     synchroniser,
     history,
-    undo: new Undo({ keyValue, schema, writer, history }),
     standings,
+    references,
+    undo: new Undo({ keyValue, schema, writer, history, references }),
     passwords: { schema, hasher, settings: () => settings.value },
     systemBase,
     clock,

@@ -6,6 +6,7 @@
 
 import type { Dn } from '../../ldap-wire/index.ts';
 import type { Changes, KeyRange, PartReader } from '../../storage/index.ts';
+import type { Entry } from '../entry.ts';
 import { decodeEntry, decodeNumber, decodeText, type EntryRecord, encodeNumber, encodeText } from './codec.ts';
 import { changed, keys, lastId } from './keys.ts';
 
@@ -28,6 +29,8 @@ export class Transaction {
   readonly gone: Dn[] = [];
   /** Set when an entry with others below it was renamed. */
   renamed = false;
+  /** What was done to which entry, in order. */
+  readonly made: { readonly id: number; readonly before: Entry | undefined; readonly after: Entry | undefined }[] = [];
   /** Number of the first change made here: all of them are one operation. */
   firstChange: number | undefined;
   /** Set when an entry without a parent came or went. */

@@ -7,8 +7,8 @@
 import { DirectoryFault } from '../port.ts';
 import type { Transaction } from '../records/transaction.ts';
 
-/** Ids of all entries below, each after the one it stands under. Throws adminLimitExceeded where there are more than `most`, itself among them. */
-export async function idsBelow(tx: Transaction, id: number, most: number): Promise<number[]> {
+/** Ids of all entries below, each after the one it stands under. Throws adminLimitExceeded where there are more than `most`, itself among them; `done` says what is done to them. */
+export async function idsBelow(tx: Transaction, id: number, most: number, done: string): Promise<number[]> {
   const found: number[] = [];
   const open = [id];
   for (let at = 0; at < open.length; at++) {
@@ -19,7 +19,7 @@ export async function idsBelow(tx: Transaction, id: number, most: number): Promi
     if (found.length >= most)
       throw new DirectoryFault(
         'adminLimitExceeded',
-        `with what is below it, it is more than ${most} entries: more than are deleted at once`,
+        `with what is below it, it is more than ${most} entries: more than are ${done} at once`,
       );
     open.push(...children);
   }

@@ -18,6 +18,7 @@ import { DirectoryFault, type Position } from '../port.ts';
 import { keys } from '../records/keys.ts';
 import { Transaction } from '../records/transaction.ts';
 import type { Schema } from '../schema/schema.ts';
+import type { References } from './references.ts';
 import { undoStep } from './undo-steps.ts';
 import type { Stamp, Writer } from './writer.ts';
 
@@ -70,6 +71,7 @@ export interface UndoParts {
   readonly schema: Schema;
   readonly writer: Writer;
   readonly history: History;
+  readonly references: References;
 }
 
 const mostChanges = 20_000;
@@ -137,6 +139,7 @@ export class Undo {
         if (conflicts.length <= mostConflicts) continue;
         throw new DirectoryFault('unwillingToPerform', `more than ${mostConflicts} changes of the operation cannot be undone any more`);
       }
+      await this.#parts.references.follow(tx, stamp);
       const { operation, records } = undoable;
       // A dry run tells of the conflicts.
       if (steps.length === 0 && conflicts.length + found.length === 0) throw nothingLeft(operation);

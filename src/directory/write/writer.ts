@@ -10,14 +10,14 @@ import { type Dn, makeDn, type Rdn, rdnKey } from '../../ldap-wire/index.ts';
 import type { Judge, Subject } from '../access/judge.ts';
 import { deniedChange } from '../access/self-write.ts';
 import { type Attribute, Entry } from '../entry.ts';
-import { type ChangeDraft, encodeChange, secretsOf } from '../history/change-record.ts';
 import { csn } from '../history/csn.ts';
+import { recordChange, stampOf } from '../history/record.ts';
 import { notePassword } from '../passwords/record.ts';
 import { type Actor, DirectoryFault, type Modification, type NewName } from '../port.ts';
-import { encodeEntry, encodeNumber, encodeText, plainAttributes } from '../records/codec.ts';
+import { encodeEntry, encodeNumber, encodeText } from '../records/codec.ts';
 import { type Indexes, idsWith } from '../records/indexes.ts';
 import { keys, rootId } from '../records/keys.ts';
-import type { Counters, Transaction } from '../records/transaction.ts';
+import type { Transaction } from '../records/transaction.ts';
 import { dnInside, idInside, placeOf, storedInside } from '../records/view.ts';
 import type { AttributeType, Schema } from '../schema/schema.ts';
 import { generalizedTime } from '../schema/time.ts';
@@ -25,6 +25,7 @@ import type { DirectorySettings } from '../settings.ts';
 import type { Around } from './around.ts';
 import { checkAttributes, checkNaming, checkRelativeName, completeClasses } from './check-entry.ts';
 import { Draft } from './draft.ts';
+import type { ReferenceWriter } from './references.ts';
 import type { RuleReader, WriteAttempt, WriteRule } from './rules.ts';
 import { idsBelow } from './subtree.ts';
 
@@ -49,6 +50,8 @@ export interface Stamp {
   readonly history: boolean;
   /** Number of the change that is undone: operational attributes may then be set, for they are those the entry had. */
   readonly undoes?: number;
+  /** The server's own doing, because of what the actor does: no rights are asked. */
+  readonly consequence?: true;
   /** The server notes something by itself: neither the password's age nor who changed the entry last is touched. */
   readonly note?: boolean;
   /** What is asked for around this write. */
@@ -65,7 +68,7 @@ interface Found {
 const largestEntry = 8 * 1024 * 1024;
 const mostFound = 100;
 
-export class Writer {
+export class Writer implements ReferenceWriter {
   readonly #parts: WriterParts;
 
   constructor(parts: WriterParts) {
@@ -73,8 +76,8 @@ export class Writer {
   }
 
   async add(tx: Transaction, stamp: Stamp, dn: Dn, attributes: readonly Attribute[]): Promise<void> {
-    const { schema, judge } = this.#parts;
-    const subject = judge.subject(stamp.actor);
+    const { schema } = this.#parts;
+    const subject = this.#subject(stamp);
     const [rdn] = dn.rdns;
     if (!rdn) throw new DirectoryFault('entryAlreadyExists', 'the root cannot be added');
     const draft = new Draft(schema);
@@ -139,7 +142,7 @@ export class Writer {
     place(tx, id, what.parent, dn);
     if (what.parent !== rootId) await tx.addToChildCount(what.parent, 1);
     await indexes.update(tx, id, new Map(), indexes.terms(after.attributes.values()));
-    await this.#record(tx, stamp, schema, { kind: 'add', id, uuid, before: undefined, after });
+    await recordChange(tx, stamp, schema, { kind: 'add', id, uuid, before: undefined, after });
     return { id, after };
   }
 
@@ -204,8 +207,8 @@ export class Writer {
 
   /** What has become of the entry. */
   async modify(tx: Transaction, stamp: Stamp, dn: Dn, modifications: readonly Modification[]): Promise<Entry> {
-    const { schema, judge } = this.#parts;
-    const subject = judge.subject(stamp.actor);
+    const { schema } = this.#parts;
+    const subject = this.#subject(stamp);
     const { id, parent, before } = await this.#target(tx, stamp, subject, dn);
     for (const { attribute } of modifications) this.#checkModifiable(subject, stamp, attribute);
     this.#checkChanges(subject, before, modifications);
@@ -220,14 +223,14 @@ export class Writer {
     const [rdn = []] = before.dn.rdns;
     putEntry(tx, id, parent, rdn, after);
     await this.#reindex(tx, id, before, after);
-    await this.#record(tx, stamp, schema, { kind: 'modify', id, uuid: after.text('entryUUID') ?? '', before, after });
+    await recordChange(tx, stamp, schema, { kind: 'modify', id, uuid: after.text('entryUUID') ?? '', before, after });
     stamp.around?.end(await storedInside(tx, id, parent, after));
     return after;
   }
 
   async rename(tx: Transaction, stamp: Stamp, dn: Dn, to: NewName): Promise<void> {
     const { schema, judge } = this.#parts;
-    const subject = judge.subject(stamp.actor);
+    const subject = this.#subject(stamp);
     const { id, parent, before } = await this.#target(tx, stamp, subject, dn);
     const superior = to.newSuperior ?? before.dn.parent ?? makeDn([]);
     const target = superior.child(to.rdn);
@@ -275,25 +278,25 @@ export class Writer {
     tx.gone.push(before.dn);
     if ((await tx.childCount(id)) > 0) tx.renamed = true;
     await this.#reindex(tx, id, before, after);
-    await this.#record(tx, stamp, schema, { kind: 'rename', id, uuid: after.text('entryUUID') ?? '', before, after });
+    await recordChange(tx, stamp, schema, { kind: 'rename', id, uuid: after.text('entryUUID') ?? '', before, after });
     stamp.around?.end(await storedInside(tx, id, newParent, after));
   }
 
   async delete(tx: Transaction, stamp: Stamp, dn: Dn): Promise<void> {
-    const subject = this.#parts.judge.subject(stamp.actor);
+    const subject = this.#subject(stamp);
     await this.#remove(tx, stamp, subject, await this.#target(tx, stamp, subject, dn));
   }
 
   /** The entry and everything below it, at most `most` entries, each as if it were deleted by itself: lowest first. */
   async deleteTree(tx: Transaction, stamp: Stamp, dn: Dn, most: number): Promise<void> {
     const { judge } = this.#parts;
-    const subject = judge.subject(stamp.actor);
+    const subject = this.#subject(stamp);
     const top = await this.#target(tx, stamp, subject, dn);
     // Before anything is read for somebody who may not.
     if (!judge.mayEntry(subject, top.before, 'delete')) throw notAllowed('delete this entry');
     const names = new Map([[top.id, top.before.dn]]);
     const all = [top];
-    for (const id of await idsBelow(tx, top.id, most)) {
+    for (const id of await idsBelow(tx, top.id, most, 'deleted')) {
       const record = await tx.entry(id);
       const above = record && names.get(record.parent);
       if (!record || !above) continue;
@@ -327,7 +330,7 @@ export class Writer {
     tx.touched.add(id);
     tx.gone.push(before.dn);
     await indexes.update(tx, id, indexes.terms(before.attributes.values()), new Map());
-    await this.#record(tx, stamp, schema, { kind: 'delete', id, uuid: before.text('entryUUID') ?? '', before, after: undefined });
+    await recordChange(tx, stamp, schema, { kind: 'delete', id, uuid: before.text('entryUUID') ?? '', before, after: undefined });
   }
 
   /** The entry that is to be changed, if the subject may know it. */
@@ -355,6 +358,33 @@ export class Writer {
     checkAttributes(draft, classes);
   }
 
+  #subject(stamp: Stamp): Subject {
+    return this.#parts.judge.subject(stamp.consequence ? { ...stamp.actor, as: 'system' } : stamp.actor);
+  }
+
+  find(tx: Transaction, attribute: string, form: string, most: number): Promise<number[]> {
+    return idsWith(tx, attribute, form, most);
+  }
+
+  async amend(tx: Transaction, stamp: Stamp, id: number, attributes: readonly Attribute[]): Promise<void> {
+    const record = await tx.entry(id);
+    if (!record) return;
+    const before = new Entry(await dnInside(tx, id), record.attributes);
+    const all = new Map([...before.attributes, ...attributes.map((attribute) => [attribute.name.toLowerCase(), attribute] as const)]);
+    const set = (name: string, value: string): unknown => all.set(name.toLowerCase(), { name, values: [value] });
+    const counters = await tx.counters();
+    set('modifyTimestamp', generalizedTime(stamp.at));
+    set('modifiersName', nameOf(stamp.actor));
+    set('entryCSN', csn(stampOf(stamp, counters), counters.change + 1));
+    const after = new Entry(
+      before.dn,
+      [...all.values()].filter(({ values }) => values.length > 0),
+    );
+    putEntry(tx, id, record.parent, record.rdn, after);
+    await this.#reindex(tx, id, before, after);
+    await recordChange(tx, stamp, this.#parts.schema, { kind: 'modify', id, uuid: after.text('entryUUID') ?? '', before, after });
+  }
+
   async #finish(tx: Transaction, stamp: Stamp, draft: Draft, dn: Dn): Promise<Entry> {
     const counters = await tx.counters();
     if (!stamp.note) {
@@ -380,27 +410,6 @@ export class Writer {
     const of = (entry: Entry): Attribute[] =>
       [...entry.attributes.values()].filter((attribute) => names.has(attribute.name.split(';')[0]?.toLowerCase()));
     await indexes.update(tx, id, indexes.terms(of(before)), indexes.terms(of(after)));
-  }
-
-  async #record(
-    tx: Transaction,
-    stamp: Stamp,
-    schema: Schema,
-    draft: Omit<ChangeDraft, 'at' | 'stamped' | 'tree' | 'actor'>,
-  ): Promise<void> {
-    const counters = await tx.counters();
-    counters.change += 1;
-    const number = counters.change;
-    counters.at = stampOf(stamp, counters);
-    tx.firstChange ??= number;
-    tx.touched.add(draft.id);
-    if (!stamp.history) return;
-    const operation = tx.firstChange === number ? undefined : tx.firstChange;
-    const tree = draft.kind === 'rename' && (await tx.childCount(draft.id)) > 0;
-    const { at, actor, undoes } = stamp;
-    tx.put(keys.log(number), encodeChange(schema, { ...draft, at, stamped: counters.at, tree, actor, operation, undoes }));
-    const secrets = draft.kind === 'delete' && draft.before ? secretsOf(schema, draft.before) : [];
-    if (secrets.length > 0) tx.put(keys.sealed(number), encodeText(JSON.stringify(plainAttributes(secrets))));
   }
 
   #checkModifiable(subject: Subject, stamp: Stamp, attribute: Attribute): void {
@@ -477,6 +486,3 @@ const mayNotChange = (type: AttributeType): DirectoryFault =>
   new DirectoryFault('insufficientAccessRights', `attribute ${type.name}: you may not change it`);
 const notAllowed = (what: string): DirectoryFault => new DirectoryFault('insufficientAccessRights', `you may not ${what}`);
 const nameOf = (actor: Actor): string => actor.dn?.toString() ?? (actor.as === 'system' ? 'cn=server' : '');
-
-/** The time in a CSN: CSNs stand in the order of the changes, even where the clock was put back. */
-const stampOf = (stamp: Stamp, counters: Counters): number => Math.max(stamp.at, counters.at);
