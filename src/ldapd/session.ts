@@ -27,6 +27,7 @@ import type { Answer, AnyCommand, Context, Operation, Virtual } from './command.
 import { startTlsOid } from './commands/extended.ts';
 import { commands, knownControls } from './commands/index.ts';
 import { checkControls } from './controls/control.ts';
+import { passwordPolicy, policyControls } from './controls/password-policy.ts';
 import { Cursors } from './cursors.ts';
 import type { TlsMaterial } from './ldapd.ts';
 import { Outbox } from './outbox.ts';
@@ -317,12 +318,18 @@ export class Session {
 
   async #run(command: AnyCommand, message: Message<Request>, operation: Operation): Promise<void> {
     let answer: Answer;
+    let refusal: unknown;
     try {
       checkControls(message.body.op, command.controls ?? [], message.controls, knownControls);
       answer = await command.run(message.body as never, this.#context(operation), message.controls);
     } catch (thrown) {
+      refusal = thrown;
       answer = { result: resultOf(thrown) };
       if (!operation.ended) noteRefusal(this.#options.log, this.#address, message.body, thrown);
+    }
+    if (message.controls.length > 0 && command.controls?.includes(passwordPolicy)) {
+      const policy = policyControls(message.controls, answer.actor, refusal);
+      if (policy.length > 0) answer = { ...answer, controls: [...(answer.controls ?? []), ...policy] };
     }
     this.#operations.delete(operation.id);
     this.#staying.get(operation)?.();

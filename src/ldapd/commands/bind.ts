@@ -9,12 +9,14 @@ import { isUtf8 } from 'node:buffer';
 import { type Actor, anonymous, DirectoryFault } from '../../directory/index.ts';
 import { success } from '../../ldap-wire/index.ts';
 import type { Command, Context, RequestOf } from '../command.ts';
+import { passwordPolicy } from '../controls/password-policy.ts';
 import { nameOf } from '../results.ts';
 import { passwordsAllowed, saslBind } from './sasl.ts';
 
 export const bind: Command<'bind'> = {
   op: 'bind',
   spec: 'RFC 4511 §4.2',
+  controls: [passwordPolicy],
   alone: true,
   async run(request, context) {
     if (request.version !== 3) throw new DirectoryFault('protocolError', 'only LDAP version 3 is spoken here');

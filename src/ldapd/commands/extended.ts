@@ -9,6 +9,7 @@ import { type Actor, DirectoryFault } from '../../directory/index.ts';
 import { type BerReader, BerWriter, ber, type Dn, success } from '../../ldap-wire/index.ts';
 import type { Answer, Command, Context } from '../command.ts';
 import { whole } from '../controls/control.ts';
+import { passwordPolicy } from '../controls/password-policy.ts';
 import { manageDsaIt } from '../controls/update.ts';
 import { nameOf } from '../results.ts';
 import { passwordsAllowed } from './sasl.ts';
@@ -156,7 +157,7 @@ export const extended: Command<'extended'> = {
   op: 'extended',
   spec: 'RFC 4511 §4.12',
   // OpenLDAP's tools send it with everything when they are told to (-M).
-  controls: [manageDsaIt],
+  controls: [manageDsaIt, passwordPolicy],
   async run(request, context) {
     const operation = operations.get(request.oid);
     if (!operation) throw new DirectoryFault('protocolError', 'the extended operation is not known');

@@ -6,12 +6,12 @@
  * Spec: RFC 4533 §3; draft-ietf-ldapext-psearch-03 §4
  */
 
-import { DirectoryFault, type FollowedSearch, resultCodes, SyncRefreshRequired, type SyncEvent } from '../../directory/index.ts';
+import { DirectoryFault, type FollowedSearch, resultCodes, type SyncEvent, SyncRefreshRequired } from '../../directory/index.ts';
 import { type Control, type Dn, encodeResponseOperation, success } from '../../ldap-wire/index.ts';
 import type { Answer, Context, RequestOf } from '../command.ts';
 import { asked, type ControlKind } from '../controls/control.ts';
 import { changeNotice, type PersistentWish, persistentSearch } from '../controls/persistent-search.ts';
-import { syncDone, syncInfo, syncRequest, syncState, type SyncWish, uuidOctets } from '../controls/sync.ts';
+import { type SyncWish, syncDone, syncInfo, syncRequest, syncState, uuidOctets } from '../controls/sync.ts';
 import { entryOperation } from '../encode-entry.ts';
 import { resultOf } from '../results.ts';
 import { saslMechanisms } from './sasl.ts';

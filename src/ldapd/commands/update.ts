@@ -9,6 +9,7 @@ import { DirectoryFault, type Entry, resultCodes, type WriteResult } from '../..
 import { type Dn, type Filter, parseRdn, success, type WireModification } from '../../ldap-wire/index.ts';
 import type { Answer, Command, Context, RequestOf } from '../command.ts';
 import { asked } from '../controls/control.ts';
+import { passwordPolicy } from '../controls/password-policy.ts';
 import { assertion, manageDsaIt, postRead, preRead, readControls, subtreeDelete, writeOptions } from '../controls/update.ts';
 import { asDnFault, nameOf } from '../results.ts';
 import { textIfPossible } from '../values.ts';
@@ -32,7 +33,7 @@ async function checkStored(dn: Dn, context: Context): Promise<void> {
 export const add: Command<'add'> = {
   op: 'add',
   spec: 'RFC 4511 §4.7',
-  controls: [assertion, postRead, manageDsaIt],
+  controls: [assertion, postRead, manageDsaIt, passwordPolicy],
   async run(request, context, controls) {
     const dn = nameOf(request.dn);
     const seen = new Set<string>();
@@ -57,7 +58,7 @@ function checkModification({ operation, attribute }: WireModification): void {
 export const modify: Command<'modify'> = {
   op: 'modify',
   spec: 'RFC 4511 §4.6',
-  controls: [assertion, preRead, postRead, manageDsaIt],
+  controls: [assertion, preRead, postRead, manageDsaIt, passwordPolicy],
   async run(request, context, controls) {
     const dn = nameOf(request.dn);
     for (const modification of request.modifications) checkModification(modification);
@@ -95,7 +96,7 @@ export const remove: Command<'delete'> = {
 export const compare: Command<'compare'> = {
   op: 'compare',
   spec: 'RFC 4511 §4.10',
-  controls: [assertion, manageDsaIt],
+  controls: [assertion, manageDsaIt, passwordPolicy],
   async run(request, context, controls) {
     const dn = nameOf(request.dn);
     const condition = asked(assertion, controls)?.value;

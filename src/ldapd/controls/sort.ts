@@ -4,7 +4,7 @@
  */
 
 import { Fault } from '../../base/index.ts';
-import { type SortFault, type SortKey, resultCodes } from '../../directory/index.ts';
+import { resultCodes, type SortFault, type SortKey } from '../../directory/index.ts';
 import { BerWriter, ber, type Control } from '../../ldap-wire/index.ts';
 import { type ControlKind, whole } from './control.ts';
 
