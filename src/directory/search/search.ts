@@ -246,8 +246,9 @@ export class Searcher {
       }
       if (sent >= run.sizeLimit) throw tooMany(run.sizeLimit);
       sent += 1;
-      // As many of the rest as of those that were looked at.
-      if (onTotal && run.candidates !== undefined) onTotal(sent + Math.round((Math.max(run.candidates - seen, 0) * sent) / seen));
+      // As many of the rest as of those that were looked at. For those who see everything alone: an index counts what others may not see.
+      if (onTotal && run.subject.root && run.candidates !== undefined)
+        onTotal(sent + Math.round((Math.max(run.candidates - seen, 0) * sent) / seen));
       yield show(stored);
       if (run.request.signal?.aborted) throw canceled();
     }
