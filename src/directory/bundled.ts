@@ -41,7 +41,9 @@ import {
   type WriteResult,
 } from './port.ts';
 import { decodeNumber } from './records/codec.ts';
-import { changed, keys } from './records/keys.ts';
+import type { Indexes } from './records/indexes.ts';
+import { keys } from './records/keys.ts';
+import type { Merger } from './records/merge.ts';
 import { Transaction } from './records/transaction.ts';
 import type { Stored, View } from './records/view.ts';
 import { subschemaEntry, subschemaName } from './schema/publish.ts';
@@ -65,6 +67,8 @@ export interface BundledParts {
   readonly searcher: Searcher;
   readonly selector: Selector;
   readonly writer: Writer;
+  readonly indexes: Indexes;
+  readonly merger: Merger;
   readonly feed: Feed;
   readonly history: History;
   readonly undo: Undo;
@@ -353,7 +357,7 @@ export class BundledDirectory implements Directory, Followed {
     const stamps = hashed.map(() => this.#stamp(actor, false));
     await this.#commit(
       async (tx) => {
-        const from = (await tx.counters()).change + 1;
+        const from = tx.counters().change + 1;
         for (const [n, { dn, attributes }] of hashed.entries()) {
           try {
             await writer.add(tx, stamps[n] ?? this.#stamp(actor, false), dn, attributes);
@@ -415,11 +419,13 @@ export class BundledDirectory implements Directory, Followed {
       return tx.changes(result);
     }, 'durable');
     if (!done) return result;
+    const behind = done.pending.size > 0 ? this.#parts.merger.noted(done.pending) : undefined;
     this.#parts.view.forget({ ids: done.touched, names: done.gone, all: done.renamed });
     this.#parts.judge.changed();
     const system = names.some((dn) => dn.isWithin(this.#accessBase) || this.#parts.systemBase.isWithin(dn) || dn.rdns.length <= 1);
     // A whole tree may have been made on the way (missing dc levels).
     if (system || done.contexts) await this.refresh();
+    await behind;
     return result;
   }
 
@@ -452,20 +458,25 @@ export class BundledDirectory implements Directory, Followed {
    * position `from`. False where something was.
    */
   async adopt(from: Position, changes: readonly (readonly [Key, Uint8Array | undefined])[]): Promise<boolean> {
-    const { keyValue, view, judge } = this.#parts;
+    const { keyValue, view, judge, indexes, merger } = this.#parts;
     const adopted = await keyValue.transact(async (read) => {
-      const { change } = await new Transaction(read).counters();
-      if (change !== from) return { result: false };
-      const puts = changes.flatMap(([key, value]) => (value ? [[key, value] as const] : []));
-      const deletes = changes.flatMap(([key, value]) => (value ? [] : [key]));
-      return { puts, deletes, wake: [changed], result: true };
+      if (new Transaction(read).counters().change !== from) return { result: undefined };
+      const tx = new Transaction(read);
+      indexes.adopt(tx, changes, from + 1);
+      return tx.changes(tx);
     }, 'durable');
-    if (adopted) {
-      view.forget({ ids: [], names: [], all: true });
-      judge.changed();
-      await this.refresh();
-    }
-    return adopted;
+    if (!adopted) return false;
+    const behind = merger.noted(adopted.pending);
+    view.forget({ ids: [], names: [], all: true });
+    judge.changed();
+    await this.refresh();
+    await behind;
+    return true;
+  }
+
+  /** Brings the indexes wholly up to date; searches do not need it. For the end of an import. */
+  async settle(): Promise<void> {
+    await this.#parts.merger.drain();
   }
 
   /** The system's own view: every attribute, secrets included. For export and checks. */

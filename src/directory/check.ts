@@ -11,10 +11,10 @@ import { frozen, type KeyValue } from '../storage/index.ts';
 import { ContentCheck, type LastChange } from './check-content.ts';
 import { decodeRecord } from './history/change-record.ts';
 import { positionOf } from './history/trim.ts';
+import { checkIndexes } from './records/check-indexes.ts';
 import { decodeEntry, decodeNumber, decodeText } from './records/codec.ts';
 import { defaultIndexes, Indexes, type IndexTable } from './records/indexes.ts';
 import { keys, lastId, rootId } from './records/keys.ts';
-import { checkIndexes } from './records/rebuild.ts';
 import { placeOf, View } from './records/view.ts';
 import type { Schema } from './schema/schema.ts';
 

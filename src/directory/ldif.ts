@@ -62,6 +62,7 @@ export async function importLdif(
     done += 1;
   }
   await flush();
+  await directory.settle();
   return done;
 }
 

@@ -16,11 +16,13 @@ import { Logins } from './passwords/login.ts';
 import { mustChange } from './passwords/policy.ts';
 import { Standings } from './passwords/standing.ts';
 import { defaultIndexes, Indexes, type IndexTable } from './records/indexes.ts';
+import { Merger } from './records/merge.ts';
 import { ensureIndexes } from './records/rebuild.ts';
 import { View } from './records/view.ts';
 import { namingRules } from './schema/naming.ts';
 import type { Schema } from './schema/schema.ts';
 import { Compiler } from './search/evaluate.ts';
+import { IndexReader } from './search/index-reader.ts';
 import { Planner } from './search/plan.ts';
 import { Searcher } from './search/search.ts';
 import { Selector } from './search/select.ts';
@@ -77,7 +79,8 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
   });
   const selector = new Selector(schema, (id) => view.childCount(id));
   const compiler = new Compiler(schema, (stored, name) => selector.computed(stored, name));
-  const planner = new Planner({ keyValue, view, indexes });
+  const planner = new Planner({ indexes, reader: new IndexReader({ keyValue, view, pending: indexes.pending }) });
+  const merger = new Merger({ keyValue, indexes, clock, log });
   const searcher = new Searcher({ schema, keyValue, view, judge, compiler, planner, selector, settings, clock, log });
   const addresses = options.addressAttributes ?? ['mail', 'mailLocalAddress', 'mtMailAddress'];
   const unique = uniqueAddresses({ attributes: addresses.filter((name) => schema.attribute(name)), except: isListMember });
@@ -112,6 +115,8 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
     searcher,
     selector,
     writer,
+    indexes,
+    merger,
     feed,
     synchroniser,
     history,
@@ -126,6 +131,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
     closing: async () => {
       stopTrimming();
       await trimming;
+      await merger.close();
       await hasher.close();
     },
   });

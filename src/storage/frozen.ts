@@ -7,6 +7,7 @@ import type { Key, KeyValue, PartReader, Snapshot } from './port.ts';
 export function frozen(snapshot: Snapshot): KeyValue {
   const reader: PartReader = {
     get: async (key) => snapshot.getNow(key),
+    getNow: (key) => snapshot.getNow(key),
     scan: async (range, limit) => {
       const found: [Key, Uint8Array][] = [];
       const most = limit === undefined || !Number.isFinite(limit) ? {} : { limit };

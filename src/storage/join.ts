@@ -22,6 +22,10 @@ class Joined {
         const value = this.changes.get(key);
         return value === undefined ? below.get(key) : Promise.resolve(value ?? undefined);
       },
+      getNow: (key) => {
+        const value = this.changes.get(key);
+        return value === undefined ? below.getNow(key) : (value ?? undefined);
+      },
       scan: (range, limit = Number.POSITIVE_INFINITY) =>
         scanThrough([this.changes], range, limit, (within, most) => below.scan(within, Number.isFinite(most) ? most : undefined)),
     };

@@ -83,6 +83,7 @@ export class LevelKeyValue implements KeyValue {
     this.#wakes = new Wakes(this.#log);
     this.#reader = {
       get: async (key) => this.#see(key),
+      getNow: (key) => this.#see(key),
       scan: (range, limit = Number.POSITIVE_INFINITY) => this.#scanPart(range, limit),
     };
   }

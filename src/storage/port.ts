@@ -22,6 +22,8 @@ export type Durability = 'durable' | 'soon';
 /** What a part sees: the committed state plus every part ahead of it. */
 export interface PartReader {
   get(key: Key): Promise<Uint8Array | undefined>;
+  /** The same at once. Only for engines in this process; others throw. */
+  getNow(key: Key): Uint8Array | undefined;
   /** In key order. Costs an engine call: not for the hot path. */
   scan(range: KeyRange, limit?: number): Promise<[Key, Uint8Array][]>;
 }

@@ -73,11 +73,13 @@ export class ScratchKeyValue implements KeyValue {
   }
 
   #reader(read: PartReader): PartReader {
+    const getNow = (key: Key): Uint8Array | undefined => {
+      const octets = read.getNow(key);
+      return octets ? unmarked(octets) : this.#below.getNow(key);
+    };
     return {
-      get: async (key) => {
-        const octets = await read.get(key);
-        return octets ? unmarked(octets) : this.#below.getNow(key);
-      },
+      get: async (key) => getNow(key),
+      getNow,
       scan: async (range, limit = Number.POSITIVE_INFINITY) => {
         // Removed ones count among what is read but not among what is found: more are read until there are enough.
         for (let most = limit; ; most *= 2) {

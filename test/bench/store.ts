@@ -61,7 +61,7 @@ for (let round = 1; round <= 3; round++) {
   await measure(`deliver to 200 accounts, 20 at once, round ${round}`, count, () => concurrently(count, 20, deliver));
 }
 const records = new Map<Key, Uint8Array>();
-const reader: PartReader = { get: async (key) => records.get(key), scan: async () => [] };
+const reader: PartReader = { get: async (key) => records.get(key), getNow: (key) => records.get(key), scan: async () => [] };
 for (const account of accounts) {
   for await (const [key, value] of keyValue.scan(below(`store/box/${account}/1/`))) if (!key.includes('/message/')) records.set(key, value);
 }

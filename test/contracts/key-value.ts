@@ -68,6 +68,21 @@ export function keyValueContract(name: string, open: () => Promise<OpenedKeyValu
     expect(await keysOf(kv)).toEqual(['t/a', 't/b']);
   });
 
+  it('a part sees at once what the parts before it change, committed or not', async () => {
+    const kv = await freshKeyValue();
+    const seen =
+      (key: Key): Part<string | undefined> =>
+      async (read) => ({ result: text(read.getNow(key)) });
+    const [, first, , joined] = await Promise.all([
+      kv.transact(put(['t/a', '1']), 'soon'),
+      kv.transact(seen('t/a'), 'soon'),
+      kv.transact(put(['t/a', '2']), 'durable'),
+      kv.transact(join(put(['t/b', '3']), seen('t/a'), seen('t/b'), seen('t/c')), 'soon'),
+    ]);
+    expect(first).toBe('1');
+    expect(joined.slice(1)).toEqual(['2', '3', undefined]);
+  });
+
   it('changes that make no sense are refused as a whole', async () => {
     const kv = await freshKeyValue();
     const bad = [

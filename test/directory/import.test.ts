@@ -1,7 +1,8 @@
 import { expect, test } from '@jest/globals';
 import { exportEntries, importLdif } from '../../src/directory/index.ts';
 import { defaultIndexes, Indexes } from '../../src/directory/records/indexes.ts';
-import { checkIndexes, rebuildIndexes } from '../../src/directory/records/rebuild.ts';
+import { checkIndexes } from '../../src/directory/records/check-indexes.ts';
+import { rebuildIndexes } from '../../src/directory/records/rebuild.ts';
 import { formatLdifEntry, parseFilter, parseLdif } from '../../src/ldap-wire/index.ts';
 import { all, dn, fill, mails, openTemporary, refusal, root, testSchema } from './support.ts';
 

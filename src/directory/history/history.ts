@@ -146,8 +146,7 @@ export class History {
   }
 
   #byUuid(uuid: string): Entry | undefined {
-    const posting = this.#view.posting('entryuuid', uuid.toLowerCase());
-    const [id] = 'ids' in posting ? posting.ids : [];
+    const [id] = this.#view.head('entryuuid', uuid.toLowerCase()).ids;
     return id === undefined ? undefined : this.#view.load(id)?.entry;
   }
 

@@ -14,7 +14,7 @@ export async function recordChange(
   schema: Schema,
   draft: Omit<ChangeDraft, 'at' | 'stamped' | 'tree' | 'actor' | 'operation' | 'undoes'>,
 ): Promise<void> {
-  const counters = await tx.counters();
+  const counters = tx.counters();
   counters.change += 1;
   const number = counters.change;
   counters.at = stampOf(stamp, counters);
@@ -23,7 +23,7 @@ export async function recordChange(
   tx.made.push({ id: draft.id, before: draft.before, after: draft.after });
   if (!stamp.history) return;
   const operation = tx.firstChange === number ? undefined : tx.firstChange;
-  const tree = draft.kind === 'rename' && (await tx.childCount(draft.id)) > 0;
+  const tree = draft.kind === 'rename' && tx.childCount(draft.id) > 0;
   const { at, actor, undoes } = stamp;
   tx.put(keys.log(number), encodeChange(schema, { ...draft, at, stamped: counters.at, tree, actor, operation, undoes }));
   const secrets = draft.kind === 'delete' && draft.before ? secretsOf(schema, draft.before) : [];

@@ -7,7 +7,7 @@ import { encodeSummary, type Summary } from './change-record.ts';
 
 /** Stands at the batch's last number. Who followed the changes so far cannot do so across it. */
 export async function recordImport(tx: Transaction, summary: Pick<Summary, 'from' | 'at' | 'actor'>): Promise<void> {
-  const { change } = await tx.counters();
+  const { change } = tx.counters();
   if (change < summary.from) return;
   tx.put(keys.log(change), encodeSummary(summary));
   tx.put(keys.trimmed, encodeNumber(change));

@@ -54,30 +54,3 @@ export function decodeEntry(octets: Uint8Array): EntryRecord {
 
 export const encodeNumber = (n: number): Uint8Array => encodeText(String(n));
 export const decodeNumber = (octets: Uint8Array | undefined): number => (octets === undefined ? 0 : Number(decodeText(octets)));
-
-/** The ids of one index value: up to `inline` of them here, or their number when they have keys of their own. */
-export type Posting = { readonly ids: readonly number[] } | { readonly count: number };
-export const inlineIds = 24;
-
-const width = 6;
-
-export function encodePosting(posting: Posting): Uint8Array {
-  const numbers = 'ids' in posting ? posting.ids : [posting.count];
-  const octets = Buffer.alloc(1 + numbers.length * width);
-  octets[0] = 'ids' in posting ? 0 : 1;
-  for (const [n, id] of numbers.entries()) octets.writeUIntBE(id, 1 + n * width, width);
-  return octets;
-}
-
-function numberAt(octets: Uint8Array, at: number): number {
-  const high = ((octets[at] ?? 0) << 8) | (octets[at + 1] ?? 0);
-  const low = ((octets[at + 2] ?? 0) << 24) | ((octets[at + 3] ?? 0) << 16) | ((octets[at + 4] ?? 0) << 8) | (octets[at + 5] ?? 0);
-  return high * 0x1_0000_0000 + (low >>> 0);
-}
-
-export function decodePosting(octets: Uint8Array): Posting {
-  if (octets[0] === 1) return { count: numberAt(octets, 1) };
-  const ids: number[] = [];
-  for (let at = 1; at < octets.length; at += width) ids.push(numberAt(octets, at));
-  return { ids };
-}

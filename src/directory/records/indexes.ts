@@ -1,26 +1,34 @@
 /**
  * Which attributes are indexed, and how: one table. And what an entry's attributes mean for the index records.
  *
- * Promise: adding or removing one entry writes a bounded number of small records whatever the size of the directory: a
- * value that many entries share has one key for each of them instead of a growing list.
+ * Promise: adding or removing one entry writes few small records, whatever the size of the directory and the length of its values. Values
+ * that few entries have are in the index with the entry's own transaction; what belongs into long lists is noted there (pending.ts) and
+ * listed by the merger.
  */
 
+import type { KeyRange } from '../../storage/index.ts';
 import type { Attribute } from '../entry.ts';
 import { formsVersion } from '../schema/matching.ts';
-import type { Schema } from '../schema/schema.ts';
-import { decodePosting, encodePosting, inlineIds } from './codec.ts';
-import { keys } from './keys.ts';
+import type { AttributeType, Schema } from '../schema/schema.ts';
+import { decodeEntry } from './codec.ts';
+import { idText, keys, lastId } from './keys.ts';
+import { decodePending, encodePending, type IndexedValues, noValues, Pending } from './pending.ts';
+import { decodeHead, decodeIds, decodeRoot, encodeHead, inlineIds, pieceKey } from './postings.ts';
 import type { Transaction } from './transaction.ts';
+import { TwoAges } from './two-ages.ts';
 
 export interface IndexKinds {
+  /** For `=`, prefixes and, where the attribute has an order, `>=` and `<=`. */
   readonly equality?: true;
   readonly presence?: true;
+  /** For `*any*`, by runs of three characters. */
   readonly substring?: true;
 }
 export type IndexTable = Readonly<Record<string, IndexKinds>>;
 
 const equality: IndexKinds = { equality: true };
 const names: IndexKinds = { equality: true, substring: true };
+const listed: IndexKinds = { equality: true, presence: true };
 
 /** By attribute name as the schema spells it; what the schema does not have is left out. */
 export const defaultIndexes: IndexTable = {
@@ -39,13 +47,18 @@ export const defaultIndexes: IndexTable = {
   telephoneNumber: equality,
   member: equality,
   uniqueMember: equality,
+  memberUid: equality,
+  uidNumber: equality,
+  gidNumber: equality,
   owner: equality,
   manager: equality,
   secretary: equality,
   seeAlso: equality,
   roleOccupant: equality,
-  mailForwardingAddress: { equality: true, presence: true },
-  mailRoutingAddress: { equality: true, presence: true },
+  createTimestamp: equality,
+  modifyTimestamp: equality,
+  mailForwardingAddress: listed,
+  mailRoutingAddress: listed,
   rfc822MailMember: equality,
   associatedDomain: equality,
   mtMailAddress: names,
@@ -54,60 +67,12 @@ export const defaultIndexes: IndexTable = {
   mtDomainAlias: equality,
 };
 
-/** The table with what the schema knows, by lower-case name. */
-export class Indexes {
-  readonly kinds: ReadonlyMap<string, IndexKinds>;
-  readonly schema: Schema;
-  /** Tells one set of indexes from another: stored beside them. */
-  readonly signature: string;
-
-  constructor(schema: Schema, table: IndexTable) {
-    this.schema = schema;
-    const found = new Map<string, IndexKinds>();
-    for (const [name, kinds] of Object.entries(table)) {
-      const type = schema.attribute(name);
-      if (type?.equality) found.set(type.lower, kinds);
-    }
-    this.kinds = found;
-    this.signature = JSON.stringify(['1', formsVersion, ...[...found].sort(([a], [b]) => (a < b ? -1 : 1))]);
-  }
-
-  /** Every index term of these attributes: `=attr value`, `+attr`, `~attr gram`. */
-  terms(attributes: Iterable<Attribute>): Map<string, Term> {
-    const found = new Map<string, Term>();
-    for (const attribute of attributes) {
-      const type = this.schema.describe(attribute.name)?.type;
-      const kinds = type ? this.kinds.get(type.lower) : undefined;
-      if (!type || !kinds) continue;
-      if (kinds.presence) found.set(`+${type.lower}`, { kind: 'presence', attribute: type.lower, value: '' });
-      for (const value of attribute.values) {
-        const normal = type.equality?.normalise(value);
-        if (normal === undefined) continue;
-        if (kinds.equality) found.set(`=${type.lower} ${normal}`, { kind: 'equality', attribute: type.lower, value: normal });
-        if (kinds.substring) {
-          for (const gram of gramsOf(normal))
-            found.set(`~${type.lower} ${gram}`, { kind: 'substring', attribute: type.lower, value: gram });
-        }
-      }
-    }
-    return found;
-  }
-
-  /** Brings the index records of one entry from the old terms to the new ones. */
-  async update(transaction: Transaction, id: number, before: ReadonlyMap<string, Term>, after: ReadonlyMap<string, Term>): Promise<void> {
-    for (const [key, term] of before) if (!after.has(key)) await removeTerm(transaction, id, term);
-    for (const [key, term] of after) if (!before.has(key)) await addTerm(transaction, id, term);
-  }
-}
-
-export interface Term {
-  readonly kind: 'equality' | 'presence' | 'substring';
-  readonly attribute: string;
-  readonly value: string;
-}
+/** Raised when the records of the indexes change. */
+const recordsVersion = '2';
 
 export const gramLength = 3;
-const longestIndexed = 256;
+/** Characters of a value that are cut up, at most. */
+export const longestIndexed = 256;
 
 /** Stands for every value too long to be cut up whole: a search always looks at those too. */
 export const longGram = '!long';
@@ -120,46 +85,189 @@ export function gramsOf(text: string): string[] {
   return found;
 }
 
-async function addTerm(transaction: Transaction, id: number, term: Term): Promise<void> {
-  if (term.kind === 'presence') return transaction.put(keys.present(term.attribute, id));
-  if (term.kind === 'substring') return transaction.put(keys.gram(term.attribute, term.value, id));
-  const head = keys.head(term.attribute, term.value);
-  const octets = await transaction.get(head);
-  const posting = octets ? decodePosting(octets) : { ids: [] };
-  if ('count' in posting) {
-    transaction.put(keys.spilled(term.attribute, term.value, id));
-    transaction.put(head, encodePosting({ count: posting.count + 1 }));
-  } else if (posting.ids.length < inlineIds) {
-    transaction.put(head, encodePosting({ ids: [...posting.ids, id] }));
-  } else {
-    for (const each of [...posting.ids, id]) transaction.put(keys.spilled(term.attribute, term.value, each));
-    transaction.put(head, encodePosting({ count: posting.ids.length + 1 }));
+/** The table with what the schema knows, by lower-case name. */
+export class Indexes {
+  readonly kinds: ReadonlyMap<string, IndexKinds>;
+  readonly schema: Schema;
+  /** Tells one set of indexes from another: stored beside them. */
+  readonly signature: string;
+  readonly pending = new Pending();
+  /** Attributes whose heads are sorted as numbers. */
+  readonly #numbers = new Set<string>();
+
+  /** Heads that are known to be full for good, and so need not be read. */
+  readonly #full = new TwoAges<string, true>({ limit: 20_000, weight: Number.POSITIVE_INFINITY });
+
+  constructor(schema: Schema, table: IndexTable) {
+    this.schema = schema;
+    const found = new Map<string, IndexKinds>();
+    for (const [name, kinds] of Object.entries(table)) {
+      const type = schema.attribute(name);
+      if (!type?.equality) continue;
+      found.set(type.lower, kinds);
+      if (type.equality.name === 'integerMatch') this.#numbers.add(type.lower);
+    }
+    this.kinds = found;
+    this.signature = JSON.stringify([recordsVersion, formsVersion, ...[...found].sort(([a], [b]) => (a < b ? -1 : 1))]);
+  }
+
+  /** The form in which a value stands in the index; undefined for one that takes part in no match. */
+  form(type: AttributeType, value: string | Uint8Array): string | undefined {
+    const normal = type.equality?.normalise(value);
+    return normal !== undefined && this.#numbers.has(type.lower) ? sortableInteger(normal) : normal;
+  }
+
+  /** Whether `>=` and `<=` follow the order of the index. */
+  ordered(type: AttributeType): boolean {
+    return type.ordering !== undefined && type.ordering.name.replace('Ordering', '') === type.equality?.name;
+  }
+
+  /** A committed head says that there are more. */
+  noteFull(head: string): void {
+    this.#full.set(head, true, 1);
+  }
+
+  /** After all records were made anew. */
+  forget(): void {
+    this.#full.clear();
+    this.pending.clear();
+  }
+
+  /** What of these attributes the indexes hold. */
+  values(attributes: Iterable<Attribute>): IndexedValues {
+    const found = new Map<string, string[]>();
+    for (const attribute of attributes) {
+      const type = this.schema.describe(attribute.name)?.type;
+      if (!type || !this.kinds.has(type.lower)) continue;
+      const forms = found.get(type.lower) ?? [];
+      for (const value of attribute.values) {
+        const form = this.form(type, value);
+        if (form !== undefined && !forms.includes(form)) forms.push(form);
+      }
+      // An attribute is present even where none of its values can be compared.
+      found.set(type.lower, forms);
+    }
+    return found;
+  }
+
+  /** The lists an entry with these values belongs into, but for those of equal values. */
+  lists(values: IndexedValues): Set<string> {
+    const found = new Set<string>();
+    for (const [attribute, forms] of values) {
+      const kinds = this.kinds.get(attribute);
+      if (kinds?.presence) found.add(keys.list('+', attribute, ''));
+      if (kinds?.substring) for (const form of forms) for (const gram of gramsOf(form)) found.add(keys.list('~', attribute, gram));
+    }
+    return found;
+  }
+
+  /**
+   * Brings the index records of one entry from the old values (undefined: a fresh entry) to the new ones. Both are whole: all indexed
+   * attributes. `version` is another one for each write to the entry.
+   */
+  update(tx: Transaction, id: number, old: IndexedValues | undefined, after: IndexedValues, version: number): void {
+    const before = old ?? noValues;
+    let lists = false;
+    for (const attribute of new Set([...before.keys(), ...after.keys()])) {
+      const kinds = this.kinds.get(attribute);
+      const [was, now] = [before.get(attribute), after.get(attribute)];
+      if (!kinds || sameValues(was, now)) continue;
+      if (kinds.substring || (kinds.presence && (was === undefined) !== (now === undefined))) lists = true;
+      if (!kinds.equality) continue;
+      for (const value of was ?? []) if (!now?.includes(value) && this.#removeFromHead(tx, attribute, value, id)) lists = true;
+      for (const value of now ?? []) if (!was?.includes(value) && this.#addToHead(tx, attribute, value, id)) lists = true;
+    }
+    if (lists) this.#note(tx, id, old, after, version);
+  }
+
+  #note(tx: Transaction, id: number, old: IndexedValues | undefined, after: IndexedValues, version: number): void {
+    const noted = old ? tx.get(keys.pending(id)) : undefined;
+    const listed = noted ? decodePending(noted).listed : (old ?? noValues);
+    tx.put(keys.pending(id), encodePending(version, listed));
+    tx.pending.set(id, { version, listed, values: after });
+  }
+
+  /**
+   * Takes over records that were written to a copy of this database. Lists go on here as they are: the copy's are left out, and every
+   * entry is noted instead.
+   */
+  adopt(tx: Transaction, changes: Iterable<readonly [key: string, value: Uint8Array | undefined]>, version: number): void {
+    const within = (key: string, range: KeyRange): boolean => key >= range.from && key < range.to;
+    const valuesOf = (octets: Uint8Array | undefined): IndexedValues | undefined => octets && this.values(decodeEntry(octets).attributes);
+    for (const [key, value] of changes) {
+      if (within(key, keys.allLists) || within(key, keys.allPending)) continue;
+      if (within(key, keys.entries)) this.#note(tx, lastId(key), valuesOf(tx.get(key)), valuesOf(value) ?? noValues, version);
+      if (value) tx.put(key, value);
+      else tx.delete(key);
+    }
+  }
+
+  /** True where it belongs into the list instead. */
+  #addToHead(tx: Transaction, attribute: string, value: string, id: number): boolean {
+    const key = keys.head(attribute, value);
+    if (this.#full.get(key)) return true;
+    const head = decodeHead(tx.get(key));
+    if (head.more || head.ids.length >= inlineIds) {
+      if (!head.more) tx.put(key, encodeHead({ ids: head.ids, more: true }));
+      return true;
+    }
+    tx.put(key, encodeHead({ ids: [...head.ids, id], more: false }));
+    return false;
+  }
+
+  /** True where it may be in the list instead. */
+  #removeFromHead(tx: Transaction, attribute: string, value: string, id: number): boolean {
+    const key = keys.head(attribute, value);
+    const head = decodeHead(tx.get(key));
+    const left = head.ids.filter((each) => each !== id);
+    if (left.length === head.ids.length) return head.more;
+    if (left.length === 0 && !head.more) tx.delete(key);
+    else tx.put(key, encodeHead({ ids: left, more: head.more }));
+    return false;
+  }
+
+  /** The ids of one index value as a transaction sees them, at most `limit`. */
+  async idsWith(tx: Transaction, attribute: string, value: string, limit: number): Promise<number[]> {
+    const head = decodeHead(tx.get(keys.head(attribute, value)));
+    if (!head.more) return head.ids.slice(0, limit);
+    const list = keys.list('=', attribute, value);
+    const root = decodeRoot(tx.get(list));
+    const found = new Set(head.ids);
+    for (const [key] of await tx.scan(keys.allPending)) found.add(lastId(key));
+    for (const id of root?.ids ?? []) found.add(id);
+    // The list and the notes may name entries that have the value no more.
+    const has: number[] = [];
+    const take = (ids: Iterable<number>): void => {
+      for (const id of ids) {
+        if (has.length >= limit) return;
+        const octets = tx.get(keys.entry(id));
+        if (octets && this.values(decodeEntry(octets).attributes).get(attribute)?.includes(value)) has.push(id);
+      }
+    };
+    take(found);
+    for (const first of root?.pieces ?? []) {
+      if (has.length >= limit) break;
+      take(decodeIds(tx.get(pieceKey(list, idText(first)))).filter((id) => !found.has(id)));
+    }
+    return has;
   }
 }
 
-async function removeTerm(transaction: Transaction, id: number, term: Term): Promise<void> {
-  if (term.kind === 'presence') return transaction.delete(keys.present(term.attribute, id));
-  if (term.kind === 'substring') return transaction.delete(keys.gram(term.attribute, term.value, id));
-  const head = keys.head(term.attribute, term.value);
-  const octets = await transaction.get(head);
-  if (!octets) return;
-  const posting = decodePosting(octets);
-  if ('count' in posting) {
-    transaction.delete(keys.spilled(term.attribute, term.value, id));
-    if (posting.count <= 1) transaction.delete(head);
-    else transaction.put(head, encodePosting({ count: posting.count - 1 }));
-    return;
-  }
-  const left = posting.ids.filter((each) => each !== id);
-  if (left.length === 0) transaction.delete(head);
-  else transaction.put(head, encodePosting({ ids: left }));
+function sameValues(a: readonly string[] | undefined, b: readonly string[] | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return a.length === b.length && a.every((value, n) => value === b[n]);
 }
 
-/** The ids of one index value as a transaction sees them, at most `limit`. */
-export async function idsWith(transaction: Transaction, attribute: string, value: string, limit: number): Promise<number[]> {
-  const octets = await transaction.get(keys.head(attribute, value));
-  if (!octets) return [];
-  const posting = decodePosting(octets);
-  if ('ids' in posting) return posting.ids.slice(0, limit);
-  return transaction.ids(keys.spill(attribute, value), limit);
+/** A whole number as text that sorts as it counts: the number of digits, two characters each, then the digits; negative ones turned round. */
+export function sortableInteger(text: string): string {
+  const digits = text.startsWith('-') ? text.slice(1) : text;
+  const size = digits.length.toString(36).padStart(3, '0');
+  if (digits === text) return `1${size}${digits}`;
+  const turned = (part: string): string => [...part].map((c) => (35 - Number.parseInt(c, 36)).toString(36)).join('');
+  return `0${turned(size + digits)}`;
+}
+
+/** The id of the entry with this UUID as a transaction sees it: one for each, so it is in the head. */
+export function idWithUuid(tx: Transaction, uuid: string): number | undefined {
+  return decodeHead(tx.get(keys.head('entryuuid', uuid.toLowerCase()))).ids[0];
 }

@@ -5,11 +5,12 @@
  * because whatever an index finds is checked again.
  *
  *   e/<id>                 entry                        n/<parent>/<rdn>        id of a child
- *   k/<id>                 number of children           x/<attr>/<value>        ids, or the mark that they have keys of their own
- *   y/<attr>/<value>/<id>  one id of a spilled value    p/<attr>/<id>           entry has the attribute
- *   g/<attr>/<gram>/<id>   three characters of a value  l/<number>              change log
- *   c                      counters                     t                       nobody can follow the changes up to here
+ *   k/<id>                 number of children           x/<attr>/<value>        head: the first ids of a value
+ *   y/<kind><attr>/<value> list: ids of a value many entries share (=), of three characters (~), of everybody who has the attribute (+)
+ *   y/…\0<id>              a piece of a list            q/<id>                  the lists are still to be brought up to date for it
+ *   l/<number>             change log                   c                       counters
  *   d/<number>             secrets of the entry that change deleted
+ *   t                      nobody can follow the changes up to here
  *   m                      what the indexes were built for      i    last change without a record of its own (import)
  *   h                      chapters of the history, for cookies
  *   v                      names of the schema's definitions
@@ -18,6 +19,7 @@
 
 import { createHash } from 'node:crypto';
 import { below, type KeyRange, segment, sortable } from '../../storage/index.ts';
+import { pieceKey } from './postings.ts';
 
 export const rootId = 0;
 const cut = 80;
@@ -42,6 +44,28 @@ function valueText(value: string): string {
   return `${segment(value.slice(0, cut))}%~${createHash('sha256').update(value).digest('hex').slice(0, 32)}`;
 }
 
+/**
+ * A value as the end of a key: in the order of values, as far as they are not cut. NUL and SOH, which hardly any value has, are written as
+ * two SOH-led characters, so that what stands behind a NUL in a key is never part of a value.
+ */
+function ordered(value: string): string {
+  if (value.length <= cut) return escaped(value);
+  return `${escaped(value.slice(0, cut))}\u0000~${createHash('sha256').update(value).digest('hex').slice(0, 32)}`;
+}
+
+const special = /[\u0000\u0001\p{Surrogate}]/u;
+
+function escaped(value: string): string {
+  if (!special.test(value)) return value;
+  return value
+    .replace(/\p{Surrogate}/gu, '\ufffd')
+    .replaceAll('\u0001', '\u0001\u0002')
+    .replaceAll('\u0000', '\u0001\u0001');
+}
+
+/** Kinds of lists: equal values beyond a head, runs of characters, presence. */
+export type ListKind = '=' | '~' | '+';
+
 export const keys = {
   entry: (id: number): string => `directory/e/${idText(id)}`,
   entries: below('directory/e/'),
@@ -53,17 +77,24 @@ export const keys = {
   aboves: below('directory/s/'),
   children: (id: number): string => `directory/k/${idText(id)}`,
   allChildren: below('directory/k/'),
-  head: (attribute: string, value: string): string => `directory/x/${attribute}/${valueText(value)}`,
+  head: (attribute: string, value: string): string => `directory/x/${attribute}/${ordered(value)}`,
   /** All heads whose value begins with `prefix`. */
-  heads: (attribute: string, prefix: string): KeyRange => below(`directory/x/${attribute}/${segment(prefix.slice(0, cut))}`),
-  spilled: (attribute: string, value: string, id: number): string => `directory/y/${attribute}/${valueText(value)}/${idText(id)}`,
-  spill: (attribute: string, value: string): KeyRange => below(`directory/y/${attribute}/${valueText(value)}/`),
-  /** The spill that belongs to a head found in a range. */
-  spillOfHead: (head: string): KeyRange => below(`directory/y/${head.slice('directory/x/'.length)}/`),
-  present: (attribute: string, id: number): string => `directory/p/${attribute}/${idText(id)}`,
-  presents: (attribute: string): KeyRange => below(`directory/p/${attribute}/`),
-  gram: (attribute: string, gram: string, id: number): string => `directory/g/${attribute}/${segment(gram)}/${idText(id)}`,
-  grams: (attribute: string, gram: string): KeyRange => below(`directory/g/${attribute}/${segment(gram)}/`),
+  heads: (attribute: string, prefix: string): KeyRange => below(`directory/x/${attribute}/${escaped(prefix.slice(0, cut))}`),
+  /** At least all heads from one value to another, both included; left out: from the first, to the last. */
+  headsBetween: (attribute: string, from: string | undefined, to: string | undefined): KeyRange => {
+    const all = below(`directory/x/${attribute}/`);
+    return {
+      from: from === undefined ? all.from : all.from + escaped(from.slice(0, cut)),
+      to: to === undefined ? all.to : below(all.from + escaped(to.slice(0, cut))).to,
+    };
+  },
+  list: (kind: ListKind, attribute: string, value: string): string => `directory/y/${kind}${attribute}/${ordered(value)}`,
+  /** The list that belongs to a head found in a range. */
+  listOfHead: (head: string): string => `directory/y/=${head.slice('directory/x/'.length)}`,
+  /** All pieces of a list. */
+  pieces: (list: string): KeyRange => ({ from: pieceKey(list, 'a'), to: pieceKey(list, 'z') }),
+  pending: (id: number): string => `directory/q/${idText(id)}`,
+  allPending: below('directory/q/'),
   log: (number: number): string => `directory/l/${sortable(number)}`,
   logs: below('directory/l/'),
   /** Secrets of an entry, kept to restore it as long as the change that deleted it. No reader but undo knows of it. */
@@ -74,7 +105,10 @@ export const keys = {
   imported: 'directory/i',
   lineage: 'directory/h',
   definitions: 'directory/v',
-  indexes: [below('directory/x/'), below('directory/y/'), below('directory/p/'), below('directory/g/')] as readonly KeyRange[],
+  allHeads: below('directory/x/'),
+  allLists: below('directory/y/'),
+  /** Everything that can be made anew from the entries; the last two are of earlier versions. */
+  indexes: ['x', 'y', 'q', 'p', 'g'].map((part) => below(`directory/${part}/`)) as readonly KeyRange[],
 } as const;
 
 /** Topic that is woken after every change. */

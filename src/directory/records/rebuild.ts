@@ -1,54 +1,110 @@
 /**
- * Making the index records anew from the entries, and checking them against the entries.
+ * Making the index records anew from the entries.
  *
- * The indexes say what they were built for; when the table of indexed attributes has changed they are rebuilt at the start.
+ * The indexes say what they were built for; when the table of indexed attributes, the comparable forms or the records themselves have
+ * changed since, they are rebuilt at the start.
  */
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Log } from '../../base/index.ts';
 import type { KeyRange, KeyValue } from '../../storage/index.ts';
-import { decodeEntry, decodePosting, decodeText, encodeText } from './codec.ts';
-import { type Indexes, idsWith, type Term } from './indexes.ts';
-import { keys, lastId } from './keys.ts';
-import { Transaction } from './transaction.ts';
+import { decodeEntry, decodeText, encodeText } from './codec.ts';
+import type { Indexes } from './indexes.ts';
+import { idText, keys, lastId } from './keys.ts';
+import { decodeHead, editList, encodeHead, inlineIds } from './postings.ts';
 
-const batch = 500;
-const mostReported = 100;
-const termsAtOnce = 1000;
+/** Index values (entry and value each) gathered before they are written. */
+const gathered = 1_000_000;
+/** Records in one transaction. */
+const batch = 2000;
+/** Entries, or values, worked off in one turn of the loop. */
+const perTurn = 200;
+const progressEvery = 50_000;
 
-/** Rebuilds the indexes where they were built for another table. */
+/** Brings the indexes to what this table asks for, and reads what is still to be listed. */
 export async function ensureIndexes(keyValue: KeyValue, indexes: Indexes, log: Log): Promise<void> {
   const octets = keyValue.getNow(keys.meta);
-  if (octets && decodeText(octets) === indexes.signature) return;
-  const count = await rebuildIndexes(keyValue, indexes);
+  if (octets && decodeText(octets) === indexes.signature) {
+    await indexes.pending.load(keyValue, (entry) => indexes.values(entry.attributes));
+    return;
+  }
+  const count = await rebuildIndexes(keyValue, indexes, (done) => log.info(`indexes are made anew: ${done} entries`));
   if (count > 0) log.info(`the directory's indexes were made anew from ${count} entries`);
 }
 
 /** Removes all index records and writes them again. Interrupted, it starts over at the next start. */
-export async function rebuildIndexes(keyValue: KeyValue, indexes: Indexes, progress?: (entries: number) => void): Promise<number> {
+export async function rebuildIndexes(keyValue: KeyValue, indexes: Indexes, progress: (done: number) => void = () => {}): Promise<number> {
   await keyValue.transact(async () => ({ deletes: [keys.meta], result: undefined }), 'durable');
+  indexes.forget();
   for (const range of keys.indexes) await clear(keyValue, range);
+  const gathering = new Gathering(keyValue, indexes);
   let count = 0;
-  let pending: [number, ReadonlyMap<string, Term>][] = [];
-  const write = async (): Promise<void> => {
-    const these = pending;
-    pending = [];
-    await keyValue.transact(async (read) => {
-      const tx = new Transaction(read);
-      for (const [id, terms] of these) await indexes.update(tx, id, new Map(), terms);
-      return tx.changes(undefined);
-    }, 'soon');
-  };
   for await (const [key, octets] of keyValue.scan(keys.entries)) {
-    pending.push([lastId(key), indexes.terms(decodeEntry(octets).attributes)]);
+    gathering.take(lastId(key), indexes.values(decodeEntry(octets).attributes));
     count += 1;
-    if (pending.length >= batch) {
-      await write();
-      progress?.(count);
-    }
+    if (gathering.size >= gathered) await gathering.write();
+    if (count % perTurn === 0) await nextTurn();
+    if (count % progressEvery === 0) progress(count);
   }
-  await write();
+  await gathering.write();
   await keyValue.transact(async () => ({ puts: [[keys.meta, encodeText(indexes.signature)]], result: undefined }), 'durable');
   return count;
+}
+
+/** Index values of many entries, by index record, written in the order of keys. */
+class Gathering {
+  readonly #keyValue: KeyValue;
+  readonly #indexes: Indexes;
+  #lists = new Map<string, number[]>();
+  #heads = new Map<string, number[]>();
+  size = 0;
+
+  constructor(keyValue: KeyValue, indexes: Indexes) {
+    this.#keyValue = keyValue;
+    this.#indexes = indexes;
+  }
+
+  take(id: number, values: ReturnType<Indexes['values']>): void {
+    const note = (into: Map<string, number[]>, key: string): void => {
+      const ids = into.get(key);
+      if (ids) ids.push(id);
+      else into.set(key, [id]);
+      this.size += 1;
+    };
+    for (const list of this.#indexes.lists(values)) note(this.#lists, list);
+    for (const [attribute, forms] of values) {
+      if (this.#indexes.kinds.get(attribute)?.equality) for (const form of forms) note(this.#heads, keys.head(attribute, form));
+    }
+  }
+
+  async write(): Promise<void> {
+    const [heads, lists] = [this.#heads, this.#lists];
+    [this.#heads, this.#lists, this.size] = [new Map(), new Map(), 0];
+    const puts = new Map<string, Uint8Array | undefined>();
+    const records = {
+      get: (key: string) => puts.get(key) ?? this.#keyValue.getNow(key),
+      put: (key: string, value: Uint8Array | undefined) => void puts.set(key, value),
+    };
+    const flush = async (): Promise<void> => {
+      const some = [...puts].filter((each): each is [string, Uint8Array] => each[1] !== undefined);
+      puts.clear();
+      if (some.length > 0) await this.#keyValue.transact(async () => ({ puts: some, result: undefined }), 'soon');
+    };
+    for (const [key, ids] of heads) {
+      const head = decodeHead(this.#keyValue.getNow(key));
+      const room = head.more ? 0 : inlineIds - head.ids.length;
+      const rest = ids.slice(room);
+      if (room > 0 || !head.more) puts.set(key, encodeHead({ ids: [...head.ids, ...ids.slice(0, room)], more: rest.length > 0 }));
+      if (rest.length > 0) lists.set(keys.listOfHead(key), rest);
+      if (puts.size >= batch) await flush();
+    }
+    await flush();
+    for (const [list, ids] of lists) {
+      editList(records, list, idText, ids, []);
+      if (puts.size >= batch) await flush();
+    }
+    await flush();
+  }
 }
 
 /** Removes all records of a range. */
@@ -64,61 +120,4 @@ export async function clear(keyValue: KeyValue, range: KeyRange): Promise<void> 
     if (found.length >= 5000) await remove();
   }
   await remove();
-}
-
-/** What is wrong with the indexes, one sentence each (at most 100); an empty list is a sound directory. */
-export async function checkIndexes(keyValue: KeyValue, indexes: Indexes): Promise<string[]> {
-  const wrong: string[] = [];
-  let expected = 0;
-  let pending: [number, Term][] = [];
-  const look = async (): Promise<void> => {
-    const these = pending;
-    pending = [];
-    for (const [id, term] of await missingTerms(keyValue, these)) {
-      if (wrong.length < mostReported) wrong.push(`entry ${id}: not in the ${term.kind} index of ${term.attribute}`);
-    }
-  };
-  for await (const [key, octets] of keyValue.scan(keys.entries)) {
-    for (const term of indexes.terms(decodeEntry(octets).attributes).values()) pending.push([lastId(key), term]);
-    if (pending.length < termsAtOnce) continue;
-    expected += pending.length;
-    await look();
-  }
-  expected += pending.length;
-  await look();
-  const found = await countTerms(keyValue);
-  if (wrong.length === 0 && found !== expected) wrong.push(`the indexes hold ${found} terms, the entries have ${expected}`);
-  return wrong;
-}
-
-async function missingTerms(keyValue: KeyValue, terms: readonly [number, Term][]): Promise<[number, Term][]> {
-  return keyValue.transact(async (read) => {
-    const tx = new Transaction(read);
-    const missing: [number, Term][] = [];
-    for (const [id, term] of terms) if (!(await holds(tx, id, term))) missing.push([id, term]);
-    return { result: missing };
-  }, 'soon');
-}
-
-async function holds(tx: Transaction, id: number, term: Term): Promise<boolean> {
-  if (term.kind === 'presence') return (await tx.get(keys.present(term.attribute, id))) !== undefined;
-  if (term.kind === 'substring') return (await tx.get(keys.gram(term.attribute, term.value, id))) !== undefined;
-  const octets = await tx.get(keys.head(term.attribute, term.value));
-  if (!octets) return false;
-  if ('ids' in decodePosting(octets)) return (await idsWith(tx, term.attribute, term.value, 1000)).includes(id);
-  return (await tx.get(keys.spilled(term.attribute, term.value, id))) !== undefined;
-}
-
-/** Index terms that are there: inline ids, and keys of spilled values, presence and substrings. */
-async function countTerms(keyValue: KeyValue): Promise<number> {
-  let count = 0;
-  const [heads, ...rest] = keys.indexes;
-  if (heads) {
-    for await (const [, octets] of keyValue.scan(heads)) {
-      const posting = decodePosting(octets);
-      if ('ids' in posting) count += posting.ids.length;
-    }
-  }
-  for (const range of rest) for await (const _ of keyValue.scan(range, { keysOnly: true })) count += 1;
-  return count;
 }

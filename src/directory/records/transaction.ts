@@ -9,6 +9,7 @@ import type { Changes, KeyRange, PartReader } from '../../storage/index.ts';
 import type { Entry } from '../entry.ts';
 import { decodeEntry, decodeNumber, decodeText, type EntryRecord, encodeNumber, encodeText } from './codec.ts';
 import { changed, keys, lastId } from './keys.ts';
+import type { PendingEntry } from './pending.ts';
 
 /** Next free entry id, last change number, and the time in its CSN (milliseconds since 1970). */
 export interface Counters {
@@ -23,6 +24,8 @@ export class Transaction {
   readonly #read: PartReader;
   readonly #written = new Map<string, Uint8Array | undefined>();
   #counters: Counters | undefined;
+  /** Entries whose lists in the index are to be brought up to date. */
+  readonly pending = new Map<number, PendingEntry>();
   /** Entries whose cached form is out of date once this is committed. */
   readonly touched = new Set<number>();
   /** Names that no longer mean what they meant. */
@@ -40,9 +43,10 @@ export class Transaction {
     this.#read = read;
   }
 
-  async get(key: string): Promise<Uint8Array | undefined> {
-    if (this.#written.has(key)) return this.#written.get(key);
-    return this.#read.get(key);
+  get(key: string): Uint8Array | undefined {
+    const written = this.#written.get(key);
+    if (written !== undefined || this.#written.has(key)) return written;
+    return this.#read.getNow(key);
   }
 
   put(key: string, value: Uint8Array = nothing): void {
@@ -53,29 +57,30 @@ export class Transaction {
     this.#written.set(key, undefined);
   }
 
-  /** Ids at the ends of the keys of a range, with what this transaction has added and removed; at most `limit`. */
-  async ids(range: KeyRange, limit: number): Promise<number[]> {
-    const found = await this.#read.scan(range, limit + this.#written.size);
-    const all = new Set(found.map(([key]) => key).filter((key) => !this.#written.has(key) || this.#written.get(key) !== undefined));
-    for (const [key, value] of this.#written) if (value !== undefined && key >= range.from && key < range.to) all.add(key);
-    return [...all].slice(0, limit).map(lastId);
-  }
-
-  /** Ids of the entries directly below one, as far as this transaction has come; at most `limit`. */
-  async childrenOf(id: number, limit: number): Promise<number[]> {
-    const range = keys.names(id);
+  /** Records of a range with what this transaction has added and removed; at most `limit`. Costs an engine call. */
+  async scan(range: KeyRange, limit = Number.POSITIVE_INFINITY): Promise<[string, Uint8Array][]> {
     const found = new Map(await this.#read.scan(range, limit + this.#written.size));
     for (const [key, value] of this.#written) {
       if (key < range.from || key >= range.to) continue;
       if (value === undefined) found.delete(key);
       else found.set(key, value);
     }
-    return [...found.values()].slice(0, limit).map(decodeNumber);
+    return [...found].slice(0, limit);
   }
 
-  async counters(): Promise<Counters> {
+  /** Ids at the ends of the keys of a range; at most `limit`. */
+  async ids(range: KeyRange, limit: number): Promise<number[]> {
+    return (await this.scan(range, limit)).map(([key]) => lastId(key));
+  }
+
+  /** Ids of the entries directly below one, as far as this transaction has come; at most `limit`. */
+  async childrenOf(id: number, limit: number): Promise<number[]> {
+    return (await this.scan(keys.names(id), limit)).map(([, octets]) => decodeNumber(octets));
+  }
+
+  counters(): Counters {
     if (!this.#counters) {
-      const [nextId = 1, change = 0, at = 0] = decodeText((await this.get(keys.counters)) ?? nothing)
+      const [nextId = 1, change = 0, at = 0] = decodeText(this.get(keys.counters) ?? nothing)
         .split(' ')
         .filter((text) => text !== '')
         .map(Number);
@@ -84,17 +89,17 @@ export class Transaction {
     return this.#counters;
   }
 
-  async entry(id: number): Promise<EntryRecord | undefined> {
-    const octets = await this.get(keys.entry(id));
+  entry(id: number): EntryRecord | undefined {
+    const octets = this.get(keys.entry(id));
     return octets === undefined ? undefined : decodeEntry(octets);
   }
 
-  async childCount(id: number): Promise<number> {
-    return decodeNumber(await this.get(keys.children(id)));
+  childCount(id: number): number {
+    return decodeNumber(this.get(keys.children(id)));
   }
 
-  async addToChildCount(id: number, by: number): Promise<void> {
-    const count = (await this.childCount(id)) + by;
+  addToChildCount(id: number, by: number): void {
+    const count = this.childCount(id) + by;
     if (count > 0) this.put(keys.children(id), encodeNumber(count));
     else this.delete(keys.children(id));
   }

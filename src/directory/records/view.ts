@@ -9,8 +9,9 @@
 import { type Dn, parseDn, type Rdn, rdnKey, rootDn } from '../../ldap-wire/index.ts';
 import type { KeyValue } from '../../storage/index.ts';
 import { Entry } from '../entry.ts';
-import { decodeEntry, decodeNumber, decodePosting, decodeText, type Posting } from './codec.ts';
+import { decodeEntry, decodeNumber, decodeText } from './codec.ts';
 import { keys, rootId } from './keys.ts';
+import { decodeHead, decodeRoot, type Head, type Root } from './postings.ts';
 import type { Transaction } from './transaction.ts';
 import { TwoAges } from './two-ages.ts';
 
@@ -97,9 +98,13 @@ export class View {
     return decodeNumber(this.#keyValue.getNow(keys.children(id)));
   }
 
-  posting(attribute: string, value: string): Posting {
-    const octets = this.#keyValue.getNow(keys.head(attribute, value));
-    return octets === undefined ? { ids: [] } : decodePosting(octets);
+  head(attribute: string, value: string): Head {
+    return decodeHead(this.#keyValue.getNow(keys.head(attribute, value)));
+  }
+
+  /** The root of a list, by its key. */
+  root(list: string): Root | undefined {
+    return decodeRoot(this.#keyValue.getNow(list));
   }
 
   /** Number of the last committed change. */
@@ -146,32 +151,32 @@ export function placeOf(parent: number, dn: Dn): string {
 }
 
 /** Id of the entry with this name as a transaction sees it; `rootId` for the root. */
-export async function idInside(transaction: Transaction, dn: Dn): Promise<number | undefined> {
+export function idInside(transaction: Transaction, dn: Dn): number | undefined {
   if (dn.rdns.length === 0) return rootId;
   let octets: Uint8Array | undefined;
   let level = dn.rdns.length;
-  while (octets === undefined && level > 0) octets = await transaction.get(topKey(dn, --level));
-  while (octets !== undefined && level > 0) octets = await transaction.get(keys.name(decodeNumber(octets), rdnKey(dn.rdns[--level] ?? [])));
+  while (octets === undefined && level > 0) octets = transaction.get(topKey(dn, --level));
+  while (octets !== undefined && level > 0) octets = transaction.get(keys.name(decodeNumber(octets), rdnKey(dn.rdns[--level] ?? [])));
   return octets === undefined ? undefined : decodeNumber(octets);
 }
 
 /** An entry as a transaction sees it, in the form that filters and selections take. */
-export async function storedInside(transaction: Transaction, id: number, parent: number, entry: Entry): Promise<Stored> {
+export function storedInside(transaction: Transaction, id: number, parent: number, entry: Entry): Stored {
   const optioned = [...entry.attributes.keys()].some((name) => name.includes(';'));
-  return { id, parent, entry, optioned, subordinates: (await transaction.childCount(id)) > 0 };
+  return { id, parent, entry, optioned, subordinates: transaction.childCount(id) > 0 };
 }
 
 /** Name of an entry as a transaction sees it. */
-export async function dnInside(transaction: Transaction, id: number): Promise<Dn> {
+export function dnInside(transaction: Transaction, id: number): Dn {
   const rdns: Rdn[] = [];
   let top = id;
   for (let at = id; at !== rootId; ) {
-    const record = await transaction.entry(at);
+    const record = transaction.entry(at);
     if (!record) break;
     rdns.push(record.rdn);
     top = at;
     at = record.parent;
   }
-  const above = nameAbove(id === rootId ? undefined : await transaction.get(keys.above(top)));
+  const above = nameAbove(id === rootId ? undefined : transaction.get(keys.above(top)));
   return rdns.reduceRight<Dn>((dn, rdn) => dn.child(rdn), above);
 }

@@ -263,7 +263,7 @@ export class Searcher {
     };
     // A base is one entry, whatever the indexes say.
     if (scope === 'base') return yield* counted([run.baseId]);
-    const set = planner.candidates(filter);
+    const set = await planner.candidates(filter);
     if (set && set.estimate <= smallTree) return yield* counted(await set.ids());
     if (run.baseId !== rootId) {
       const near = await this.#nearby(run.baseId, scope);

@@ -83,11 +83,11 @@ export class References {
       if (!before || before.dn.key === after?.dn.key) continue;
       old.push(before.dn);
       if (!after) {
-        if ((await idInside(tx, before.dn)) === undefined) gone.add(before.dn.key);
+        if (idInside(tx, before.dn) === undefined) gone.add(before.dn.key);
         continue;
       }
       renames.push([before.dn, after.dn]);
-      if ((await tx.childCount(id)) === 0) continue;
+      if (tx.childCount(id) === 0) continue;
       for (const below of await idsBelow(tx, id, this.#parts.most(), 'renamed')) {
         const dn = await nameOf(tx, below);
         if (dn.isWithin(after.dn)) old.push(rebased(dn, after.dn, before.dn));
@@ -130,7 +130,7 @@ export class References {
     renewed: (value: string) => string | undefined,
     only?: string,
   ): Promise<boolean> {
-    const record = await tx.entry(id);
+    const record = tx.entry(id);
     if (!record) return false;
     const changed: Attribute[] = [];
     for (const { name, values } of record.attributes) {
@@ -158,7 +158,7 @@ export class References {
       const needed = classes.some((item) => typeof item === 'string' && schema.objectClass(item)?.must.has(lower));
       // Without a target a rule is about everything.
       if (!needed && lower !== 'mtaccesstarget') continue;
-      const dn = (await dnInside(tx, id)).toString();
+      const dn = dnInside(tx, id).toString();
       throw new DirectoryFault(
         'unwillingToPerform',
         `it is the last ${name} of ${dn}, which cannot do without: give that another one, or delete it, first`,
@@ -202,17 +202,17 @@ export class References {
     const { schema, writer } = this.#parts;
     const mail = schema.attribute('mail');
     for (const id of mail ? await this.#mentioning(tx, [mail], address) : []) {
-      const record = await tx.entry(id);
+      const record = tx.entry(id);
       if (!record) continue;
-      const dn = await dnInside(tx, id);
+      const dn = dnInside(tx, id);
       const entry = new Entry(dn, record.attributes);
       const [ava, more] = dn.rdns[0] ?? [];
       if (!isListMember(entry) || more || ava?.type.toLowerCase() !== 'mail' || ava.value.toLowerCase() !== address.toLowerCase()) continue;
       const rdn = fresh === undefined ? undefined : [{ type: ava.type, value: fresh }];
-      const taken = rdn && dn.parent && (await idInside(tx, dn.parent.child(rdn))) !== undefined;
+      const taken = rdn && dn.parent && idInside(tx, dn.parent.child(rdn)) !== undefined;
       const server = { ...stamp, consequence: true as const };
       if (rdn && !taken) await writer.rename(tx, server, dn, { rdn, deleteOldRdn: true });
-      else if ((await tx.childCount(id)) === 0) await writer.delete(tx, server, dn);
+      else if (tx.childCount(id) === 0) await writer.delete(tx, server, dn);
     }
   }
 }
@@ -220,7 +220,7 @@ export class References {
 /** The name of an entry below one that was moved: too deep or too long, nobody could ever ask for it. */
 async function nameOf(tx: Transaction, id: number): Promise<Dn> {
   try {
-    const dn = await dnInside(tx, id);
+    const dn = dnInside(tx, id);
     if (dn.toString().length <= dnLimits.length) return dn;
   } catch (thrown) {
     if (asFault(thrown).kind !== 'malformed') throw thrown;

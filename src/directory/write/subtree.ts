@@ -13,7 +13,7 @@ export async function idsBelow(tx: Transaction, id: number, most: number, done: 
   const open = [id];
   for (let at = 0; at < open.length; at++) {
     const parent = open[at] ?? 0;
-    if ((await tx.childCount(parent)) === 0) continue;
+    if (tx.childCount(parent) === 0) continue;
     const children = await tx.childrenOf(parent, most - found.length);
     found.push(...children);
     if (found.length >= most)

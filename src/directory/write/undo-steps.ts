@@ -13,7 +13,7 @@ import { comparable, type Difference, differences, differencesOf, valuesWithout 
 import { whoDid } from '../history/history.ts';
 import type { Change, Modification } from '../port.ts';
 import { decodeText, type PlainAttributes, richAttributes } from '../records/codec.ts';
-import { idsWith } from '../records/indexes.ts';
+import { idWithUuid } from '../records/indexes.ts';
 import { keys } from '../records/keys.ts';
 import type { Transaction } from '../records/transaction.ts';
 import { dnInside } from '../records/view.ts';
@@ -58,7 +58,7 @@ async function undoAdd(context: StepContext, record: Recorded): Promise<string[]
   const open = new Entry(now.entry.dn, withoutSecrets(schema, now.entry));
   const [changed] = differencesOf(schema, record.change.after, open);
   if (changed) return [await changedSince(context, now.entry, record, changed.attribute)];
-  if ((await tx.childCount(now.id)) > 0) return [`${now.entry.dn.toString()} has entries below it by now`];
+  if (tx.childCount(now.id) > 0) return [`${now.entry.dn.toString()} has entries below it by now`];
   await writer.delete(tx, stamp, now.entry.dn);
   steps.push({ change: record.change.position, does: 'delete', dn: now.entry.dn, differences: differencesOf(schema, open, undefined) });
   return [];
@@ -71,7 +71,7 @@ async function undoDelete(context: StepContext, record: Recorded): Promise<strin
   if (!before || !rdn) return [];
   if (await current(tx, uuid)) return [`${nameOf(record)} is there again`];
   const dn = before.dn.parent ? undoable.nameNow(before.dn.parent).child(rdn) : before.dn;
-  const sealed = await tx.get(keys.sealed(position));
+  const sealed = tx.get(keys.sealed(position));
   const secrets = sealed ? richAttributes(JSON.parse(decodeText(sealed)) as PlainAttributes) : [];
   const kept = [...before.attributes].filter(([lower]) => !renewed.has(lower)).map(([, attribute]) => attribute);
   await writer.add(tx, stamp, dn, [...kept, ...secrets]);
@@ -173,17 +173,17 @@ const withoutSecrets = (schema: Schema, entry: Entry): Attribute[] =>
 const nameOf = ({ change }: Recorded): string => (change.after ?? change.before)?.dn.toString() ?? change.uuid;
 
 async function current(tx: Transaction, uuid: string): Promise<{ id: number; entry: Entry } | undefined> {
-  const [id] = await idsWith(tx, 'entryuuid', uuid.toLowerCase(), 1);
-  const record = id === undefined ? undefined : await tx.entry(id);
-  return id === undefined || !record ? undefined : { id, entry: new Entry(await dnInside(tx, id), record.attributes) };
+  const id = idWithUuid(tx, uuid);
+  const record = id === undefined ? undefined : tx.entry(id);
+  return id === undefined || !record ? undefined : { id, entry: new Entry(dnInside(tx, id), record.attributes) };
 }
 
 /** Names the attribute (or the name) and the change that touched it last. */
 async function changedSince({ tx, schema }: StepContext, now: Entry, record: Recorded, attribute: string | undefined): Promise<string> {
   const what = `${attribute === undefined ? 'the name' : `attribute ${attribute}`} of ${now.dn.toString()}`;
-  let at = changeOf(now.text('entryCSN'), (await tx.counters()).change);
+  let at = changeOf(now.text('entryCSN'), tx.counters().change);
   while (at !== undefined && at > record.change.position) {
-    const octets = await tx.get(keys.log(at));
+    const octets = tx.get(keys.log(at));
     const later = octets && decodeRecord(at, octets);
     if (!later || later.kind === 'import' || later.change.uuid !== record.change.uuid) break;
     const touched =

@@ -15,8 +15,9 @@ import { recordChange, stampOf } from '../history/record.ts';
 import { notePassword } from '../passwords/record.ts';
 import { type Actor, DirectoryFault, type Modification, type NewName } from '../port.ts';
 import { encodeEntry, encodeNumber, encodeText } from '../records/codec.ts';
-import { type Indexes, idsWith } from '../records/indexes.ts';
+import { type Indexes, idWithUuid } from '../records/indexes.ts';
 import { keys, rootId } from '../records/keys.ts';
+import { noValues } from '../records/pending.ts';
 import type { Transaction } from '../records/transaction.ts';
 import { dnInside, idInside, placeOf, storedInside } from '../records/view.ts';
 import type { AttributeType, Schema } from '../schema/schema.ts';
@@ -91,11 +92,11 @@ export class Writer implements ReferenceWriter {
     checkNaming(schema, draft, dn, { complete: true });
     checkAttributes(draft, classes);
     const parent = await this.#parentFor(tx, stamp, subject, dn);
-    if (await tx.get(placeOf(parent, dn)))
+    if (tx.get(placeOf(parent, dn)))
       throw new DirectoryFault('entryAlreadyExists', `an entry with this name exists already: ${dn.toString()}`);
     const { id, after } = await this.#insert(tx, stamp, { subject, dn, parent, draft, structural: structural.name, uuid: stamp.uuid(0) });
     if (!stamp.around) return;
-    const stored = await storedInside(tx, id, parent, after);
+    const stored = storedInside(tx, id, parent, after);
     stamp.around.assert(stored);
     stamp.around.end(stored);
   }
@@ -107,7 +108,7 @@ export class Writer implements ReferenceWriter {
   ): Promise<{ id: number; after: Entry }> {
     const { judge, schema, indexes } = this.#parts;
     const { subject, dn, draft } = what;
-    const counters = await tx.counters();
+    const counters = tx.counters();
     const id = counters.nextId++;
     const asGiven = new Entry(dn, draft.attributes());
     if (!judge.mayEntry(subject, asGiven, 'add')) throw notAllowed('add this entry');
@@ -133,15 +134,15 @@ export class Writer implements ReferenceWriter {
     if (draft.has('userPassword')) this.#notePassword(stamp, subject, draft, undefined);
     const after = new Entry(dn, draft.attributes());
     const uuid = after.text('entryUUID') ?? what.uuid;
-    if ((await idsWith(tx, 'entryuuid', uuid.toLowerCase(), 1)).length > 0) {
+    if (idWithUuid(tx, uuid) !== undefined) {
       throw new DirectoryFault('constraintViolation', 'attribute entryUUID: belongs to another entry');
     }
     await this.#askRules(tx, { kind: 'add', before: undefined, after, actor: stamp.actor });
     const [rdn = []] = dn.rdns;
     putEntry(tx, id, what.parent, rdn, after);
     place(tx, id, what.parent, dn);
-    if (what.parent !== rootId) await tx.addToChildCount(what.parent, 1);
-    await indexes.update(tx, id, new Map(), indexes.terms(after.attributes.values()));
+    if (what.parent !== rootId) tx.addToChildCount(what.parent, 1);
+    indexes.update(tx, id, undefined, indexes.values(after.attributes.values()), counters.change + 1);
     await recordChange(tx, stamp, schema, { kind: 'add', id, uuid, before: undefined, after });
     return { id, after };
   }
@@ -150,9 +151,9 @@ export class Writer implements ReferenceWriter {
   async #parentFor(tx: Transaction, stamp: Stamp, subject: Subject, dn: Dn): Promise<number> {
     const { judge, suffixes } = this.#parts;
     const above = dn.parent ?? makeDn([]);
-    const found = above.rdns.length === 0 ? undefined : await idInside(tx, above);
+    const found = above.rdns.length === 0 ? undefined : idInside(tx, above);
     if (found !== undefined) {
-      const record = await tx.entry(found);
+      const record = tx.entry(found);
       if (record && judge.knows(subject, new Entry(above, record.attributes))) return found;
       throw new DirectoryFault('noSuchObject', 'the parent entry does not exist');
     }
@@ -165,7 +166,7 @@ export class Writer implements ReferenceWriter {
     const missing: Dn[] = [];
     let parent: number = rootId;
     for (let at: Dn | undefined = above; at && at.rdns.length > 0; at = at.parent) {
-      const id = await idInside(tx, at);
+      const id = idInside(tx, at);
       if (id !== undefined) {
         parent = id;
         break;
@@ -187,7 +188,7 @@ export class Writer implements ReferenceWriter {
   async #context(tx: Transaction, subject: Subject, dn: Dn): Promise<number> {
     if (!subject.root) throw notAllowed('add a naming context');
     for (const id of await tx.ids(keys.aboves, mostFound)) {
-      const other = await dnInside(tx, id);
+      const other = dnInside(tx, id);
       if (other.isWithin(dn) && other.key !== dn.key)
         throw new DirectoryFault('unwillingToPerform', `the naming context ${other.toString()} is there already and would stand below`);
     }
@@ -196,8 +197,8 @@ export class Writer implements ReferenceWriter {
 
   async #noParent(tx: Transaction, subject: Subject, parent: Dn): Promise<DirectoryFault> {
     for (let at = parent.parent; at && at.rdns.length > 0; at = at.parent) {
-      const id = await idInside(tx, at);
-      const record = id === undefined ? undefined : await tx.entry(id);
+      const id = idInside(tx, at);
+      const record = id === undefined ? undefined : tx.entry(id);
       if (record && this.#parts.judge.knows(subject, new Entry(at, record.attributes))) {
         return new DirectoryFault('noSuchObject', 'the parent entry does not exist', { matched: at });
       }
@@ -222,9 +223,9 @@ export class Writer implements ReferenceWriter {
     await this.#askRules(tx, { kind: 'modify', before, after, actor: stamp.actor });
     const [rdn = []] = before.dn.rdns;
     putEntry(tx, id, parent, rdn, after);
-    await this.#reindex(tx, id, before, after);
+    this.#reindex(tx, id, before, after);
     await recordChange(tx, stamp, schema, { kind: 'modify', id, uuid: after.text('entryUUID') ?? '', before, after });
-    stamp.around?.end(await storedInside(tx, id, parent, after));
+    stamp.around?.end(storedInside(tx, id, parent, after));
     return after;
   }
 
@@ -249,7 +250,7 @@ export class Writer implements ReferenceWriter {
     if (parent === rootId && before.dn.rdns.length > 1 && target.key !== before.dn.key)
       throw new DirectoryFault('unwillingToPerform', `${before.dn.toString()} is a configured suffix: its name cannot change`);
     const newParent = moved ? await this.#parentFor(tx, stamp, subject, target) : parent;
-    if (target.key !== before.dn.key && (await tx.get(placeOf(newParent, target)))) {
+    if (target.key !== before.dn.key && tx.get(placeOf(newParent, target))) {
       throw new DirectoryFault('entryAlreadyExists', `an entry with this name exists already: ${target.toString()}`);
     }
     checkRelativeName(schema, to.rdn);
@@ -271,15 +272,15 @@ export class Writer implements ReferenceWriter {
     place(tx, id, newParent, target);
     if (parent === rootId) tx.contexts = true;
     if (moved) {
-      if (parent !== rootId) await tx.addToChildCount(parent, -1);
-      if (newParent !== rootId) await tx.addToChildCount(newParent, 1);
+      if (parent !== rootId) tx.addToChildCount(parent, -1);
+      if (newParent !== rootId) tx.addToChildCount(newParent, 1);
     }
     putEntry(tx, id, newParent, to.rdn, after);
     tx.gone.push(before.dn);
-    if ((await tx.childCount(id)) > 0) tx.renamed = true;
-    await this.#reindex(tx, id, before, after);
+    if (tx.childCount(id) > 0) tx.renamed = true;
+    this.#reindex(tx, id, before, after);
     await recordChange(tx, stamp, schema, { kind: 'rename', id, uuid: after.text('entryUUID') ?? '', before, after });
-    stamp.around?.end(await storedInside(tx, id, newParent, after));
+    stamp.around?.end(storedInside(tx, id, newParent, after));
   }
 
   async delete(tx: Transaction, stamp: Stamp, dn: Dn): Promise<void> {
@@ -297,7 +298,7 @@ export class Writer implements ReferenceWriter {
     const names = new Map([[top.id, top.before.dn]]);
     const all = [top];
     for (const id of await idsBelow(tx, top.id, most, 'deleted')) {
-      const record = await tx.entry(id);
+      const record = tx.entry(id);
       const above = record && names.get(record.parent);
       if (!record || !above) continue;
       const before = new Entry(above.child(record.rdn), record.attributes);
@@ -318,29 +319,29 @@ export class Writer implements ReferenceWriter {
   async #remove(tx: Transaction, stamp: Stamp, subject: Subject, { id, parent, before }: Found): Promise<void> {
     const { schema, judge, indexes } = this.#parts;
     if (!judge.mayEntry(subject, before, 'delete')) throw notAllowed('delete this entry');
-    if ((await tx.childCount(id)) > 0) throw new DirectoryFault('notAllowedOnNonLeaf', 'the entry has entries below it');
+    if (tx.childCount(id) > 0) throw new DirectoryFault('notAllowedOnNonLeaf', 'the entry has entries below it');
     await this.#askRules(tx, { kind: 'delete', before, after: undefined, actor: stamp.actor });
     tx.delete(keys.entry(id));
     tx.delete(placeOf(parent, before.dn));
-    if (parent !== rootId) await tx.addToChildCount(parent, -1);
+    if (parent !== rootId) tx.addToChildCount(parent, -1);
     else {
       tx.contexts = true;
       if (before.dn.rdns.length > 1) tx.delete(keys.above(id));
     }
     tx.touched.add(id);
     tx.gone.push(before.dn);
-    await indexes.update(tx, id, indexes.terms(before.attributes.values()), new Map());
+    indexes.update(tx, id, indexes.values(before.attributes.values()), noValues, tx.counters().change + 1);
     await recordChange(tx, stamp, schema, { kind: 'delete', id, uuid: before.text('entryUUID') ?? '', before, after: undefined });
   }
 
   /** The entry that is to be changed, if the subject may know it. */
   async #target(tx: Transaction, stamp: Stamp, subject: Subject, dn: Dn): Promise<Found> {
-    const id = await idInside(tx, dn);
-    const record = id === undefined || id === rootId ? undefined : await tx.entry(id);
+    const id = idInside(tx, dn);
+    const record = id === undefined || id === rootId ? undefined : tx.entry(id);
     if (id === undefined || !record) throw await this.#noParent(tx, subject, dn);
-    const before = new Entry(await dnInside(tx, id), record.attributes);
+    const before = new Entry(dnInside(tx, id), record.attributes);
     if (!this.#parts.judge.knows(subject, before)) throw await this.#noParent(tx, subject, dn);
-    if (stamp.around) stamp.around.begin(await storedInside(tx, id, record.parent, before));
+    if (stamp.around) stamp.around.begin(storedInside(tx, id, record.parent, before));
     return { id, parent: record.parent, before };
   }
 
@@ -363,16 +364,16 @@ export class Writer implements ReferenceWriter {
   }
 
   find(tx: Transaction, attribute: string, form: string, most: number): Promise<number[]> {
-    return idsWith(tx, attribute, form, most);
+    return this.#parts.indexes.idsWith(tx, attribute, form, most);
   }
 
   async amend(tx: Transaction, stamp: Stamp, id: number, attributes: readonly Attribute[]): Promise<void> {
-    const record = await tx.entry(id);
+    const record = tx.entry(id);
     if (!record) return;
-    const before = new Entry(await dnInside(tx, id), record.attributes);
+    const before = new Entry(dnInside(tx, id), record.attributes);
     const all = new Map([...before.attributes, ...attributes.map((attribute) => [attribute.name.toLowerCase(), attribute] as const)]);
     const set = (name: string, value: string): unknown => all.set(name.toLowerCase(), { name, values: [value] });
-    const counters = await tx.counters();
+    const counters = tx.counters();
     set('modifyTimestamp', generalizedTime(stamp.at));
     set('modifiersName', nameOf(stamp.actor));
     set('entryCSN', csn(stampOf(stamp, counters), counters.change + 1));
@@ -381,12 +382,12 @@ export class Writer implements ReferenceWriter {
       [...all.values()].filter(({ values }) => values.length > 0),
     );
     putEntry(tx, id, record.parent, record.rdn, after);
-    await this.#reindex(tx, id, before, after);
+    this.#reindex(tx, id, before, after);
     await recordChange(tx, stamp, this.#parts.schema, { kind: 'modify', id, uuid: after.text('entryUUID') ?? '', before, after });
   }
 
   async #finish(tx: Transaction, stamp: Stamp, draft: Draft, dn: Dn): Promise<Entry> {
-    const counters = await tx.counters();
+    const counters = tx.counters();
     if (!stamp.note) {
       draft.set('modifyTimestamp', [generalizedTime(stamp.at)]);
       draft.set('modifiersName', [nameOf(stamp.actor)]);
@@ -395,21 +396,10 @@ export class Writer implements ReferenceWriter {
     return new Entry(dn, draft.attributes());
   }
 
-  async #reindex(tx: Transaction, id: number, before: Entry, after: Entry): Promise<void> {
+  #reindex(tx: Transaction, id: number, before: Entry, after: Entry): void {
     const { indexes } = this.#parts;
-    const differs = (a: Entry, b: Entry): Attribute[] =>
-      [...a.attributes]
-        .filter(([name, { values }]) => {
-          const other = b.attributes.get(name)?.values;
-          return !other || other.length !== values.length || values.some((value, n) => other[n] !== value);
-        })
-        .map(([, attribute]) => attribute);
-    const names = new Set(
-      [...differs(before, after), ...differs(after, before)].map((attribute) => attribute.name.split(';')[0]?.toLowerCase()),
-    );
-    const of = (entry: Entry): Attribute[] =>
-      [...entry.attributes.values()].filter((attribute) => names.has(attribute.name.split(';')[0]?.toLowerCase()));
-    await indexes.update(tx, id, indexes.terms(of(before)), indexes.terms(of(after)));
+    const values = (entry: Entry) => indexes.values(entry.attributes.values());
+    indexes.update(tx, id, values(before), values(after), tx.counters().change + 1);
   }
 
   #checkModifiable(subject: Subject, stamp: Stamp, attribute: Attribute): void {
@@ -447,17 +437,18 @@ export class Writer implements ReferenceWriter {
       find: async (attribute, value, most = mostFound) => {
         const type = this.#parts.schema.attribute(attribute);
         if (!type || !this.#parts.indexes.kinds.get(type.lower)?.equality) return [];
-        const normal = type.equality?.normalise(value);
+        const normal = this.#parts.indexes.form(type, value);
         if (normal === undefined) return [];
-        const ids = await idsWith(tx, type.lower, normal, most);
-        const found = await Promise.all(ids.map(async (id) => ({ id, record: await tx.entry(id) })));
-        return Promise.all(
-          found.flatMap(({ id, record }) => (record ? [dnInside(tx, id).then((dn) => new Entry(dn, record.attributes))] : [])),
-        );
+        const found: Entry[] = [];
+        for (const id of await this.#parts.indexes.idsWith(tx, type.lower, normal, most)) {
+          const record = tx.entry(id);
+          if (record) found.push(new Entry(dnInside(tx, id), record.attributes));
+        }
+        return found;
       },
       read: async (dn) => {
-        const id = await idInside(tx, dn);
-        const record = id === undefined ? undefined : await tx.entry(id);
+        const id = idInside(tx, dn);
+        const record = id === undefined ? undefined : tx.entry(id);
         return record && new Entry(dn, record.attributes);
       },
     };
