@@ -8,7 +8,7 @@
  * Spec: RFC 2849
  */
 
-import { asFault, Fault, type FaultKind } from '../base/index.ts';
+import { asFault, Fault, type FaultKind, oneLine } from '../base/index.ts';
 import { parseDn } from './dn-parse.ts';
 import type { LdifControl, LdifRecord } from './ldif.ts';
 import { changeBody, entryAttributes, within } from './ldif-change.ts';
@@ -36,7 +36,8 @@ export class LdifFault extends Fault {
     const dn = at.dn?.slice(0, 256);
     super(
       kind,
-      `${placeInLdif(at.file, at.line)}: ${dn === undefined ? '' : `${dn}: `}${why}`,
+      // Names and reasons come from the file and may hold anything.
+      oneLine(`${placeInLdif(at.file, at.line)}: ${dn === undefined ? '' : `${dn}: `}${why}`),
       cause === undefined ? undefined : { cause },
     );
     this.name = 'LdifFault';
