@@ -5,6 +5,7 @@ import { join, relative } from 'node:path';
 import { baseLdif } from '../../src/main/base-ldif.ts';
 import { declared } from '../../src/main/declarations.ts';
 import { declaredNames, parseNumbers, referencePage, schemaText, withNumbersFor } from '../../src/settings/index.ts';
+import { schemaPage } from './schema-page.ts';
 
 const numbersFile = 'schema/numbers.tsv';
 type Layer = Record<string, string>;
@@ -21,6 +22,7 @@ export function generated(): Generated[] {
     { file: 'schema/mailtree.schema', text: schemaText(declared, parseNumbers(numbers)) },
     { file: 'ldif/base.ldif', text: baseLdif() },
     { file: 'docs/settings.md', text: referencePage(declared.settings, 'cn=mailtree') },
+    { file: 'docs/schema.md', text: schemaPage(declared) },
     { file: 'docs/map.md', text: mapPage() },
     { file: 'docs/standards.md', text: standardsPage() },
   ];
