@@ -6,8 +6,8 @@ import { resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Attribute, type Change, type Client } from 'ldapts';
 import { parseLdif } from '../../src/ldap-wire/index.ts';
-import { change, doorsOpenFor, imap, ldapAdministrator, newest, rcpt, subjects } from '../support/mail-clients.ts';
-import { eventually, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
+import { change, control, doorsOpenFor, imap, ldapAdministrator, newest, rcpt, subjects } from '../support/mail-clients.ts';
+import { eventually, password, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
 import { freePort } from '../support/temp.ts';
 
 let files: ServerFiles;
@@ -76,4 +76,50 @@ test('the first message that the first start suggests is sent and read', async (
   const reader = /--user (\S+)/.exec(server.output())?.[1] ?? '';
   await eventually(async () => (await subjects(files, reader)).includes('first'));
   expect((await newest(files, reader)).toString()).toMatch(/\r\n\r\nHello\.\r\n$/);
+});
+
+test('the recipes of docs/access-control.md do what they say', async () => {
+  const can = async (who: string, right: string, dn: string, attribute: string): Promise<boolean> =>
+    (
+      await control<{ decisions: { allowed: boolean }[] }>(files, `/directory/can?${new URLSearchParams({ who, right, dn, attribute })}`)
+    ).decisions.every(({ allowed }) => allowed);
+  const example = 'dc=example,dc=test';
+  const user = (n: number): string => `mail=user${n}@example.test,${example}`;
+  const seller = `mail=seller@example.test,ou=sales,${example}`;
+  await ldap.add(`ou=sales,${example}`, { objectClass: 'organizationalUnit', ou: 'sales' });
+  await ldap.add(seller, { objectClass: ['inetOrgPerson', 'mtMailUser'], cn: 'S', sn: 'S', mail: 'seller@example.test', manager: user(3) });
+  await ldap.add(`cn=club,${example}`, { objectClass: 'groupOfNames', cn: 'club', member: seller, businessCategory: 'open' });
+  const recipes = shown('docs/access-control.md');
+  expect(recipes).toHaveLength(7);
+  const [delegate, helpDesk, managers, groups, numbers, authenticated, separate] = recipes.map((ldif) => () => apply(ldif));
+  const flips = async (recipe: (() => Promise<void>) | undefined, questions: Parameters<typeof can>[], after: boolean): Promise<void> => {
+    for (const question of questions) expect([question, await can(...question)]).toEqual([question, !after]);
+    await recipe?.();
+    for (const question of questions) expect([question, await can(...question)]).toEqual([question, after]);
+  };
+  await flips(delegate, [['user1@example.test', 'write', seller, 'telephoneNumber']], true);
+  expect(await can('user1@example.test', 'write', seller, 'sn')).toBe(false);
+  expect(await can('user1@example.test', 'write', user(2), 'telephoneNumber')).toBe(false);
+  await flips(helpDesk, [['user2@example.test', 'write', user(1), 'userPassword']], true);
+  expect(await can('user2@example.test', 'write', user(1), 'cn')).toBe(false);
+  await flips(managers, [['user3@example.test', 'write', seller, 'title']], true);
+  await flips(groups, [['user3@example.test', 'selfwrite', `cn=club,${example}`, 'member']], true);
+  await flips(
+    numbers,
+    [
+      ['anonymous', 'read', user(1), 'telephoneNumber'],
+      ['anonymous', 'search', user(1), 'mobile'],
+    ],
+    false,
+  );
+  expect(await can('user3@example.test', 'read', user(1), 'telephoneNumber')).toBe(true);
+  await flips(authenticated, [['anonymous', 'read', user(1), 'cn']], false);
+  await flips(separate, [['user1@jade.net', 'read', user(1), 'cn']], false);
+  expect(await can('user2@example.test', 'read', user(1), 'cn')).toBe(true);
+});
+
+test('the LDIF of docs/passwords.md closes the mailbox until the password is changed', async () => {
+  expect(await doorsOpenFor(files, 'user3@example.test', password)).toEqual(['imap', 'pop3', 'submission']);
+  for (const ldif of shown('docs/passwords.md')) await apply(ldif);
+  expect(await doorsOpenFor(files, 'user3@example.test', password)).toEqual([]);
 });
