@@ -9,7 +9,7 @@ import { asFault, Fault, type FaultKind } from '../base/index.ts';
 import { checkDirectory, type DirectoryReport, exportEntries, type Schema } from '../directory/index.ts';
 import { parseDn, parseFilter, readLdifTolerant } from '../ldap-wire/index.ts';
 import type { Key } from '../storage/index.ts';
-import { describeDone, exportedEntry, exportHead, type ImportSummary, importRecords, LocalTarget } from '../transfer/index.ts';
+import { describeDone, exportedEntry, type ImportSummary, importRecords, LocalTarget } from '../transfer/index.ts';
 import type { Config } from './config.ts';
 import { type OpenedDirectory, onTrial, type Trial } from './open-directory.ts';
 
@@ -126,7 +126,7 @@ export class DirectoryJobs {
       const base = parseDn(wish.base);
       const filter = wish.filter === '' ? {} : { filter: { schema: this.#schema, filter: parseFilter(wish.filter) } };
       const format = { schema: this.#schema, operational: wish.operational, secrets: wish.secrets };
-      let text = exportHead;
+      let text = '';
       for await (const entry of exportEntries(snapshot, { base, ...filter })) {
         text += exportedEntry(entry, format);
         if (text.length < 65_536) continue;

@@ -3,6 +3,7 @@
  *
  * Promise: `objectClass` first, then what people wrote in the order in which it is stored, then what the server maintains; what
  * is computed from other entries is left out. So an export that is loaded and exported again is the same, octet by octet.
+ * No `version:` in front: slapadd does not take it.
  */
 
 import type { Entry, Schema } from '../directory/index.ts';
@@ -15,9 +16,6 @@ export interface ExportFormat {
   /** With passwords and other secrets. */
   readonly secrets: boolean;
 }
-
-/** Stands in front of the first entry. */
-export const exportHead = 'version: 1\n\n';
 
 const computed = new Set(['hassubordinates', 'entrydn', 'subschemasubentry', 'numsubordinates']);
 

@@ -1,5 +1,5 @@
 export { type Difference, describeDone, differences } from './differences.ts';
-export { type ExportFormat, exportedEntry, exportHead } from './export.ts';
+export { type ExportFormat, exportedEntry } from './export.ts';
 export { type Done, type ImportOptions, type ImportSummary, importRecords } from './import.ts';
 export { LdapTarget } from './ldap-target.ts';
 export { LocalTarget } from './local-target.ts';

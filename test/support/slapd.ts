@@ -37,6 +37,8 @@ export interface Slapd {
   tool(name: string, args: readonly string[], ldif?: string): string;
   /** While it does not run. */
   slapadd(ldif: string): void;
+  /** The same: everything that is in it. */
+  slapcat(): string;
   remove(): Promise<void>;
 }
 
@@ -130,6 +132,12 @@ export async function createSlapd(options: SlapdOptions = {}): Promise<Slapd> {
       writeFileSync(join(dir, 'add.ldif'), ldif);
       execFileSync('/usr/sbin/slapadd', ['-q', '-w', '-f', conf, '-b', suffixes[0] ?? '', '-l', join(dir, 'add.ldif')], { stdio: 'pipe' });
     },
+    slapcat: () =>
+      execFileSync('/usr/sbin/slapcat', ['-f', conf, '-b', suffixes[0] ?? '', '-o', 'ldif-wrap=no'], {
+        encoding: 'utf8',
+        stdio: 'pipe',
+        maxBuffer: 1024 * 1024 * 1024,
+      }),
     async remove() {
       await gone('SIGKILL');
       await remove();

@@ -7,7 +7,6 @@ import {
   type Done,
   describeDone,
   exportedEntry,
-  exportHead,
   type ImportOptions,
   type ImportSummary,
   importRecords,
@@ -42,7 +41,7 @@ async function load(ldif: string, options: Partial<ImportOptions> = {}, into = o
 }
 
 async function exported(from: Opened, format = { operational: true, secrets: true }): Promise<string> {
-  let text = exportHead;
+  let text = '';
   for await (const entry of exportEntries(from.keyValue)) text += exportedEntry(entry, { schema, ...format });
   return text;
 }

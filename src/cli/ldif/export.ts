@@ -10,7 +10,7 @@ import { Fault } from '../../base/index.ts';
 import { type Entry, exportEntries } from '../../directory/index.ts';
 import { parseDn, parseFilter } from '../../ldap-wire/index.ts';
 import { type Config, loadSchemaOf, type Offline } from '../../main/index.ts';
-import { exportedEntry, exportHead } from '../../transfer/index.ts';
+import { exportedEntry } from '../../transfer/index.ts';
 import { asAdministrator } from '../administrator.ts';
 import { textFromControl } from '../control-client.ts';
 import { reasonOf } from './source.ts';
@@ -30,7 +30,6 @@ export async function* exportOffline(offline: Offline, wish: ExportWish): AsyncG
   const keyValue = await offline.openDatabase();
   try {
     const filter = wish.filter === '' ? {} : { filter: { schema, filter: parseFilter(wish.filter) } };
-    yield exportHead;
     for await (const entry of exportEntries(keyValue, { base: parseDn(wish.base), ...filter }))
       yield exportedEntry(entry, { schema, ...wish });
   } finally {
@@ -61,7 +60,6 @@ export async function* exportOverLdap(config: Config, wish: ExportWish): AsyncGe
     for (const base of wish.base === '' ? await contexts(client) : [wish.base])
       await client.searchEach({ base: parseDn(base), scope: 'sub', filter, attributes }, take);
   });
-  yield exportHead;
   for (const { text } of found.sort((a, b) => (a.order < b.order ? -1 : 1))) yield text;
 }
 
@@ -110,6 +108,5 @@ export async function writeExport(pieces: AsyncIterable<string>, sink: Sink, nam
     if (text.length >= 262_144) await write();
   }
   await write();
-  // One of the blank lines stands behind the version.
-  return Math.max(0, blanks - 1);
+  return blanks;
 }
