@@ -1,5 +1,5 @@
 /**
- * Whether a directory's records agree with one another: indexes with entries, names with entries, the change log with its counter and with
+ * Whether a directory's records agree with one another: indexes with entries, names with entries, sums with entries, the change log with its counter and with
  * the entries; and whether every entry is one that the schema and the rules of the platform allow.
  *
  * Promise: only reads, and sees one moment, whatever is written meanwhile.
@@ -11,6 +11,7 @@ import { frozen, type KeyValue } from '../storage/index.ts';
 import { ContentCheck, type LastChange } from './check-content.ts';
 import { decodeRecord } from './history/change-record.ts';
 import { positionOf } from './history/trim.ts';
+import { checkUsage } from './limits/recount.ts';
 import { checkIndexes } from './records/check-indexes.ts';
 import { decodeEntry, decodeNumber, decodeText } from './records/codec.ts';
 import { defaultIndexes, Indexes, type IndexTable } from './records/indexes.ts';
@@ -52,6 +53,7 @@ export async function checkDirectory(keyValue: KeyValue, schema: Schema, options
       if (warnings.length < mostFaults) warnings.push(text);
     };
     const entries = await checkNames(moment, blame);
+    await checkUsage(moment, blame);
     const { last, ...log } = await checkLog(moment, blame);
     const addresses = options.addressAttributes ?? ['mail', 'mailLocalAddress', 'mtMailAddress'];
     const content = new ContentCheck({ view: new View(moment), schema, addresses, last, blame, warn });

@@ -119,7 +119,11 @@ export async function* exportEntries(records: Snapshot | KeyValue, options: Expo
 
 function matcherOf(view: View, wanted: ExportOptions['filter']): (stored: Stored) => boolean {
   if (!wanted) return () => true;
-  const selector = new Selector(wanted.schema, (id) => view.childCount(id));
+  const selector = new Selector(
+    wanted.schema,
+    (id) => view.childCount(id),
+    (id) => view.usage(id),
+  );
   const matcher = new Compiler(wanted.schema, (stored, name) => selector.computed(stored, name)).compile(wanted.filter);
   return (stored) => matcher(stored, undefined) === true;
 }

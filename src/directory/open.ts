@@ -11,6 +11,7 @@ import { BundledDirectory } from './bundled.ts';
 import { Feed } from './history/feed.ts';
 import { History } from './history/history.ts';
 import { Trimmer } from './history/trim.ts';
+import { ensureUsage } from './limits/recount.ts';
 import { type Hasher, workerHasher } from './passwords/hasher.ts';
 import { Logins } from './passwords/login.ts';
 import { mustChange } from './passwords/policy.ts';
@@ -70,6 +71,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
   const view = new View(keyValue);
   const indexes = new Indexes(schema, { ...defaultIndexes, ...options.indexes });
   await ensureIndexes(keyValue, indexes, log);
+  await ensureUsage(keyValue);
   const judge = new Judge({
     schema,
     systemBase,
@@ -77,7 +79,11 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
     entry: (dn) => view.find(dn)?.entry,
     mustChange: (entry) => mustChange(entry, settings.value, clock.now()) !== undefined,
   });
-  const selector = new Selector(schema, (id) => view.childCount(id));
+  const selector = new Selector(
+    schema,
+    (id) => view.childCount(id),
+    (id) => view.usage(id),
+  );
   const compiler = new Compiler(schema, (stored, name) => selector.computed(stored, name));
   const planner = new Planner({ indexes, reader: new IndexReader({ keyValue, view, pending: indexes.pending }) });
   const merger = new Merger({ keyValue, indexes, clock, log });

@@ -1,11 +1,12 @@
 /**
- * Making everything anew that is derived from the entries: names, numbers of children, indexes.
+ * Making everything anew that is derived from the entries: names, numbers of children, indexes, sums of what stands below.
  *
  * Meant for a database that nobody else has open, on a copy of it: interrupted, it leaves a half. Entries and change log are not touched.
  */
 
 import { parseDn, rootDn } from '../ldap-wire/index.ts';
 import type { KeyValue } from '../storage/index.ts';
+import { rebuildUsage } from './limits/recount.ts';
 import { decodeEntry, decodeText, encodeNumber } from './records/codec.ts';
 import { defaultIndexes, Indexes, type IndexTable } from './records/indexes.ts';
 import { keys, lastId, rootId } from './records/keys.ts';
@@ -29,6 +30,7 @@ export async function reindexDirectory(
   const notes = await rebuildNames(keyValue);
   const indexes = new Indexes(schema, { ...defaultIndexes, ...options.indexes });
   const entries = await rebuildIndexes(keyValue, indexes, options.progress);
+  await rebuildUsage(keyValue);
   return { entries, notes };
 }
 

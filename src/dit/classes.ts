@@ -1,7 +1,7 @@
 /** Own object classes of the domain tree and of the system context: data, not settings. */
 
 import { outputChannels } from '../base/index.ts';
-import { declareClass } from '../settings/index.ts';
+import { type AttributeDeclaration, declareClass } from '../settings/index.ts';
 
 export const permissions = ['none', 'send', 'receive', 'send-receive'] as const;
 /** What an account may do: receive mail, send it by submission, or both. */
@@ -16,10 +16,59 @@ export const containerClass = declareClass({
   help: 'Holds other entries and says nothing itself.',
 });
 
+/** What a domain may have: the limit, what is counted, and the computed attribute that shows it. */
+const limits = [
+  ['mtDomainMaxUsers', 'Users', 'How many users the domain may have.', 'mtDomainUsers'],
+  ['mtDomainMaxSharedAccounts', 'Shared accounts', 'How many shared accounts the domain may have.', 'mtDomainSharedAccounts'],
+  ['mtDomainMaxLists', 'Lists', 'How many distribution lists the domain may have.', 'mtDomainLists'],
+  [
+    'mtDomainMaxStoreQuota',
+    'Store quota',
+    'Octets that the mailboxes of the domain may be given together (the sum of mailQuotaSize). With it every account needs a quota of its own.',
+    'mtDomainStoreQuota',
+  ],
+  [
+    'mtDomainMaxWebQuota',
+    'Web folder quota',
+    'Octets that the web folders of the domain may be given together (the sum of mtWebFolderQuota). With it every web folder needs a quota of its own.',
+    'mtDomainWebQuota',
+  ],
+].map(([attribute = '', label = '', help = '', used = '']) => ({ attribute, label, help, used }));
+
+const limitAttributes: readonly AttributeDeclaration[] = [
+  ...limits.map(({ attribute, label, help }) => ({
+    attribute,
+    syntax: 'integer' as const,
+    single: true,
+    range: [0, 999_999_999_999_999] as const,
+    label: `${label}, at most`,
+    help: `${help} Without a value there is no limit; 0 switches them off. Sub-domains count. A limit below what is there keeps more from coming.`,
+    spec: 'manual chapter 7; checklist DOM-01',
+  })),
+  ...limits.map(({ label, used }) => ({
+    attribute: used,
+    syntax: 'integer' as const,
+    single: true,
+    operational: true,
+    label: `${label}, used`,
+    help: 'Counted by the server; of a mail domain, and to be asked for by name or with +.',
+    spec: 'manual chapter 7; checklist DOM-01',
+  })),
+  {
+    attribute: 'mtDomainStoreWithoutQuota',
+    syntax: 'integer',
+    single: true,
+    operational: true,
+    label: 'Accounts without quota',
+    help: 'How many accounts of the domain have a mailbox without a quota of its own. Counted by the server.',
+    spec: 'manual chapter 7; checklist DOM-01',
+  },
+];
+
 export const mailDomainClass = declareClass({
   name: 'mtMailDomain',
   kind: 'auxiliary',
-  may: ['mtDomainAlias', 'mtSubdomains', 'description'],
+  may: ['mtDomainAlias', 'mtSubdomains', ...limits.map(({ attribute }) => attribute), 'description'],
   title: 'Mail domain',
   help: 'Makes a domain entry a local mail domain.',
   attributes: [
@@ -39,6 +88,7 @@ export const mailDomainClass = declareClass({
       help: 'Sub-domains without an entry of their own belong to this domain.',
       spec: 'checklist MTA-01',
     },
+    ...limitAttributes,
   ],
 });
 
@@ -111,6 +161,14 @@ export const mailUserClass = declareClass({
   ],
 });
 
+export const sharedAccountClass = declareClass({
+  name: 'mtSharedAccount',
+  kind: 'auxiliary',
+  may: ['member', 'uniqueMember', 'description'],
+  title: 'Shared account',
+  help: 'Marks the mailbox of a mail user as one that several people share: it counts as a shared account of its domain and not as a user.',
+});
+
 export const mailAliasClass = declareClass({
   name: 'mtMailAlias',
   kind: 'structural',
@@ -179,6 +237,7 @@ export const ditClasses = [
   containerClass,
   mailDomainClass,
   mailUserClass,
+  sharedAccountClass,
   mailAliasClass,
   connectorClass,
   forwardingClass,

@@ -19,6 +19,8 @@ export interface AttributeDeclaration {
   readonly help: string;
   /** The allowed values, where they are a closed set. */
   readonly choices?: readonly string[];
+  /** The smallest and the largest whole number allowed. */
+  readonly range?: readonly [min: number, max: number];
   readonly spec?: string;
 }
 

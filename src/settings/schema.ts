@@ -107,6 +107,7 @@ function attributeBody(a: AttributeDeclaration): string {
     a.operational ? '\n  NO-USER-MODIFICATION\n  USAGE directoryOperation' : '',
     extension('LABEL', a.label),
     a.choices ? extension('CHOICES', ...a.choices) : '',
+    a.range ? extension('RANGE', `${a.range[0]}-${a.range[1]}`) : '',
   ].join('');
 }
 

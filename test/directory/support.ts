@@ -63,11 +63,11 @@ objectclass ( testArc:2.3 NAME 'mtTestList' SUP top STRUCTURAL MUST mail MAY ( c
 `;
 }
 
-export function testSchema(): Schema {
+export function testSchema(more: Readonly<Record<string, string>> = {}): Schema {
   const texts: Record<string, string> = {};
   for (const name of ['system', 'core', 'cosine', 'inetorgperson', 'nis', 'mail'])
     texts[`${name}.schema`] = readFileSync(`schema/${name}.schema`, 'utf8');
-  return schemaFrom({ ...texts, 'own.schema': ownSchema() });
+  return schemaFrom({ ...texts, 'own.schema': ownSchema(), ...more });
 }
 
 export const settings = (change: Partial<DirectorySettings> = {}): Live<DirectorySettings> =>

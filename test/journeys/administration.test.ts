@@ -159,7 +159,7 @@ test('domains are browsed level by level, shown, changed and deleted', async () 
   expect(browsed.map(({ domain }) => domain)).toEqual(['net', 'test']);
   expect(await asJson('domain', 'browse', 'net')).toMatchObject([{ domain: 'jade.net', local: true, subdomains: 1 }]);
   expect(await asJson('domain', 'list', '*.jade.*')).toEqual([
-    { domain: 'music.jade.net', aliasOf: '', subdomains: false, description: 'Musicians' },
+    expect.objectContaining({ domain: 'music.jade.net', aliasOf: '', subdomains: false, description: 'Musicians' }),
   ]);
   await good(mailtree('domain', 'edit', 'music.jade.net', '--subdomains', '--alias-of', 'jade.net'));
   expect(await rcpt(files, 'user1@music.jade.net')).toMatch(/^250 /);
@@ -170,6 +170,23 @@ test('domains are browsed level by level, shown, changed and deleted', async () 
   expect(await bad(mailtree('domain', 'show', 'net'))).toMatch(/net is not a local domain/);
   await good(mailtree('domain', 'delete', 'music.jade.net'));
   expect(await bad(mailtree('domain', 'edit', 'music.jade.net', '--subdomains'))).toMatch(/not a local domain/);
+});
+
+test('a domain has limits, and everybody who adds to it is told of them', async () => {
+  await good(mailtree('domain', 'add', 'small.jade.net', '--max-users', '1', '--store-quota', '10', '--max-lists', '0'));
+  await good(mailtree('user', 'add', 'first@small.jade.net', '--password', 'secret-enough', '--quota', '6'));
+  expect(await bad(mailtree('user', 'add', 'second@small.jade.net', '--password', 'secret-enough', '--quota', '1'))).toMatch(
+    /attribute mtDomainMaxUsers: the domain small\.jade\.net may have 1 users and has 1; 1 more cannot be added/,
+  );
+  expect(await good(mailtree('domain', 'list', 'small.*'))).toMatch(/^small\.jade\.net +1\/1 +6\/10 +0 +off +0/m);
+  expect(await good(mailtree('domain', 'show', 'small.jade.net'))).toMatch(/^store MB +6\/10$/m);
+  expect(await bad(mailtree('domain', 'edit', 'small.jade.net', '--max-users', 'many'))).toMatch(/--max-users: "many" is neither/);
+  await good(mailtree('domain', 'edit', 'small.jade.net', '--max-users', 'unlimited'));
+  expect(await bad(mailtree('user', 'add', 'second@small.jade.net', '--password', 'secret-enough', '--quota', '5'))).toMatch(
+    /may have 10485760 octets of mailboxes and has 6291456/,
+  );
+  await good(mailtree('user', 'delete', 'first@small.jade.net'));
+  await good(mailtree('domain', 'delete', 'small.jade.net'));
 });
 
 test('several users are deleted at once, connectors and all; a closed account keeps its entry and can be opened again', async () => {

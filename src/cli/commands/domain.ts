@@ -11,10 +11,11 @@ import type { Filter } from '../../ldap-wire/index.ts';
 import type { Config } from '../../main/index.ts';
 import { asAdministrator } from '../administrator.ts';
 import { type DomainChange, dcName, domainEntry, domainGiven, makeDomain, matching, removeDomain } from '../domain.ts';
+import { domainLimits, type LimitOptions, limitChanges, limitsAsNumbers, usedAndAllowed } from '../domain-limits.ts';
 import { childrenOf, domainDn, equal, inDomain, treeBase } from '../entries.ts';
 import { json, type Run, table } from '../program.ts';
 
-interface DomainOptions {
+interface DomainOptions extends LimitOptions {
   readonly aliasOf?: string;
   readonly subdomains?: boolean;
   readonly description?: string;
@@ -22,14 +23,14 @@ interface DomainOptions {
 
 export function addDomainCommands(program: Command, run: Run): void {
   const domain = program.command('domain').description('local mail domains');
-  domain
+  const adding = domain
     .command('add <name>')
     .description('make a domain local')
     .option('--alias-of <domain>', 'another name for that domain')
     .option('--subdomains', 'its sub-domains are local too')
     .option('--description <text>', 'remark')
     .action(run(add));
-  domain
+  const editing = domain
     .command('edit <name>')
     .description('change a domain; an empty value ("") takes an attribute away')
     .option('--alias-of <domain>', 'another name for that domain')
@@ -37,6 +38,7 @@ export function addDomainCommands(program: Command, run: Run): void {
     .option('--no-subdomains', 'only the domain itself is local')
     .option('--description <text>', 'remark')
     .action(run(edit));
+  for (const command of [adding, editing]) for (const { flag, help } of domainLimits) command.option(flag, help);
   domain
     .command('list [pattern]')
     .alias('find')
@@ -59,6 +61,7 @@ function changesOf(options: DomainOptions): DomainChange[] {
       : [{ name: 'mtDomainAlias', value: options.aliasOf === '' ? '' : domainGiven(options.aliasOf) }]),
     ...(options.subdomains === undefined ? [] : [{ name: 'mtSubdomains', value: options.subdomains ? 'TRUE' : '' }]),
     ...(options.description === undefined ? [] : [{ name: 'description', value: options.description }]),
+    ...limitChanges(options),
   ];
 }
 
@@ -94,14 +97,25 @@ async function remove(config: Config, text: string): Promise<void> {
 async function list(config: Config, pattern: string | undefined, options: { json?: boolean }): Promise<void> {
   const fits = matching(pattern ?? '*');
   const found = await asAdministrator(config, (client) =>
-    client.search({ base: treeBase(config), scope: 'sub', filter: equal('objectClass', 'mtMailDomain') }),
+    client.search({
+      base: treeBase(config),
+      scope: 'sub',
+      filter: equal('objectClass', 'mtMailDomain'),
+      attributes: ['*', ...domainLimits.map(({ used }) => used)],
+    }),
   );
   const rows = found.map(rowOf).filter((row) => fits.test(row.domain));
   rows.sort((a, b) => a.domain.localeCompare(b.domain));
-  if (options.json) return json(rows);
+  if (options.json) return json(rows.map(({ shown: _shown, ...row }) => row));
   table(
-    ['domain', 'alias of', 'sub-domains', 'description'],
-    rows.map((row) => [row.domain, row.aliasOf, row.subdomains ? 'yes' : '', row.description]),
+    ['domain', ...domainLimits.map(({ title }) => title), 'alias of', 'sub-domains', 'description'],
+    rows.map((row) => [
+      row.domain,
+      ...domainLimits.map(({ title }) => row.shown[title] ?? ''),
+      row.aliasOf,
+      row.subdomains ? 'yes' : '',
+      row.description,
+    ]),
   );
 }
 
@@ -110,6 +124,8 @@ const rowOf = (entry: Entry) => ({
   aliasOf: entry.text('mtDomainAlias') ?? '',
   subdomains: entry.text('mtSubdomains')?.toUpperCase() === 'TRUE',
   description: entry.text('description') ?? '',
+  limits: limitsAsNumbers(entry),
+  shown: usedAndAllowed(entry),
 });
 
 async function show(config: Config, text: string, options: { json?: boolean }): Promise<void> {
@@ -121,15 +137,15 @@ async function show(config: Config, text: string, options: { json?: boolean }): 
     return {
       ...rowOf(entry),
       dn: entry.dn.toString(),
-      users: count((child) => child.isA('person')),
       aliases: count((child) => child.isA('mtMailAlias') || child.isA('nisMailAlias')),
       'sub-domains below': below.filter(isLevel).map((child) => dcName(child.dn)),
       administrator: below.find((child) => child.isA('mtAdministrator'))?.dn.toString() ?? '',
     };
   });
-  if (options.json) return json(shown);
-  const { subdomains, aliasOf, ...rest } = shown;
-  const fields = { ...rest, 'alias of': aliasOf, 'sub-domains local too': subdomains ? 'yes' : 'no' };
+  const { shown: usage, ...plain } = shown;
+  if (options.json) return json(plain);
+  const { subdomains, aliasOf, limits: _limits, ...rest } = plain;
+  const fields = { ...rest, ...usage, 'alias of': aliasOf, 'sub-domains local too': subdomains ? 'yes' : 'no' };
   table(
     ['', ''],
     Object.entries(fields).map(([field, value]) => [field, Array.isArray(value) ? value.join(' ') : String(value)]),

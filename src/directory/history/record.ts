@@ -1,5 +1,6 @@
 /** Writing a change into the log, in the transaction that makes it. */
 
+import { countUsage } from '../limits/usage.ts';
 import { encodeText, plainAttributes } from '../records/codec.ts';
 import { keys } from '../records/keys.ts';
 import type { Counters, Transaction } from '../records/transaction.ts';
@@ -14,6 +15,7 @@ export async function recordChange(
   schema: Schema,
   draft: Omit<ChangeDraft, 'at' | 'stamped' | 'tree' | 'actor' | 'operation' | 'undoes'>,
 ): Promise<void> {
+  await countUsage(tx, draft);
   const counters = tx.counters();
   counters.change += 1;
   const number = counters.change;

@@ -9,6 +9,7 @@
  *   y/<kind><attr>/<value> list: ids of a value many entries share (=), of three characters (~), of everybody who has the attribute (+)
  *   y/…\0<id>              a piece of a list            q/<id>                  the lists are still to be brought up to date for it
  *   l/<number>             change log                   c                       counters
+ *   u/<id>                 sums of what stands below      w                       how they were counted
  *   d/<number>             secrets of the entry that change deleted
  *   t                      nobody can follow the changes up to here
  *   m                      what the indexes were built for      i    last change without a record of its own (import)
@@ -99,6 +100,10 @@ export const keys = {
   logs: below('directory/l/'),
   /** Secrets of an entry, kept to restore it as long as the change that deleted it. No reader but undo knows of it. */
   sealed: (number: number): string => `directory/d/${sortable(number)}`,
+  /** What stands below an entry, counted (limits/usage.ts). */
+  usage: (id: number): string => `directory/u/${idText(id)}`,
+  usages: below('directory/u/'),
+  usageMeta: 'directory/w',
   counters: 'directory/c',
   trimmed: 'directory/t',
   meta: 'directory/m',

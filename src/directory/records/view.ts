@@ -98,6 +98,11 @@ export class View {
     return decodeNumber(this.#keyValue.getNow(keys.children(id)));
   }
 
+  /** The record of what stands below an entry (limits/usage.ts). */
+  usage(id: number): Uint8Array | undefined {
+    return this.#keyValue.getNow(keys.usage(id));
+  }
+
   head(attribute: string, value: string): Head {
     return decodeHead(this.#keyValue.getNow(keys.head(attribute, value)));
   }

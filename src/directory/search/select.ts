@@ -7,6 +7,7 @@
 
 import type { Verdict } from '../access/judge.ts';
 import { type Attribute, type AttributeValue, Entry } from '../entry.ts';
+import { decodeUsage, usageAttributes } from '../limits/usage.ts';
 import type { Stored } from '../records/view.ts';
 import { subschemaName } from '../schema/publish.ts';
 import { type AttributeType, type Described, hasOption, type Schema } from '../schema/schema.ts';
@@ -23,16 +24,20 @@ export interface Selection {
 }
 
 const variants = 16;
-const computedNames = ['hassubordinates', 'entrydn', 'subschemasubentry'];
+const computedNames = ['hassubordinates', 'entrydn', 'subschemasubentry', ...usageAttributes.keys()];
+/** They change without the entry changing. */
+const fleeting = new Set(['hassubordinates', ...usageAttributes.keys()]);
 
 export class Selector {
   readonly #schema: Schema;
   readonly #childCount: (id: number) => number;
+  readonly #usage: (id: number) => Uint8Array | undefined;
   readonly #selections = new Map<string, Selection>();
   readonly #made = new WeakMap<Entry, Map<string, Entry>>();
 
-  constructor(schema: Schema, childCount: (id: number) => number) {
+  constructor(schema: Schema, childCount: (id: number) => number, usage: (id: number) => Uint8Array | undefined) {
     this.#schema = schema;
+    this.#usage = usage;
     this.#childCount = childCount;
   }
 
@@ -90,12 +95,14 @@ export class Selector {
     if (name === 'entrydn') return [stored.entry.dn.toString()];
     if (name === 'hassubordinates') return [(stored.subordinates ?? this.#childCount(stored.id) > 0) ? 'TRUE' : 'FALSE'];
     if (name === 'subschemasubentry') return [subschemaName];
+    const kind = usageAttributes.get(name);
+    if (kind && stored.entry.isA('mtMailDomain')) return [decodeUsage(this.#usage(stored.id))[kind].toString()];
     return undefined;
   }
 
   select(stored: Stored, selection: Selection, verdict: Verdict): Entry {
     // Whether there are subordinates changes without the entry changing: such an answer is not kept.
-    const keep = !selection.computed.includes('hassubordinates');
+    const keep = !selection.computed.some((name) => fleeting.has(name));
     const sign = keep ? `${verdict.sign}|${selection.sign}` : '';
     const known = keep ? this.#made.get(stored.entry) : undefined;
     const ready = known?.get(sign);
