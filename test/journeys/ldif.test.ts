@@ -4,7 +4,9 @@ import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { systemClock } from '../../src/base/index.ts';
 import { LdapClient } from '../../src/directory-remote/index.ts';
+import { openKeyValue } from '../../src/storage/index.ts';
 import { randomFrom } from '../support/load.ts';
 import { command, password, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
 
@@ -180,6 +182,40 @@ test('without a server the same: dry run, all or nothing, going on; a BOM, CRLF,
   );
   expect(piped.out).toMatch(/^imported standard input: 0 added, 0 modified, 1 deleted/);
   expect(readdirSync(path('data')).filter((name) => /next|ready|gone/.test(name))).toEqual([]);
+});
+
+test('the records of the cookbook are accepted as they stand there', async () => {
+  const blocks = [...readFileSync('docs/ldif.md', 'utf8').matchAll(/```ldif\n([\s\S]*?)```/g)].map(([, text]) => text ?? '');
+  expect(blocks).toHaveLength(8);
+  const other = 'dn: dc=example,dc=com\nobjectClass: domain\nobjectClass: mtMailDomain\ndc: example\n';
+  const [domain = '', user = '', ...more] = blocks;
+  expect((await mailtree('import', written('cookbook.ldif', `${domain}\n${user}\n${other}`))).out).toMatch(/: 3 added/);
+  for (const block of more) {
+    const text = block.replace('file:///srv/photos/anna.jpg', `file://${path('photo.jpg')}`);
+    const tried = await mailtree('import', written('recipe.ldif', text), '--dry-run', '--file-urls', files.dir);
+    expect([tried.code, tried.err]).toEqual([0, '']);
+  }
+});
+
+test('a damaged database: check names what is wrong, reindex puts it right', async () => {
+  const before = await exportWhole();
+  const keyValue = await openKeyValue({ path: path('data/directory'), clock: systemClock });
+  const lost: string[] = [];
+  for (const part of ['x/mail/', 'n/', 'k/']) {
+    const from = `directory/${part}`;
+    for await (const [key] of keyValue.scan({ from, to: `${from}\uffff` }, { limit: 1, keysOnly: true })) lost.push(key);
+  }
+  expect(lost).toHaveLength(3);
+  await keyValue.transact(async () => ({ deletes: lost, result: undefined }), 'durable');
+  await keyValue.close();
+  const { code, out, err } = await mailtree('check');
+  expect(code).toBe(2);
+  for (const fault of [/^fault: .*index/m, /^fault: .*its name does not lead to it/m, /^fault: .*children, counted as 0/m])
+    expect(out).toMatch(fault);
+  expect(err).toContain('mailtree directory reindex');
+  expect(await mailtree('reindex')).toMatchObject({ code: 0, err: '' });
+  await checkIsSound();
+  expect(await exportWhole()).toBe(before);
 });
 
 /** Runs a command and kills it after some milliseconds, unless it is done before. */
