@@ -7,13 +7,14 @@ cd "$(dirname "$0")/../.."
 # Postfix, Dovecot and slapd live there, and not everybody's path has it.
 PATH=$PATH:/usr/sbin:/sbin
 export PATH MAILTREE_TEST_DATA=${MAILTREE_TEST_DATA:-../shared/data}
-packages=(ldap-utils swaks isync fetchmail mutt curl openssl strace util-linux bsdutils procps python3 python3-ldap libnet-ldap-perl libio-socket-ssl-perl
+packages=(ldap-utils libsasl2-modules swaks isync fetchmail mutt curl openssl strace util-linux bsdutils procps python3 python3-ldap libnet-ldap-perl libio-socket-ssl-perl
   libnet-ssleay-perl slapd postfix dovecot-core dovecot-lmtpd dovecot-imapd dovecot-pop3d ca-certificates)
-programs=(ldapsearch ldapmodify ldapadd ldapwhoami swaks mbsync fetchmail mutt curl openssl strace script postfix dovecot /usr/bin/python3 perl)
+programs=(ldapsearch ldapmodify ldapadd ldapwhoami ldapexop swaks mbsync fetchmail mutt curl openssl strace script postfix dovecot /usr/bin/python3 perl)
 
 missing() {
   for program in "${programs[@]}"; do command -v "$program" >/dev/null || echo "$program"; done
   /usr/bin/python3 -c 'import ldap' 2>/dev/null || echo python3-ldap
+  compgen -G '/usr/lib/*/sasl2/libplain.so*' >/dev/null || echo libsasl2-modules
   perl -MNet::LDAP -MIO::Socket::SSL -MNet::SSLeay -e 1 2>/dev/null || echo libnet-ldap-perl libio-socket-ssl-perl
 }
 
