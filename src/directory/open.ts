@@ -94,6 +94,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
   const writer = new Writer({
     schema,
     indexes,
+    subtreeLimit: () => settings.value.subtreeLimit,
     judge,
     rules: [unique, understoodRules({ schema, compiler }), lastResortStays(systemBase), ...(options.rules ?? [])],
     suffixes,

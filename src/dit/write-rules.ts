@@ -8,7 +8,7 @@
 
 import { type Actor, DirectoryFault, type Entry, isListMember, type RuleReader, type WriteRule } from '../directory/index.ts';
 import { type Dn, parseDn } from '../ldap-wire/index.ts';
-import { addressKey, normalizeDomain } from '../mail/index.ts';
+import { addressKey, normalizeAddress, normalizeDomain } from '../mail/index.ts';
 import { domainName } from './domain-name.ts';
 
 export interface PlatformBases {
@@ -19,7 +19,7 @@ export interface PlatformBases {
 const addressAttributes = ['mail', 'mailLocalAddress', 'mtMailAddress'] as const;
 
 export function platformRules(bases: PlatformBases): readonly WriteRule[] {
-  return [addressesLiveInTheirDomain(bases), neededEntriesStay(bases)];
+  return [addressesLiveInTheirDomain(bases), addressesMoveWithTheirDomain(bases), neededEntriesStay(bases), postmasterStays(bases)];
 }
 
 function addressesLiveInTheirDomain({ systemBase, domainBase }: PlatformBases): WriteRule {
@@ -40,6 +40,9 @@ function addressesLiveInTheirDomain({ systemBase, domainBase }: PlatformBases): 
         if (addressKey(address) === undefined) refuse('is not a mail address');
         const written = normalizeDomain(domain) ?? domain;
         if (written !== domain) refuse(`must be written with its domain as ${written}`);
+        const plain = normalizeAddress(address) ?? address;
+        // Two spellings of one mailbox would be two entries: `"a"@jade.net` is a@jade.net (RFC 5321 §4.1.2).
+        if (plain.toLowerCase() !== address.toLowerCase()) refuse(`must be written as ${plain}`);
         const home = await localDomain(domain, domainBase, reader);
         if (home && after.dn.isWithin(home.dn)) continue;
         if (attribute === 'mailLocalAddress' && aboveDomains(actor)) continue;
@@ -59,8 +62,62 @@ async function localDomain(domain: string, base: Dn, reader: RuleReader): Promis
   return undefined;
 }
 
+/** What is renamed or moved with everything below it: every address there must still stand below its domain. */
+function addressesMoveWithTheirDomain({ systemBase, domainBase }: PlatformBases): WriteRule {
+  return async ({ kind, before, after }, reader) => {
+    if (kind !== 'rename' || !before || !after || before.dn.isWithin(systemBase)) return;
+    const inPlace = before.dn.parent?.key === after.dn.parent?.key;
+    if (before.dn.key === after.dn.key || (inPlace && !isLevel(before.dn) && !isLevel(after.dn))) return;
+    for (const entry of await reader.below(before.dn)) {
+      if (isListMember(entry)) continue;
+      const rest = entry.dn.rdns.slice(0, entry.dn.rdns.length - before.dn.rdns.length);
+      const there = rest.reduceRight<Dn>((above, rdn) => above.child(rdn), after.dn);
+      for (const address of ['mail', 'mtMailAddress'].flatMap((attribute) => entry.texts(attribute))) {
+        const home = await localDomain(address.slice(address.lastIndexOf('@') + 1).toLowerCase(), domainBase, reader);
+        if (!home || there.isWithin(home.dn)) continue;
+        throw new DirectoryFault(
+          'unwillingToPerform',
+          `below it is ${address.slice(0, 320)}, which belongs below ${home.dn.toString()}: give it another address, or move it, first`,
+        );
+      }
+    }
+  };
+}
+
+const isLevel = (dn: Dn): boolean => dn.key.startsWith('dc=');
+
+/** Somebody is postmaster of the first domain (RFC 5321 §4.5.1), whose address the server's own mail comes from, too. */
+function postmasterStays({ systemBase }: PlatformBases): WriteRule {
+  const server = systemBase.child([{ type: 'cn', value: 'server' }]);
+  return async ({ before, after }, reader) => {
+    const addresses = before && !isListMember(before) ? addressesOf(before).filter((address) => address.startsWith('postmaster@')) : [];
+    if (!before || addresses.length === 0) return;
+    const domain = (await reader.read(server))?.text('mtLocalDomain')?.toLowerCase();
+    const needed = `postmaster@${domain}`;
+    if (!addresses.includes(needed)) return;
+    const refuse = (why: string): never => {
+      throw new DirectoryFault(
+        'unwillingToPerform',
+        `${needed} is needed by the server (RFC 5321 section 4.5.1): ${why}; mailForwardingAddress takes its mail elsewhere`,
+      );
+    };
+    if (!after) refuse('its entry cannot be removed');
+    else if (!addressesOf(after).includes(needed)) refuse('its entry keeps that address');
+    else if (!receives(after) && receives(before)) refuse('it must take mail');
+  };
+}
+
+const addressesOf = (entry: Entry): string[] =>
+  addressAttributes.flatMap((attribute) => entry.texts(attribute)).map((address) => address.toLowerCase());
+const receives = (entry: Entry): boolean =>
+  !['disabled', 'deleted'].includes(entry.text('accountStatus')?.trim().toLowerCase() ?? '') &&
+  entry.text('mtAccountPermission')?.toLowerCase() !== 'send';
+
 function neededEntriesStay({ systemBase }: PlatformBases): WriteRule {
-  const needed = ['', 'cn=admins,', 'cn=admin,cn=admins,', 'cn=access,', 'cn=mta,', 'cn=forwarding,cn=mta,'];
+  const needed = [
+    ...['', 'cn=server,', 'cn=admins,', 'cn=admin,cn=admins,', 'cn=access,', 'cn=mta,', 'cn=forwarding,cn=mta,', 'cn=peers,'],
+    'cn=default,cn=peers,',
+  ];
   const keys = new Set(needed.map((relative) => parseDn(`${relative}${systemBase.toString()}`).key));
   return async ({ before, after }) => {
     if (!before || !keys.has(before.dn.key) || after?.dn.key === before.dn.key) return;

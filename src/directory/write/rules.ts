@@ -11,6 +11,8 @@ export interface RuleReader {
   /** Entries with this value, from the equality index, at most `most` (100). None for attributes without such an index. */
   find(attribute: string, value: string, most?: number): Promise<Entry[]>;
   read(dn: Dn): Promise<Entry | undefined>;
+  /** Everything below an entry. DirectoryFault adminLimitExceeded where that is more than is moved at once. */
+  below(dn: Dn): Promise<Entry[]>;
 }
 
 export interface WriteAttempt {

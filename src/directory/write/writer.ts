@@ -35,6 +35,8 @@ export interface WriterParts {
   readonly indexes: Indexes;
   readonly judge: Judge;
   readonly rules: readonly WriteRule[];
+  /** Entries that are renamed or moved with one above them, at most. */
+  readonly subtreeLimit: () => number;
   /** Entries that may stand without a parent, whatever is above them in their name; beside `dc=`. */
   readonly suffixes: readonly Dn[];
   readonly settings: () => DirectorySettings;
@@ -450,6 +452,11 @@ export class Writer implements ReferenceWriter {
         const id = idInside(tx, dn);
         const record = id === undefined ? undefined : tx.entry(id);
         return record && new Entry(dn, record.attributes);
+      },
+      below: async (dn) => {
+        const id = idInside(tx, dn);
+        const ids = id === undefined ? [] : await idsBelow(tx, id, this.#parts.subtreeLimit(), 'renamed');
+        return ids.flatMap((each) => new Entry(dnInside(tx, each), tx.entry(each)?.attributes ?? []));
       },
     };
     for (const rule of this.#parts.rules) await rule(attempt, reader);
