@@ -20,12 +20,15 @@ export class Entry {
   readonly dn: Dn;
   /** By lower-case name, in the order of the entry. */
   readonly attributes: ReadonlyMap<string, Attribute>;
+  /** Its encoding, which the door that made it keeps here. Says nothing that the entry does not say. */
+  beside: Uint8Array | undefined;
 
   constructor(dn: Dn, attributes: Iterable<Attribute>) {
     this.dn = dn;
     const map = new Map<string, Attribute>();
     for (const attribute of attributes) map.set(attribute.name.toLowerCase(), attribute);
     this.attributes = map;
+    this.beside = undefined;
   }
 
   values(name: string): readonly AttributeValue[] {

@@ -249,6 +249,8 @@ export interface Directory {
    * yielded, timeLimitExceeded, adminLimitExceeded, noSuchObject with `matched`, …).
    */
   search(actor: Actor, request: SearchRequest): AsyncIterable<Entry>;
+  /** The same where the whole answer is at hand, and nothing has to be waited for; undefined: then `search`. Not every implementation can. */
+  answerNow?(actor: Actor, request: SearchRequest): readonly Entry[] | undefined;
   /** One entry by name, or undefined where it does not exist or may not be known. */
   read(actor: Actor, dn: Dn, attributes?: readonly string[]): Promise<Entry | undefined>;
   compare(actor: Actor, dn: Dn, attribute: string, value: AttributeValue, options?: Pick<WriteOptions, 'assertion'>): Promise<boolean>;

@@ -29,6 +29,9 @@ export interface Operation {
   ended: 'abandoned' | 'cancelled' | undefined;
 }
 
+/** What an answer at once may use. */
+export type QuickContext = Pick<Context, 'directory' | 'virtual' | 'actor'>;
+
 export interface Context {
   readonly directory: Directory;
   readonly virtual: Virtual | undefined;
@@ -84,10 +87,13 @@ export interface Command<Op extends RequestName> {
   readonly alone?: true;
   /** Can be abandoned and cancelled. */
   readonly abortable?: true;
+  /** The entries of the whole answer of a request without controls, where nothing is to be waited for; else undefined, and then `run`. */
+  now?(request: RequestOf<Op>, context: QuickContext): readonly Entry[] | undefined;
   run(request: RequestOf<Op>, context: Context, controls: readonly Control[]): Promise<Answer>;
 }
 
 /** A command whose request type is known to fit: the table pairs them. */
-export type AnyCommand = Omit<Command<RequestName>, 'run'> & {
+export type AnyCommand = Omit<Command<RequestName>, 'run' | 'now'> & {
+  now?(request: never, context: QuickContext): readonly Entry[] | undefined;
   run(request: never, context: Context, controls: readonly Control[]): Promise<Answer>;
 };

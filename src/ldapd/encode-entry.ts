@@ -9,14 +9,13 @@
 import type { Entry } from '../directory/index.ts';
 import { BerWriter, responseTags, writeAttribute } from '../ldap-wire/index.ts';
 
-const entries = new WeakMap<Entry, Buffer>();
 /** Octets of an entry that are remembered at most. */
 const largest = 16_384;
 
 /** The SearchResultEntry operation of an entry, without message id. */
 export function entryOperation(entry: Entry, typesOnly: boolean): Buffer {
-  const known = typesOnly ? undefined : entries.get(entry);
-  if (known) return known;
+  const known = typesOnly ? undefined : entry.beside;
+  if (known) return known as Buffer;
   const writer = new BerWriter(1_024);
   const begun = writer.begin(responseTags.entry);
   writer.text(entry.dn.toString());
@@ -25,6 +24,6 @@ export function entryOperation(entry: Entry, typesOnly: boolean): Buffer {
   writer.end(list);
   const octets = writer.end(begun).done();
   // A copy of the right size: the writer's buffer has room to spare.
-  if (!typesOnly && octets.length <= largest) entries.set(entry, Buffer.from(octets));
+  if (!typesOnly && octets.length <= largest) entry.beside = Buffer.from(octets);
   return octets;
 }

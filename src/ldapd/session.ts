@@ -20,6 +20,7 @@ import {
   Framer,
   type Message,
   type Request,
+  success,
   wrapOperation,
 } from '../ldap-wire/index.ts';
 import { answerMessage, noteRefusal } from './answers.ts';
@@ -30,6 +31,7 @@ import { checkControls } from './controls/control.ts';
 import { passwordPolicy, policyControls } from './controls/password-policy.ts';
 import { Cursors } from './cursors.ts';
 import type { TlsMaterial } from './ldapd.ts';
+import { entryOperation } from './encode-entry.ts';
 import { Outbox } from './outbox.ts';
 import { noticeMessage, resultOf } from './results.ts';
 import type { LdapdSettings } from './settings.ts';
@@ -303,6 +305,7 @@ export class Session {
 
   #begin(message: Message<Request>): void {
     const command = commands[message.body.op as keyof typeof commands] as AnyCommand;
+    if (command.now && message.controls.length === 0 && this.#answerNow(command, message)) return;
     const operation: Operation = {
       id: message.id,
       op: message.body.op,
@@ -314,6 +317,23 @@ export class Session {
       this.#options.log.error('an operation could not be finished', thrown);
       this.#close();
     });
+  }
+
+  /** Most searches are over before anything else could happen: they need no operation, no promise, no turn. */
+  #answerNow(command: AnyCommand, message: Message<Request>): boolean {
+    const { directory, virtual, log } = this.#options;
+    const { id, body } = message;
+    try {
+      const entries = command.now?.(body as never, { directory, virtual, actor: this.#actor });
+      if (!entries) return false;
+      const typesOnly = body.op === 'search' && body.typesOnly;
+      for (const entry of entries) this.#outbox.push(wrapOperation(id, entryOperation(entry, typesOnly)));
+      this.#outbox.push(answerMessage(message, { result: success }));
+    } catch (thrown) {
+      noteRefusal(log, this.#address, body, thrown);
+      this.#outbox.push(answerMessage(message, { result: resultOf(thrown) }));
+    }
+    return true;
   }
 
   async #run(command: AnyCommand, message: Message<Request>, operation: Operation): Promise<void> {

@@ -23,6 +23,8 @@ export interface Stored {
   readonly optioned: boolean;
   /** Whether entries stand below it, where a transaction has looked already; else the view knows. */
   readonly subordinates?: boolean;
+  /** What askers got of it, by rights and selection: kept here by search/select.ts as long as the entry is as it is. */
+  shown?: Map<string, Entry> | undefined;
 }
 
 export interface ViewLimits {
@@ -53,7 +55,13 @@ export class View {
     const above = record.parent === rootId ? nameAbove(this.#keyValue.getNow(keys.above(id))) : this.load(record.parent)?.entry.dn;
     if (!above) return undefined;
     const entry = new Entry(above.child(record.rdn), record.attributes);
-    const stored = { id, parent: record.parent, entry, optioned: record.attributes.some((attribute) => attribute.name.includes(';')) };
+    const stored = {
+      id,
+      parent: record.parent,
+      entry,
+      optioned: record.attributes.some((attribute) => attribute.name.includes(';')),
+      shown: undefined,
+    };
     this.#entries.set(id, stored, octets.length);
     return stored;
   }

@@ -96,6 +96,7 @@ export class Searcher {
 
   /** The whole answer where a few records give it, else undefined. Throws what the search would throw. */
   answerNow(actor: Actor, request: SearchRequest): readonly Entry[] | undefined {
+    if (request.sort && request.sort.length > 0) return undefined;
     const now = this.#now(this.#prepare(actor, request));
     if (now?.fault) throw now.fault;
     return now?.entries;

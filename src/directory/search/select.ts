@@ -33,7 +33,6 @@ export class Selector {
   readonly #childCount: (id: number) => number;
   readonly #usage: (id: number) => Uint8Array | undefined;
   readonly #selections = new Map<string, Selection>();
-  readonly #made = new WeakMap<Entry, Map<string, Entry>>();
 
   constructor(schema: Schema, childCount: (id: number) => number, usage: (id: number) => Uint8Array | undefined) {
     this.#schema = schema;
@@ -104,13 +103,13 @@ export class Selector {
     // Whether there are subordinates changes without the entry changing: such an answer is not kept.
     const keep = !selection.computed.some((name) => fleeting.has(name));
     const sign = keep ? `${verdict.sign}|${selection.sign}` : '';
-    const known = keep ? this.#made.get(stored.entry) : undefined;
+    const known = keep ? stored.shown : undefined;
     const ready = known?.get(sign);
     if (ready) return ready;
     const made = this.#cut(stored, selection, verdict);
     if (keep) {
       const kept = known ?? new Map<string, Entry>();
-      if (!known) this.#made.set(stored.entry, kept);
+      if (!known) stored.shown = kept;
       if (kept.size >= variants) kept.clear();
       kept.set(sign, made);
     }

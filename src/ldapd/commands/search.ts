@@ -33,6 +33,13 @@ export const search: Command<'search'> = {
   spec: 'RFC 4511 §4.5',
   controls: [pagedResults, sortRequest, assertion, manageDsaIt, ...followControls],
   abortable: true,
+  now(request, { directory, virtual, actor }) {
+    if (!directory.answerNow) return undefined;
+    const base = nameOf(request.base);
+    // Where a virtual entry is asked for, `run` sees to it.
+    if (request.scope === 'base' && virtual?.read(base, actor, []) !== undefined) return undefined;
+    return directory.answerNow(actor, directoryRequest(request, base, noWishes, undefined));
+  },
   async run(request, context, controls) {
     const base = nameOf(request.base);
     const followed = controls.length > 0 ? await follow(request, base, context, controls, [manageDsaIt]) : undefined;
