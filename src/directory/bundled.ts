@@ -41,6 +41,7 @@ import {
   type WriteResult,
 } from './port.ts';
 import { decodeNumber } from './records/codec.ts';
+import type { InFlight } from './records/in-flight.ts';
 import type { Indexes } from './records/indexes.ts';
 import { keys } from './records/keys.ts';
 import type { Merger } from './records/merge.ts';
@@ -69,6 +70,7 @@ export interface BundledParts {
   readonly writer: Writer;
   readonly indexes: Indexes;
   readonly merger: Merger;
+  readonly inFlight: InFlight;
   readonly feed: Feed;
   readonly history: History;
   readonly undo: Undo;
@@ -398,7 +400,7 @@ export class BundledDirectory implements Directory, Followed {
 
   async #commit(what: (tx: Transaction) => Promise<void>, names: readonly Dn[]): Promise<void> {
     const run = async (read: PartReader): Promise<{ tx: Transaction; result: undefined }> => {
-      const tx = new Transaction(read);
+      const tx = new Transaction(read, this.#parts.inFlight);
       await what(tx);
       return { tx, result: undefined };
     };
@@ -411,17 +413,24 @@ export class BundledDirectory implements Directory, Followed {
     names: readonly Dn[],
     write: boolean,
   ): Promise<T> {
-    let done: Transaction | undefined;
-    const result = await this.#parts.keyValue.transact(async (read) => {
-      const { tx, result } = await run(read);
-      if (!write) return { result };
-      done = tx;
-      return tx.changes(result);
-    }, 'durable');
+    const { keyValue, inFlight, merger, judge } = this.#parts;
+    const runs: Transaction[] = [];
+    let result: T;
+    try {
+      result = await keyValue.transact(async (read) => {
+        const { tx, result } = await run(read);
+        if (!write) return { result };
+        runs.push(tx);
+        inFlight.add(tx);
+        return tx.changes(result);
+      }, 'durable');
+    } finally {
+      for (const tx of runs) inFlight.delete(tx);
+    }
+    const done = runs.at(-1);
     if (!done) return result;
-    const behind = done.pending.size > 0 ? this.#parts.merger.noted(done.pending) : undefined;
-    this.#parts.view.forget({ ids: done.touched, names: done.gone, all: done.renamed });
-    this.#parts.judge.changed();
+    const behind = done.pending.size > 0 ? merger.noted(done.pending) : undefined;
+    judge.changed();
     const system = names.some((dn) => dn.isWithin(this.#accessBase) || this.#parts.systemBase.isWithin(dn) || dn.rdns.length <= 1);
     // A whole tree may have been made on the way (missing dc levels).
     if (system || done.contexts) await this.refresh();
@@ -458,19 +467,18 @@ export class BundledDirectory implements Directory, Followed {
    * position `from`. False where something was.
    */
   async adopt(from: Position, changes: readonly (readonly [Key, Uint8Array | undefined])[]): Promise<boolean> {
-    const { keyValue, view, judge, indexes, merger } = this.#parts;
-    const adopted = await keyValue.transact(async (read) => {
-      if (new Transaction(read).counters().change !== from) return { result: undefined };
+    const { indexes } = this.#parts;
+    const adopt = async (read: PartReader): Promise<{ tx: Transaction; result: Transaction | undefined }> => {
       const tx = new Transaction(read);
+      if (new Transaction(read).counters().change !== from) return { tx, result: undefined };
       indexes.adopt(tx, changes, from + 1);
-      return tx.changes(tx);
-    }, 'durable');
+      // Anything may mean something else.
+      tx.renamed = true;
+      return { tx, result: tx };
+    };
+    const adopted = await this.#run(adopt, [], true);
     if (!adopted) return false;
-    const behind = merger.noted(adopted.pending);
-    view.forget({ ids: [], names: [], all: true });
-    judge.changed();
     await this.refresh();
-    await behind;
     return true;
   }
 
@@ -486,6 +494,7 @@ export class BundledDirectory implements Directory, Followed {
 
   async close(): Promise<void> {
     this.#parts.feed.close();
+    this.#parts.inFlight.close();
     await this.#parts.closing();
   }
 }

@@ -16,6 +16,7 @@ import { type Hasher, workerHasher } from './passwords/hasher.ts';
 import { Logins } from './passwords/login.ts';
 import { mustChange } from './passwords/policy.ts';
 import { Standings } from './passwords/standing.ts';
+import { InFlight } from './records/in-flight.ts';
 import { defaultIndexes, Indexes, type IndexTable } from './records/indexes.ts';
 import { Merger } from './records/merge.ts';
 import { ensureIndexes } from './records/rebuild.ts';
@@ -124,6 +125,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
     writer,
     indexes,
     merger,
+    inFlight: new InFlight(keyValue, view),
     feed,
     synchroniser,
     history,

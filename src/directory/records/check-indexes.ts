@@ -82,6 +82,10 @@ class Check {
     }
   }
 
+  *#lists(values: IndexedValues): Generator<string> {
+    for (const [attribute, forms] of values) yield* this.#indexes.lists(attribute, forms);
+  }
+
   /** Lists of equal values an entry is found by, in its head or in the list. */
   *#equal(values: IndexedValues): Generator<[attribute: string, form: string]> {
     for (const [attribute, forms] of values) {
@@ -92,13 +96,13 @@ class Check {
   /** What should be there. Equal values of noted entries may stand in heads, in lists, or nowhere yet: those are looked up. */
   async entries(): Promise<Sum> {
     const sum = new Sum();
-    for (const [id, listed] of this.#noted) for (const list of this.#indexes.lists(listed)) sum.add(list, id);
+    for (const [id, listed] of this.#noted) for (const list of this.#lists(listed)) sum.add(list, id);
     for await (const [id, values] of this.#each()) {
       if (this.#noted.has(id)) {
         for (const [attribute, form] of this.#equal(values)) this.#look(id, attribute, form, true);
         continue;
       }
-      for (const list of this.#indexes.lists(values)) sum.add(list, id);
+      for (const list of this.#lists(values)) sum.add(list, id);
       for (const [attribute, form] of this.#equal(values)) sum.add(keys.list('=', attribute, form), id);
     }
     return sum;
@@ -144,10 +148,10 @@ class Check {
       const [kind, rest = ''] = [list['directory/y/'.length], list.slice('directory/y/'.length + 1)];
       this.blame(`entry ${id}: not in the ${kind === '+' ? 'presence' : 'substring'} index of ${rest.slice(0, rest.indexOf('/'))}`);
     };
-    for (const [id, listed] of this.#noted) for (const list of this.#indexes.lists(listed)) blameList(id, list);
+    for (const [id, listed] of this.#noted) for (const list of this.#lists(listed)) blameList(id, list);
     for await (const [id, values] of this.#each()) {
       if (this.#noted.has(id)) continue;
-      for (const list of this.#indexes.lists(values)) blameList(id, list);
+      for (const list of this.#lists(values)) blameList(id, list);
       for (const [attribute, form] of this.#equal(values)) this.#look(id, attribute, form, false);
       if (this.wrong.length >= mostReported) return;
     }

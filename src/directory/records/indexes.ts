@@ -7,7 +7,7 @@
  */
 
 import type { KeyRange } from '../../storage/index.ts';
-import type { Attribute } from '../entry.ts';
+import type { Attribute, Entry } from '../entry.ts';
 import { formsVersion } from '../schema/matching.ts';
 import type { AttributeType, Schema } from '../schema/schema.ts';
 import { decodeEntry } from './codec.ts';
@@ -55,8 +55,6 @@ export const defaultIndexes: IndexTable = {
   secretary: equality,
   seeAlso: equality,
   roleOccupant: equality,
-  createTimestamp: equality,
-  modifyTimestamp: equality,
   mailForwardingAddress: listed,
   mailRoutingAddress: listed,
   rfc822MailMember: equality,
@@ -133,12 +131,12 @@ export class Indexes {
     this.pending.clear();
   }
 
-  /** What of these attributes the indexes hold. */
-  values(attributes: Iterable<Attribute>): IndexedValues {
+  /** What of these attributes the indexes hold; of those of these lower-case names, if given. */
+  values(attributes: Iterable<Attribute>, names?: ReadonlySet<string>): IndexedValues {
     const found = new Map<string, string[]>();
     for (const attribute of attributes) {
       const type = this.schema.describe(attribute.name)?.type;
-      if (!type || !this.kinds.has(type.lower)) continue;
+      if (!type || !(names ?? this.kinds).has(type.lower)) continue;
       const forms = found.get(type.lower) ?? [];
       for (const value of attribute.values) {
         const form = this.form(type, value);
@@ -150,34 +148,53 @@ export class Indexes {
     return found;
   }
 
-  /** The lists an entry with these values belongs into, but for those of equal values. */
-  lists(values: IndexedValues): Set<string> {
+  /** The lists an entry belongs into by its values of one attribute, but for those of equal values. */
+  lists(attribute: string, forms: readonly string[] | undefined): Set<string> {
     const found = new Set<string>();
-    for (const [attribute, forms] of values) {
-      const kinds = this.kinds.get(attribute);
-      if (kinds?.presence) found.add(keys.list('+', attribute, ''));
-      if (kinds?.substring) for (const form of forms) for (const gram of gramsOf(form)) found.add(keys.list('~', attribute, gram));
-    }
+    const kinds = this.kinds.get(attribute);
+    if (!forms || !kinds) return found;
+    if (kinds.presence) found.add(keys.list('+', attribute, ''));
+    if (kinds.substring) for (const form of forms) for (const gram of gramsOf(form)) found.add(keys.list('~', attribute, gram));
     return found;
   }
 
   /**
-   * Brings the index records of one entry from the old values (undefined: a fresh entry) to the new ones. Both are whole: all indexed
-   * attributes. `version` is another one for each write to the entry.
+   * Brings the index records of one entry from what it was (undefined: it is new) to what it is (undefined: it goes). `version` is another
+   * one for each write to the entry.
    */
-  update(tx: Transaction, id: number, old: IndexedValues | undefined, after: IndexedValues, version: number): void {
-    const before = old ?? noValues;
+  update(tx: Transaction, id: number, before: Entry | undefined, after: Entry | undefined, version: number): void {
+    const names = this.#changed(before, after);
+    if (names.size === 0) return;
+    const some = (entry: Entry | undefined): IndexedValues => (entry ? this.values(entry.attributes.values(), names) : noValues);
+    const [old, now] = [some(before), some(after)];
     let lists = false;
-    for (const attribute of new Set([...before.keys(), ...after.keys()])) {
+    for (const attribute of names) {
+      const [was, is] = [old.get(attribute), now.get(attribute)];
+      if (sameValues(was, is)) continue;
       const kinds = this.kinds.get(attribute);
-      const [was, now] = [before.get(attribute), after.get(attribute)];
-      if (!kinds || sameValues(was, now)) continue;
-      if (kinds.substring || (kinds.presence && (was === undefined) !== (now === undefined))) lists = true;
-      if (!kinds.equality) continue;
-      for (const value of was ?? []) if (!now?.includes(value) && this.#removeFromHead(tx, attribute, value, id)) lists = true;
-      for (const value of now ?? []) if (!was?.includes(value) && this.#addToHead(tx, attribute, value, id)) lists = true;
+      if (kinds?.substring || (kinds?.presence && (was === undefined) !== (is === undefined))) lists = true;
+      if (!kinds?.equality) continue;
+      for (const value of was ?? []) if (!is?.includes(value) && this.#removeFromHead(tx, attribute, value, id)) lists = true;
+      for (const value of is ?? []) if (!was?.includes(value) && this.#addToHead(tx, attribute, value, id)) lists = true;
     }
-    if (lists) this.#note(tx, id, old, after, version);
+    if (!lists) return;
+    const all = (entry: Entry): IndexedValues => this.values(entry.attributes.values());
+    this.#note(tx, id, before && all(before), after ? all(after) : noValues, version);
+  }
+
+  /** Indexed attributes that are not the same objects: whoever changes an entry leaves the others as they are. */
+  #changed(before: Entry | undefined, after: Entry | undefined): Set<string> {
+    const found = new Set<string>();
+    const note = (one: Entry | undefined, other: Entry | undefined): void => {
+      for (const [name, attribute] of one?.attributes ?? []) {
+        if (other?.attributes.get(name) === attribute) continue;
+        const lower = this.schema.describe(attribute.name)?.type.lower;
+        if (lower !== undefined && this.kinds.has(lower)) found.add(lower);
+      }
+    };
+    note(before, after);
+    note(after, before);
+    return found;
   }
 
   #note(tx: Transaction, id: number, old: IndexedValues | undefined, after: IndexedValues, version: number): void {
@@ -253,7 +270,7 @@ export class Indexes {
   }
 }
 
-function sameValues(a: readonly string[] | undefined, b: readonly string[] | undefined): boolean {
+export function sameValues(a: readonly string[] | undefined, b: readonly string[] | undefined): boolean {
   if (a === undefined || b === undefined) return a === b;
   return a.length === b.length && a.every((value, n) => value === b[n]);
 }

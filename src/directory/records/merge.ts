@@ -9,9 +9,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Cancel, Clock, Log } from '../../base/index.ts';
 import type { KeyValue } from '../../storage/index.ts';
-import type { Indexes } from './indexes.ts';
+import { type Indexes, sameValues } from './indexes.ts';
 import { idText, keys } from './keys.ts';
-import { decodePending, encodePending, type PendingEntry } from './pending.ts';
+import { decodePending, encodePending, type IndexedValues, type PendingEntry } from './pending.ts';
 import { decodeHead, editList, type Head } from './postings.ts';
 
 /** Notes from which on a merge begins at once, and how many it takes; more at a time cost less each. */
@@ -127,49 +127,64 @@ export class Merger {
 
   /** What is to be changed in which list. */
   async #edits(entries: readonly (readonly [number, PendingEntry])[]): Promise<ReadonlyMap<string, Edit>> {
-    const edits = new Map<string, Edit>();
-    const edit = (list: string): Edit => {
-      const known = edits.get(list);
-      if (known) return known;
-      const made = { add: [], remove: [] };
-      edits.set(list, made);
-      return made;
-    };
-    const heads = new Map<string, Head>();
+    const gathering = new Gathering(this.#keyValue, this.#indexes);
     let done = 0;
     // In the order of ids, so that lists grow at their ends.
     for (const [id, { listed, values }] of [...entries].sort(([a], [b]) => a - b)) {
-      const before = this.#indexes.lists(listed);
-      const after = this.#indexes.lists(values);
-      for (const list of before) if (!after.has(list)) edit(list).remove.push(id);
-      for (const list of after) if (!before.has(list)) edit(list).add.push(id);
-      this.#equal(id, listed, values, heads, edit);
+      gathering.take(id, listed, values);
       if (++done % perTurn === 0) await nextTurn();
     }
-    return edits;
+    return gathering.edits;
+  }
+}
+
+/** Gathers what many entries change in each list. */
+class Gathering {
+  readonly #keyValue: KeyValue;
+  readonly #indexes: Indexes;
+  readonly edits = new Map<string, Edit>();
+  readonly #heads = new Map<string, Head>();
+
+  constructor(keyValue: KeyValue, indexes: Indexes) {
+    this.#keyValue = keyValue;
+    this.#indexes = indexes;
+  }
+
+  take(id: number, listed: IndexedValues, values: IndexedValues): void {
+    for (const [attribute, old] of listed) if (!values.has(attribute)) this.#attribute(id, attribute, old, undefined);
+    for (const [attribute, now] of values) this.#attribute(id, attribute, listed.get(attribute), now);
+  }
+
+  #attribute(id: number, attribute: string, old: readonly string[] | undefined, now: readonly string[] | undefined): void {
+    const kinds = this.#indexes.kinds.get(attribute);
+    if (!kinds) return;
+    if (kinds.equality) this.#equal(id, attribute, old, now);
+    if (sameValues(old, now)) return;
+    const before = this.#indexes.lists(attribute, old);
+    const after = this.#indexes.lists(attribute, now);
+    for (const list of before) if (!after.has(list)) this.#edit(list).remove.push(id);
+    for (const list of after) if (!before.has(list)) this.#edit(list).add.push(id);
   }
 
   /** Equal values beyond their heads. */
-  #equal(
-    id: number,
-    listed: PendingEntry['listed'],
-    values: PendingEntry['values'],
-    heads: Map<string, Head>,
-    edit: (list: string) => Edit,
-  ): void {
-    for (const [attribute, kinds] of this.#indexes.kinds) {
-      if (!kinds.equality) continue;
-      const [old, now] = [listed.get(attribute), values.get(attribute)];
-      for (const value of old ?? []) if (!now?.includes(value)) edit(keys.list('=', attribute, value)).remove.push(id);
-      for (const value of now ?? []) {
-        const key = keys.head(attribute, value);
-        const head = heads.get(key) ?? decodeHead(this.#keyValue.getNow(key));
-        heads.set(key, head);
-        if (!head.more) continue;
-        this.#indexes.noteFull(key);
-        // Also where it is no news: it may have left the head and come back since.
-        if (!head.ids.includes(id)) edit(keys.list('=', attribute, value)).add.push(id);
-      }
+  #equal(id: number, attribute: string, old: readonly string[] | undefined, now: readonly string[] | undefined): void {
+    for (const value of old ?? []) if (!now?.includes(value)) this.#edit(keys.list('=', attribute, value)).remove.push(id);
+    for (const value of now ?? []) {
+      const key = keys.head(attribute, value);
+      const head = this.#heads.get(key) ?? decodeHead(this.#keyValue.getNow(key));
+      this.#heads.set(key, head);
+      if (!head.more) continue;
+      this.#indexes.noteFull(key);
+      // Also where it is no news: it may have left the head and come back since.
+      if (!head.ids.includes(id)) this.#edit(keys.list('=', attribute, value)).add.push(id);
     }
+  }
+
+  #edit(list: string): Edit {
+    const known = this.edits.get(list);
+    if (known) return known;
+    const made = { add: [], remove: [] };
+    this.edits.set(list, made);
+    return made;
   }
 }

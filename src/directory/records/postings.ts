@@ -40,11 +40,13 @@ export function decodeHead(octets: Uint8Array | undefined): Head {
 
 /** Ascending numbers, each as the difference to the one before, seven bits to an octet. */
 export function encodeIds(ids: readonly number[], before: readonly number[] = []): Uint8Array {
-  const octets: number[] = [];
+  // Eight octets hold 2^53.
+  const octets = Buffer.allocUnsafe((ids.length + before.length) * 8);
+  let at = 0;
   const write = (number: number): void => {
     let left = number;
-    for (; left >= 0x80; left = Math.floor(left / 0x80)) octets.push((left % 0x80) | 0x80);
-    octets.push(left);
+    for (; left >= 0x80; left = Math.floor(left / 0x80)) octets[at++] = (left % 0x80) | 0x80;
+    octets[at++] = left;
   };
   for (const number of before) write(number);
   let last = 0;
@@ -52,7 +54,8 @@ export function encodeIds(ids: readonly number[], before: readonly number[] = []
     write(id - last);
     last = id;
   }
-  return Uint8Array.from(octets);
+  // A copy of the right size: this one has room to spare.
+  return Uint8Array.from(octets.subarray(0, at));
 }
 
 /** Reads `count` plain numbers (the rest as ascending ids). */

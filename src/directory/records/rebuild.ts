@@ -71,8 +71,8 @@ class Gathering {
       else into.set(key, [id]);
       this.size += 1;
     };
-    for (const list of this.#indexes.lists(values)) note(this.#lists, list);
     for (const [attribute, forms] of values) {
+      for (const list of this.#indexes.lists(attribute, forms)) note(this.#lists, list);
       if (this.#indexes.kinds.get(attribute)?.equality) for (const form of forms) note(this.#heads, keys.head(attribute, form));
     }
   }

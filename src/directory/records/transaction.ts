@@ -6,10 +6,12 @@
 
 import type { Dn } from '../../ldap-wire/index.ts';
 import type { Changes, KeyRange, PartReader } from '../../storage/index.ts';
-import type { Entry } from '../entry.ts';
+import { Entry } from '../entry.ts';
 import { decodeEntry, decodeNumber, decodeText, type EntryRecord, encodeNumber, encodeText } from './codec.ts';
+import type { InFlight } from './in-flight.ts';
 import { changed, keys, lastId } from './keys.ts';
 import type { PendingEntry } from './pending.ts';
+import { dnInside, idInside, type Stored, storedInside } from './view.ts';
 
 /** Next free entry id, last change number, and the time in its CSN (milliseconds since 1970). */
 export interface Counters {
@@ -22,6 +24,7 @@ const nothing = new Uint8Array(0);
 
 export class Transaction {
   readonly #read: PartReader;
+  readonly #settled: InFlight | undefined;
   readonly #written = new Map<string, Uint8Array | undefined>();
   #counters: Counters | undefined;
   /** Entries whose lists in the index are to be brought up to date. */
@@ -39,8 +42,15 @@ export class Transaction {
   /** Set when an entry without a parent came or went. */
   contexts = false;
 
-  constructor(read: PartReader) {
+  /** `settled`: what need not be read again. */
+  constructor(read: PartReader, settled?: InFlight) {
     this.#read = read;
+    this.#settled = settled;
+  }
+
+  /** Whether names mean something else since. */
+  get moves(): boolean {
+    return this.renamed || this.contexts || this.gone.length > 0;
   }
 
   get(key: string): Uint8Array | undefined {
@@ -92,6 +102,19 @@ export class Transaction {
   entry(id: number): EntryRecord | undefined {
     const octets = this.get(keys.entry(id));
     return octets === undefined ? undefined : decodeEntry(octets);
+  }
+
+  /** The entry with its name. */
+  stored(id: number): Stored | undefined {
+    const settled = this.#settled?.stored(id, this);
+    if (settled) return settled;
+    const record = this.entry(id);
+    return record && storedInside(this, id, record.parent, new Entry(dnInside(this, id), record.attributes));
+  }
+
+  /** Id of the entry with this name; `rootId` for the root. */
+  idOf(dn: Dn): number | undefined {
+    return this.#settled?.idOf(dn, this) ?? idInside(this, dn);
   }
 
   childCount(id: number): number {

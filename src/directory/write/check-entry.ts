@@ -22,10 +22,36 @@ function structuralOf(classes: readonly ObjectClass[]): ObjectClass {
   );
 }
 
+interface Completed {
+  readonly classes: readonly ObjectClass[];
+  readonly structural: ObjectClass;
+}
+
+/** What a set of classes comes to. There are few sets, and every write asks. */
+const completed = new WeakMap<Schema, Map<string, Completed>>();
+const mostCompleted = 1000;
+
 /** Puts the superclasses in, in the schema's spelling, and returns all classes with the structural one. */
-export function completeClasses(schema: Schema, draft: Draft): { classes: ObjectClass[]; structural: ObjectClass } {
+export function completeClasses(schema: Schema, draft: Draft): Completed {
   const given = draft.values('objectClass').map(String);
   if (given.length === 0) throw new DirectoryFault('objectClassViolation', 'attribute objectClass: required and missing');
+  const known = completed.get(schema) ?? new Map<string, Completed>();
+  completed.set(schema, known);
+  const sign = given.join(' ');
+  const found = known.get(sign) ?? complete(schema, given);
+  if (known.size >= mostCompleted) known.clear();
+  known.set(sign, found);
+  const { classes } = found;
+  if (classes.length !== given.length || classes.some(({ name }, n) => name !== given[n])) {
+    draft.set(
+      'objectClass',
+      classes.map((item) => item.name),
+    );
+  }
+  return found;
+}
+
+function complete(schema: Schema, given: readonly string[]): Completed {
   const all = new Set<ObjectClass>();
   for (const name of given) {
     const item = schema.objectClass(name);
@@ -34,17 +60,30 @@ export function completeClasses(schema: Schema, draft: Draft): { classes: Object
     for (const each of [...[...item.ancestors].reverse(), item]) all.add(each);
   }
   const classes = [...all];
-  draft.set(
-    'objectClass',
-    classes.map((item) => item.name),
-  );
   return { classes, structural: structuralOf(classes) };
 }
 
+interface Allowed {
+  readonly anything: boolean;
+  readonly must: ReadonlySet<string>;
+  readonly may: ReadonlySet<string>;
+}
+const allowed = new WeakMap<readonly ObjectClass[], Allowed>();
+
+function allowedBy(classes: readonly ObjectClass[]): Allowed {
+  const known = allowed.get(classes);
+  if (known) return known;
+  const made = {
+    anything: classes.some((item) => item.lower === 'extensibleobject'),
+    must: new Set(classes.flatMap((item) => [...item.must])),
+    may: new Set(classes.flatMap((item) => [...item.may])),
+  };
+  allowed.set(classes, made);
+  return made;
+}
+
 export function checkAttributes(draft: Draft, classes: readonly ObjectClass[]): void {
-  const anything = classes.some((item) => item.lower === 'extensibleobject');
-  const must = new Set(classes.flatMap((item) => [...item.must]));
-  const may = new Set(classes.flatMap((item) => [...item.may]));
+  const { anything, must, may } = allowedBy(classes);
   for (const { described, count } of draft.lines()) {
     const { type } = described;
     if (type.single && count > 1) throw new DirectoryFault('constraintViolation', `attribute ${type.name}: takes one value only`);

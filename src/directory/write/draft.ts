@@ -71,10 +71,38 @@ export function sameness(type: AttributeType, value: AttributeValue): string {
   return type.equality?.normalise(value) ?? (typeof value === 'string' ? `s${value}` : `b${Buffer.from(value).toString('latin1')}`);
 }
 
-interface Line {
+/** Values by comparable form. Those nobody asks about stay as they came: preparing all of an entry for every change costs. */
+class Line {
   readonly described: Described;
-  /** By comparable form. */
-  readonly values: Map<string, AttributeValue>;
+  #given: Attribute | undefined;
+  #values: Map<string, AttributeValue> | undefined;
+
+  constructor(described: Described, given?: Attribute) {
+    this.described = described;
+    this.#given = given;
+  }
+
+  /** For reading and for changing. */
+  get values(): Map<string, AttributeValue> {
+    this.#values ??= new Map(this.#given?.values.map((value) => [sameness(this.described.type, value), value]));
+    return this.#values;
+  }
+
+  /** For changing. */
+  open(): Map<string, AttributeValue> {
+    const { values } = this;
+    this.#given = undefined;
+    return values;
+  }
+
+  get count(): number {
+    return this.#given ? this.#given.values.length : this.values.size;
+  }
+
+  /** The same object as it was given, if nothing was changed. */
+  attribute(): Attribute {
+    return this.#given?.name === this.described.name ? this.#given : { name: this.described.name, values: [...this.values.values()] };
+  }
 }
 
 export class Draft {
@@ -88,30 +116,31 @@ export class Draft {
     for (const attribute of attributes) {
       const described = schema.describe(attribute.name);
       if (!described) this.#foreign.push(attribute);
-      else this.#lines.set(described.lower, { described, values: new Map(attribute.values.map((v) => [sameness(described.type, v), v])) });
+      else this.#lines.set(described.lower, new Line(described, attribute));
     }
   }
 
   attributes(): Attribute[] {
-    const known = Array.from(this.#lines.values(), ({ described, values }) => ({ name: described.name, values: [...values.values()] }));
-    return [...known, ...this.#foreign];
+    return [...Array.from(this.#lines.values(), (line) => line.attribute()), ...this.#foreign];
   }
 
   lines(): Iterable<{ described: Described; count: number }> {
-    return Array.from(this.#lines.values(), ({ described, values }) => ({ described, count: values.size }));
+    return this.#lines.values();
   }
 
-  values(name: string): AttributeValue[] {
-    return [...(this.#lines.get(name.toLowerCase())?.values.values() ?? [])];
+  values(name: string): readonly AttributeValue[] {
+    return this.#lines.get(name.toLowerCase())?.attribute().values ?? [];
   }
 
   has(name: string): boolean {
     return this.#lines.has(name.toLowerCase());
   }
 
-  /** Whether the attribute, or one derived from it or with options, is there. */
+  /** Whether the attribute, or one with options, is there. */
   hasType(lower: string): boolean {
-    return [...this.#lines.values()].some(({ described: { type } }) => type.lower === lower);
+    if (this.#lines.has(lower)) return true;
+    for (const { described } of this.#lines.values()) if (described.type.lower === lower) return true;
+    return false;
   }
 
   hasValue(name: string, value: AttributeValue): boolean {
@@ -123,22 +152,23 @@ export class Draft {
   set(name: string, values: readonly AttributeValue[]): void {
     const described = describe(this.#schema, name);
     if (values.length === 0) this.#lines.delete(described.lower);
-    else this.#lines.set(described.lower, { described, values: new Map(values.map((v) => [sameness(described.type, v), v])) });
+    else this.#lines.set(described.lower, new Line(described, { name: described.name, values }));
   }
 
   add(attribute: Attribute, how: { readonly merge?: boolean } = {}): void {
     const described = describe(this.#schema, attribute.name);
     const { type } = described;
     if (attribute.values.length === 0) throw new DirectoryFault('invalidAttributeSyntax', `attribute ${type.name}: no value given`);
-    const line = this.#lines.get(described.lower) ?? { described, values: new Map() };
+    const line = this.#lines.get(described.lower) ?? new Line(described);
+    const values = line.open();
     for (const given of attribute.values) {
       const value = checkedValue(type, given);
       const key = sameness(type, value);
-      if (line.values.has(key)) {
+      if (values.has(key)) {
         if (how.merge) continue;
         throw new DirectoryFault('attributeOrValueExists', `attribute ${type.name}: ${shown(type, value)} is there already`);
       }
-      line.values.set(key, value);
+      values.set(key, value);
     }
     this.#lines.set(described.lower, line);
   }
@@ -152,14 +182,15 @@ export class Draft {
       this.#lines.delete(described.lower);
       return;
     }
+    const values = line.open();
     for (const given of attribute.values) {
       const value = type.syntax.textual && typeof given !== 'string' ? checkedValue(type, given) : given;
       const bytes = !type.syntax.textual && typeof value === 'string' ? new Uint8Array(Buffer.from(value)) : value;
-      if (!line.values.delete(sameness(type, bytes))) {
+      if (!values.delete(sameness(type, bytes))) {
         throw new DirectoryFault('noSuchAttribute', `attribute ${type.name}: the entry does not have ${shown(type, value)}`);
       }
     }
-    if (line.values.size === 0) this.#lines.delete(described.lower);
+    if (values.size === 0) this.#lines.delete(described.lower);
   }
 
   increment(attribute: Attribute): void {

@@ -17,7 +17,6 @@ import { type Actor, DirectoryFault, type Modification, type NewName } from '../
 import { encodeEntry, encodeNumber, encodeText } from '../records/codec.ts';
 import { type Indexes, idWithUuid } from '../records/indexes.ts';
 import { keys, rootId } from '../records/keys.ts';
-import { noValues } from '../records/pending.ts';
 import type { Transaction } from '../records/transaction.ts';
 import { dnInside, idInside, placeOf, storedInside } from '../records/view.ts';
 import type { AttributeType, Schema } from '../schema/schema.ts';
@@ -144,7 +143,7 @@ export class Writer implements ReferenceWriter {
     putEntry(tx, id, what.parent, rdn, after);
     place(tx, id, what.parent, dn);
     if (what.parent !== rootId) tx.addToChildCount(what.parent, 1);
-    indexes.update(tx, id, undefined, indexes.values(after.attributes.values()), counters.change + 1);
+    indexes.update(tx, id, undefined, after, counters.change + 1);
     await recordChange(tx, stamp, schema, { kind: 'add', id, uuid, before: undefined, after });
     return { id, after };
   }
@@ -153,10 +152,10 @@ export class Writer implements ReferenceWriter {
   async #parentFor(tx: Transaction, stamp: Stamp, subject: Subject, dn: Dn): Promise<number> {
     const { judge, suffixes } = this.#parts;
     const above = dn.parent ?? makeDn([]);
-    const found = above.rdns.length === 0 ? undefined : idInside(tx, above);
+    const found = above.rdns.length === 0 ? undefined : tx.idOf(above);
     if (found !== undefined) {
-      const record = tx.entry(found);
-      if (record && judge.knows(subject, new Entry(above, record.attributes))) return found;
+      const stored = tx.stored(found);
+      if (stored && judge.knows(subject, stored.entry)) return found;
       throw new DirectoryFault('noSuchObject', 'the parent entry does not exist');
     }
     const dcOnly = dn.rdns.every(isDc);
@@ -332,19 +331,19 @@ export class Writer implements ReferenceWriter {
     }
     tx.touched.add(id);
     tx.gone.push(before.dn);
-    indexes.update(tx, id, indexes.values(before.attributes.values()), noValues, tx.counters().change + 1);
+    indexes.update(tx, id, before, undefined, tx.counters().change + 1);
     await recordChange(tx, stamp, schema, { kind: 'delete', id, uuid: before.text('entryUUID') ?? '', before, after: undefined });
   }
 
   /** The entry that is to be changed, if the subject may know it. */
   async #target(tx: Transaction, stamp: Stamp, subject: Subject, dn: Dn): Promise<Found> {
-    const id = idInside(tx, dn);
-    const record = id === undefined || id === rootId ? undefined : tx.entry(id);
-    if (id === undefined || !record) throw await this.#noParent(tx, subject, dn);
-    const before = new Entry(dnInside(tx, id), record.attributes);
+    const id = tx.idOf(dn);
+    const stored = id === undefined || id === rootId ? undefined : tx.stored(id);
+    if (id === undefined || !stored) throw await this.#noParent(tx, subject, dn);
+    const { entry: before, parent } = stored;
     if (!this.#parts.judge.knows(subject, before)) throw await this.#noParent(tx, subject, dn);
-    if (stamp.around) stamp.around.begin(storedInside(tx, id, record.parent, before));
-    return { id, parent: record.parent, before };
+    if (stamp.around) stamp.around.begin(storedInside(tx, id, parent, before));
+    return { id, parent, before };
   }
 
   #complete(draft: Draft, before: Entry, dn: Dn): void {
@@ -370,9 +369,10 @@ export class Writer implements ReferenceWriter {
   }
 
   async amend(tx: Transaction, stamp: Stamp, id: number, attributes: readonly Attribute[]): Promise<void> {
-    const record = tx.entry(id);
-    if (!record) return;
-    const before = new Entry(dnInside(tx, id), record.attributes);
+    const stored = tx.stored(id);
+    if (!stored) return;
+    const { entry: before, parent } = stored;
+    const [rdn = []] = before.dn.rdns;
     const all = new Map([...before.attributes, ...attributes.map((attribute) => [attribute.name.toLowerCase(), attribute] as const)]);
     const set = (name: string, value: string): unknown => all.set(name.toLowerCase(), { name, values: [value] });
     const counters = tx.counters();
@@ -383,7 +383,7 @@ export class Writer implements ReferenceWriter {
       before.dn,
       [...all.values()].filter(({ values }) => values.length > 0),
     );
-    putEntry(tx, id, record.parent, record.rdn, after);
+    putEntry(tx, id, parent, rdn, after);
     this.#reindex(tx, id, before, after);
     await recordChange(tx, stamp, this.#parts.schema, { kind: 'modify', id, uuid: after.text('entryUUID') ?? '', before, after });
   }
@@ -399,9 +399,7 @@ export class Writer implements ReferenceWriter {
   }
 
   #reindex(tx: Transaction, id: number, before: Entry, after: Entry): void {
-    const { indexes } = this.#parts;
-    const values = (entry: Entry) => indexes.values(entry.attributes.values());
-    indexes.update(tx, id, values(before), values(after), tx.counters().change + 1);
+    this.#parts.indexes.update(tx, id, before, after, tx.counters().change + 1);
   }
 
   #checkModifiable(subject: Subject, stamp: Stamp, attribute: Attribute): void {
@@ -443,15 +441,14 @@ export class Writer implements ReferenceWriter {
         if (normal === undefined) return [];
         const found: Entry[] = [];
         for (const id of await this.#parts.indexes.idsWith(tx, type.lower, normal, most)) {
-          const record = tx.entry(id);
-          if (record) found.push(new Entry(dnInside(tx, id), record.attributes));
+          const stored = tx.stored(id);
+          if (stored) found.push(stored.entry);
         }
         return found;
       },
       read: async (dn) => {
-        const id = idInside(tx, dn);
-        const record = id === undefined ? undefined : tx.entry(id);
-        return record && new Entry(dn, record.attributes);
+        const id = tx.idOf(dn);
+        return id === undefined ? undefined : tx.stored(id)?.entry;
       },
       below: async (dn) => {
         const id = idInside(tx, dn);
