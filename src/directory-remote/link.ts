@@ -45,6 +45,7 @@ const hopeless = new Set([
 export class Link {
   readonly #options: RemoteOptions;
   readonly #feed: Feed;
+  readonly #onBack = new Set<() => void>();
   #replicas: readonly Replica[] = [];
   #sources: readonly Source[] = [];
   #upstream: Upstream | undefined;
@@ -59,6 +60,12 @@ export class Link {
     this.#feed = feed;
     const url = options.endpoints[0]?.url ?? '';
     this.#status = { state: 'waiting', url, since: options.clock.now(), feed: undefined, problem: undefined };
+  }
+
+  /** Calls when the directory is there again after it was away. */
+  onBack(listener: () => void): Cancel {
+    this.#onBack.add(listener);
+    return () => this.#onBack.delete(listener);
   }
 
   get status(): LinkStatus {
@@ -151,6 +158,7 @@ export class Link {
     this.#status = { state: 'connected', url, since: clock.now(), feed: syncs ? 'sync' : 'polling', problem: undefined };
     this.#first?.resolve();
     this.#first = undefined;
+    if (state === 'away') for (const listener of this.#onBack) listener();
   }
 
   #away(thrown: unknown): void {
@@ -174,7 +182,7 @@ export class Link {
   /** At the first start a wrong password or certificate ends it; later the directory may only be in the middle of a change. */
   #giveUp(thrown: unknown): boolean {
     const final = thrown instanceof DirectoryFault && (hopeless.has(thrown.result) || /certificate/.test(thrown.say));
-    const other = !(thrown instanceof Fault) || thrown.kind === 'malformed';
+    const other = !(thrown instanceof DirectoryFault);
     if (!this.#first || !(final || other)) return false;
     this.#first.reject(thrown);
     this.#first = undefined;

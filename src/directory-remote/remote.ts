@@ -7,6 +7,7 @@
  * Spec: RFC 4511
  */
 
+import type { Cancel } from '../base/index.ts';
 import {
   type Actor,
   type Attribute,
@@ -41,6 +42,8 @@ export interface RemoteDirectory extends Directory {
   readonly status: LinkStatus;
   /** The schema as the server publishes it; undefined where it does not. */
   readonly subschema: Entry | undefined;
+  /** Calls when the directory is there again after it was away. */
+  onBack(listener: () => void): Cancel;
   close(): void;
 }
 
@@ -166,6 +169,10 @@ class Remote implements RemoteDirectory {
 
   get subschema(): Entry | undefined {
     return this.#link.upstream.features.published;
+  }
+
+  onBack(listener: () => void): Cancel {
+    return this.#link.onBack(listener);
   }
 
   close(): void {

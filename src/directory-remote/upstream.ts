@@ -30,6 +30,9 @@ export interface Features {
   readonly classes: ClassTree;
 }
 
+/** Milliseconds until a server that says nothing to our first words is tried anew: those may have been lost. */
+const handshakeMs = 5_000;
+
 const anything = parseFilter('(objectClass=*)');
 
 export class Upstream {
@@ -122,10 +125,12 @@ async function connectTo(endpoint: Endpoint, options: ServiceOptions): Promise<L
 }
 
 export async function connectBound(endpoint: Endpoint, options: ServiceOptions): Promise<LdapConnection> {
+  const password = options.bindDn === undefined ? '' : options.password();
   const connection = await connectTo(endpoint, options);
-  const { bindDn, timeoutMs } = options;
+  const { bindDn } = options;
+  const wait = Math.min(options.timeoutMs, handshakeMs);
   await guarded(connection, () =>
-    bindDn === undefined ? bindExternal(connection, timeoutMs) : bindSimple(connection, bindDn, options.password(), timeoutMs),
+    bindDn === undefined ? bindExternal(connection, wait) : bindSimple(connection, bindDn, password, wait),
   ).catch((thrown: unknown) => {
     if (thrown instanceof DirectoryFault && thrown.result === 'unavailable') throw thrown;
     const who = bindDn === undefined ? 'by SASL EXTERNAL' : `as ${bindDn}`;

@@ -74,6 +74,9 @@ export class AddressView {
   }
 
   async recipientByUuid(uuid: string): Promise<Recipient | undefined> {
+    // Whoever delivers asks for the mailbox of an address that was just asked for.
+    const known = this.#recipients.madeOf(entryTag(uuid)).find(({ value }) => value?.uuid.toLowerCase() === uuid.toLowerCase());
+    if (known) return known.value;
     const filter = equal('entryUUID', uuid);
     return (await this.#recipients.get(`u:${uuid.toLowerCase()}`, () => this.#read(filter, `the entry ${uuid}`))).value;
   }

@@ -45,9 +45,11 @@ export class Answers<V> {
     return this.#kept.size;
   }
 
-  /** What is kept, for whoever checks. */
-  get known(): readonly V[] {
-    return [...this.#kept.entries()].map(([, { value }]) => value);
+  /** Kept answers that were made of this, whatever they answer. */
+  madeOf(tag: string): V[] {
+    const keys = this.#byTag.get(tag);
+    if (keys === undefined) return [];
+    return (typeof keys === 'string' ? [keys] : [...keys]).flatMap((key) => this.#kept.get(key)?.value ?? []);
   }
 
   /** The kept answer, or that of `read`; those who ask for the same at once share one reading. */

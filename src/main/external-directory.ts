@@ -16,7 +16,7 @@ import { basesOfConfig, type ExternalDirectory, serviceOptions } from './config-
 import { addHost, type FirstPasswords, type FirstStart, fillDirectory, firstEntries, firstPasswords } from './first-start.ts';
 
 /** Milliseconds without a word from the server after which it is asked for a sign of life. */
-const keepAliveMs = 5_000;
+const keepAliveMs = 3_000;
 
 export interface ExternalParts {
   readonly config: Config;

@@ -51,6 +51,7 @@ export function firstEntries(
     domain: config.domain,
     domainDn: dnOfDomain(config, config.domain).toString(),
     dc: config.domain.split('.')[0] ?? '',
+    jadeDn: dnOfDomain(config, 'jade.net').toString(),
     system: config.systemBase,
   };
   const examples = config.example ? load('example.ldif', texts, passwords.example) : [];

@@ -238,6 +238,12 @@ async function openParts(
   onClose(() => blobs.close());
   const queue = await openQueue({ keyValue, clock, log: logs('MQ Router'), random: Math.random, epoch: randomBytes(8).toString('hex') });
   onClose(() => queue.close());
+  // What waited because nobody could say whose it is need not wait for its turn.
+  const stopRetrying = opened.external?.onBack(() => {
+    for (const name of ['INPUT', 'LOCAL'] as const)
+      queue.retryNow(name).catch((thrown: unknown) => logs('MQ Router').warning('mail that waits cannot be hastened', thrown));
+  });
+  onClose(() => stopRetrying?.());
   const store = await openStore({ keyValue, blobs, clock, log: logs('Message Store'), settings: dit.settings(storeSettings) });
   onClose(() => store.close());
   onClose(reclaimRegularly(new Reclaimer({ keyValue, blobs, clock, log: logs('Storage') }), clock, logs('Storage')));
@@ -297,7 +303,9 @@ async function openExternal({ config, options, settings, log, onClose, closeAll 
   const { directory, ready } = beginExternal({ config, external, settings, log });
   onClose(() => directory.close());
   options.stoppable?.(closeAll);
-  await ready;
+  // Timers do not keep the process alive, and nothing else is open yet.
+  const alive = setInterval(() => {}, 60_000);
+  await ready.finally(() => clearInterval(alive));
   const schema = await loadSchema();
   checkSchema(directory, schema, log);
   const first = await fillExternal(directory, config);

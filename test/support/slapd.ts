@@ -19,6 +19,8 @@ export interface SlapdOptions {
   readonly sessionLog?: number;
   /** Our schema files too. */
   readonly schema?: boolean;
+  /** Also on ldaps, and StartTLS, with a certificate for 127.0.0.1 and localhost that `ca` vouches for. */
+  readonly tls?: boolean;
   /** Further lines of the global section, and of each database. */
   readonly global?: readonly string[];
   readonly database?: readonly string[];
@@ -27,6 +29,9 @@ export interface SlapdOptions {
 export interface Slapd {
   readonly port: number;
   readonly url: string;
+  readonly secureUrl: string;
+  /** PEM file of the authority behind its certificate. */
+  readonly ca: string;
   readonly process: ChildProcess;
   start(): Promise<void>;
   /** SIGTERM, and gone. */
@@ -76,6 +81,7 @@ function configuration(dir: string, options: SlapdOptions): string {
     'moduleload back_mdb',
     ...(sync ? ['moduleload syncprov'] : []),
     `pidfile ${dir}/pid`,
+    ...(options.tls ? [`TLSCertificateFile ${dir}/certificate.pem`, `TLSCertificateKeyFile ${dir}/key.pem`] : []),
     ...(options.global ?? []),
     ...all.flatMap((suffix, n) => database(dir, suffix, n, options)),
     '',
@@ -86,7 +92,10 @@ export async function createSlapd(options: SlapdOptions = {}): Promise<Slapd> {
   const { path: dir, remove } = await tempDir();
   const port = await freePort();
   const suffixes = options.suffixes ?? [''];
+  const securePort = await freePort();
   const conf = join(dir, 'slapd.conf');
+  const ca = join(dir, 'certificate.pem');
+  if (options.tls) makeCertificate(dir, ca);
   writeFileSync(conf, configuration(dir, options));
   let child: ChildProcess | undefined;
   const gone = async (signal: NodeJS.Signals): Promise<void> => {
@@ -100,14 +109,20 @@ export async function createSlapd(options: SlapdOptions = {}): Promise<Slapd> {
   return {
     port,
     url: `ldap://127.0.0.1:${port}`,
+    secureUrl: `ldaps://127.0.0.1:${securePort}`,
+    ca,
     get process() {
       return child!;
     },
     async start() {
       let output = '';
-      child = spawn('/usr/sbin/slapd', ['-d', 'none', '-f', conf, '-h', `ldap://127.0.0.1:${port}/`], {
-        stdio: ['ignore', 'ignore', 'pipe'],
-      });
+      child = spawn(
+        '/usr/sbin/slapd',
+        ['-d', 'none', '-f', conf, '-h', `ldap://127.0.0.1:${port}/${options.tls ? ` ldaps://127.0.0.1:${securePort}/` : ''}`],
+        {
+          stdio: ['ignore', 'ignore', 'pipe'],
+        },
+      );
       child.stderr?.on('data', (chunk) => {
         output += chunk;
       });
@@ -143,6 +158,12 @@ export async function createSlapd(options: SlapdOptions = {}): Promise<Slapd> {
       await remove();
     },
   };
+}
+
+function makeCertificate(dir: string, file: string): void {
+  const names = 'subjectAltName=DNS:localhost,IP:127.0.0.1';
+  const make = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '30', '-subj', '/CN=localhost', '-addext', names];
+  execFileSync('openssl', [...make, '-keyout', join(dir, 'key.pem'), '-out', file], { stdio: 'pipe' });
 }
 
 function answers(port: number): Promise<boolean> {

@@ -3,13 +3,13 @@
 import type { Command } from 'commander';
 import { Fault } from '../../base/index.ts';
 import {
-  historyOffline,
-  undoOffline,
   type HistoryDifference,
   type HistoryLine,
   type HistoryQuestion,
+  historyOffline,
   type PlainValue,
   type UndoReport,
+  undoOffline,
 } from '../../main/index.ts';
 import { askControl } from '../control-client.ts';
 import type { Run } from '../program.ts';
