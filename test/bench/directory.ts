@@ -4,8 +4,9 @@
  * Run: npx tsx test/bench/directory.ts [entries]
  */
 
-import { anonymous, importLdif } from '../../src/directory/index.ts';
+import { anonymous } from '../../src/directory/index.ts';
 import { parseFilter, parseLdif } from '../../src/ldap-wire/index.ts';
+import { importRecords, LocalTarget } from '../../src/transfer/index.ts';
 import { dn, fill, openTemporary, person, root } from '../directory/support.ts';
 
 async function measure(name: string, count: number, run: (n: number) => Promise<unknown>, width = 1): Promise<void> {
@@ -40,7 +41,7 @@ async function main(): Promise<void> {
   const records = parseLdif(text.join('\n'));
   let started = performance.now();
   const cpu = process.cpuUsage();
-  await importLdif(directory, records, { actor: root });
+  await importRecords(records, { target: new LocalTarget(directory), schema: directory.schema });
   const used = process.cpuUsage(cpu);
   console.log(
     `import of ${entries}: ${((performance.now() - started) / 1000).toFixed(1)} s, ${((used.user + used.system) / entries).toFixed(0)} µs CPU each`,

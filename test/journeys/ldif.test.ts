@@ -189,6 +189,7 @@ test('the records of the cookbook are accepted as they stand there', async () =>
   expect(blocks).toHaveLength(8);
   const other = 'dn: dc=example,dc=com\nobjectClass: domain\nobjectClass: mtMailDomain\ndc: example\n';
   const [domain = '', user = '', ...more] = blocks;
+  writeFileSync(path('photo.jpg'), Buffer.from('ffd8ffe000', 'hex'));
   expect((await mailtree('import', written('cookbook.ldif', `${domain}\n${user}\n${other}`))).out).toMatch(/: 3 added/);
   for (const block of more) {
     const text = block.replace('file:///srv/photos/anna.jpg', `file://${path('photo.jpg')}`);

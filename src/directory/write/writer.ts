@@ -196,15 +196,15 @@ export class Writer implements ReferenceWriter {
     return rootId;
   }
 
-  async #noParent(tx: Transaction, subject: Subject, parent: Dn): Promise<DirectoryFault> {
+  async #noParent(tx: Transaction, subject: Subject, parent: Dn, say = 'the parent entry does not exist'): Promise<DirectoryFault> {
     for (let at = parent.parent; at && at.rdns.length > 0; at = at.parent) {
       const id = idInside(tx, at);
       const record = id === undefined ? undefined : tx.entry(id);
       if (record && this.#parts.judge.knows(subject, new Entry(at, record.attributes))) {
-        return new DirectoryFault('noSuchObject', 'the parent entry does not exist', { matched: at });
+        return new DirectoryFault('noSuchObject', say, { matched: at });
       }
     }
-    return new DirectoryFault('noSuchObject', 'the parent entry does not exist');
+    return new DirectoryFault('noSuchObject', say);
   }
 
   /** What has become of the entry. */
@@ -339,9 +339,9 @@ export class Writer implements ReferenceWriter {
   async #target(tx: Transaction, stamp: Stamp, subject: Subject, dn: Dn): Promise<Found> {
     const id = tx.idOf(dn);
     const stored = id === undefined || id === rootId ? undefined : tx.stored(id);
-    if (id === undefined || !stored) throw await this.#noParent(tx, subject, dn);
+    if (id === undefined || !stored) throw await this.#noParent(tx, subject, dn, 'there is no such entry');
     const { entry: before, parent } = stored;
-    if (!this.#parts.judge.knows(subject, before)) throw await this.#noParent(tx, subject, dn);
+    if (!this.#parts.judge.knows(subject, before)) throw await this.#noParent(tx, subject, dn, 'there is no such entry');
     if (stamp.around) stamp.around.begin(storedInside(tx, id, parent, before));
     return { id, parent, before };
   }
