@@ -48,6 +48,8 @@ export interface DirectoryOptions {
   readonly systemBase?: Dn;
   /** Further entries that may stand without a parent; `dc=` entries always may. */
   readonly suffixes?: readonly Dn[];
+  /** Trees whose entries mention addresses and own none: an address need not be unique there. */
+  readonly elsewhere?: readonly Dn[];
   /** Rules of the platform, beside the schema's and the uniqueness of addresses. */
   readonly rules?: readonly WriteRule[];
   /** Attributes that hold addresses (default mail, mailLocalAddress, mtMailAddress). */
@@ -90,7 +92,11 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
   const merger = new Merger({ keyValue, indexes, clock, log });
   const searcher = new Searcher({ schema, keyValue, view, judge, compiler, planner, selector, settings, clock, log });
   const addresses = options.addressAttributes ?? ['mail', 'mailLocalAddress', 'mtMailAddress'];
-  const unique = uniqueAddresses({ attributes: addresses.filter((name) => schema.attribute(name)), except: isListMember });
+  const elsewhere = options.elsewhere ?? [];
+  const unique = uniqueAddresses({
+    attributes: addresses.filter((name) => schema.attribute(name)),
+    except: (entry) => isListMember(entry) || elsewhere.some((dn) => entry.dn.isWithin(dn)),
+  });
   const suffixes = [systemBase, ...(options.suffixes ?? [])];
   const writer = new Writer({
     schema,

@@ -44,15 +44,24 @@ interface Answer<V> {
 export class AddressView {
   readonly #directory: DirectoryReader;
   readonly #base: Dn;
+  /** Trees whose entries mention addresses and own none. */
+  readonly #elsewhere: readonly Dn[];
   /** Entries of a directory that is not ours are checked for what ours would have refused. */
   readonly #untrusted: boolean;
   readonly #reports: Reports;
   readonly #recipients = new Answers<Answer<Recipient | undefined>>(maxRecipients, ({ tags }) => tags);
   readonly #domains = new Answers<Answer<Domain | undefined>>(maxDomains, ({ tags }) => tags);
 
-  constructor(directory: DirectoryReader, base: Dn, untrusted: boolean, log: Log, clock: Clock) {
+  constructor(
+    directory: DirectoryReader,
+    trees: { readonly base: Dn; readonly elsewhere: readonly Dn[] },
+    untrusted: boolean,
+    log: Log,
+    clock: Clock,
+  ) {
     this.#directory = directory;
-    this.#base = base;
+    this.#base = trees.base;
+    this.#elsewhere = trees.elsewhere;
     this.#untrusted = untrusted;
     this.#reports = new Reports(log, clock);
   }
@@ -89,7 +98,8 @@ export class AddressView {
   ): Promise<Answer<Recipient | undefined>> {
     const found: Entry[] = [];
     const tags: string[] = [];
-    for (const entry of await this.#search(this.#base, 'sub', filter, 8, fits)) {
+    const here = (entry: Entry): boolean => fits(entry) && !this.#elsewhere.some((dn) => entry.dn.isWithin(dn));
+    for (const entry of await this.#search(this.#base, 'sub', filter, 8, here)) {
       const problem = this.#untrusted ? await problemOf(entry, wanted, (name) => this.#homeOf(name, entry, tags)) : undefined;
       if (problem) this.#reports.say(`${entry.dn.toString()} is not used: ${problem}`);
       else found.push(entry);

@@ -18,6 +18,8 @@ export interface DitOptions {
   readonly systemBase: Dn;
   /** Base of the domain tree: the root, or where an external directory keeps it. */
   readonly domainBase: Dn;
+  /** Trees beside both: addresses in them are information, nobody's to receive mail at. */
+  readonly elsewhere?: readonly Dn[];
   /** This host's name: fills `{host}` in entries that exist once a host. */
   readonly host: string;
   /** Somebody else's server: what our rules would have refused on write is found on reading, reported and not used. */
@@ -78,7 +80,13 @@ class DitView implements OpenDit {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#system = new SystemView(options.directory, options.systemBase);
-    this.#addresses = new AddressView(options.directory, options.domainBase, options.untrusted ?? false, options.log, this.#clock);
+    this.#addresses = new AddressView(
+      options.directory,
+      { base: options.domainBase, elsewhere: options.elsewhere ?? [] },
+      options.untrusted ?? false,
+      options.log,
+      this.#clock,
+    );
     this.mta = this.#mtaPolicy();
     this.#system.onAny(() => {
       this.#forwardings = undefined;

@@ -3,7 +3,7 @@
  *
  * Promise: an address is one by RFC 5321 or 6531, written with its domain in A-labels, and stands below its own domain: who administers
  * one domain cannot take mail for another one, ours or anybody's. What the server cannot do without is neither removed nor renamed.
- * That an address is unique and a channel exists is checked by the directory and the schema.
+ * That an address is unique and a channel exists is checked by the directory and the schema. Further suffixes are outside all this.
  */
 
 import { type Actor, DirectoryFault, type Entry, isListMember, type RuleReader, type WriteRule } from '../directory/index.ts';
@@ -14,6 +14,8 @@ import { domainName } from './domain-name.ts';
 export interface PlatformBases {
   readonly systemBase: Dn;
   readonly domainBase: Dn;
+  /** Trees beside both: no mail domains stand there, and what addresses stand there is nobody's business. */
+  readonly elsewhere?: readonly Dn[];
 }
 
 const addressAttributes = ['mail', 'mailLocalAddress', 'mtMailAddress'] as const;
@@ -22,12 +24,19 @@ export function platformRules(bases: PlatformBases): readonly WriteRule[] {
   return [addressesLiveInTheirDomain(bases), addressesMoveWithTheirDomain(bases), neededEntriesStay(bases), postmasterStays(bases)];
 }
 
-function addressesLiveInTheirDomain({ systemBase, domainBase }: PlatformBases): WriteRule {
+function addressesLiveInTheirDomain({ systemBase, domainBase, elsewhere = [] }: PlatformBases): WriteRule {
   const admins = parseDn(`cn=admins,${systemBase.toString()}`);
   // Administrators of the whole platform may give an account further addresses in other domains, ours or not: routing then takes them.
   const aboveDomains = (actor: Actor): boolean => actor.as === 'system' || (actor.dn?.isWithin(admins) ?? false);
   return async ({ kind, before, after, actor }, reader) => {
     if (!after || after.dn.isWithin(systemBase) || isListMember(after)) return;
+    const tree = elsewhere.find((dn) => after.dn.isWithin(dn));
+    if (tree && after.isA('mtMailDomain'))
+      throw new DirectoryFault(
+        'constraintViolation',
+        `attribute objectClass: mtMailDomain: ${tree.toString()} is a further suffix, and mail domains do not stand there`,
+      );
+    if (tree) return;
     const moved = kind === 'rename' && before?.dn.parent?.key !== after.dn.parent?.key;
     for (const attribute of addressAttributes) {
       const old = moved ? [] : (before?.texts(attribute) ?? []);

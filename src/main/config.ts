@@ -10,6 +10,7 @@ import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { LineCounter, type Node, parseDocument } from 'yaml';
 import { Fault } from '../base/index.ts';
+import { parseDn } from '../ldap-wire/index.ts';
 import { type ExternalDirectory, readExternal } from './config-directory.ts';
 import { ConfigReader, type Where } from './config-reader.ts';
 
@@ -110,6 +111,13 @@ export function parseConfig(text: string, path: string): Config {
     dns: reader.dns(root),
     directory: readExternal(reader, root),
   };
+  for (const suffix of config.suffixes.map(parseDn))
+    for (const base of [config.systemBase, config.domainBase].map(parseDn))
+      if (base.rdns.length > 0 && (base.isWithin(suffix) || suffix.isWithin(base)))
+        throw new Fault(
+          'malformed',
+          `${path}: suffixes: "${suffix.toString()}" and the base "${base.toString()}" stand one below the other`,
+        );
   for (const name of ['ldap', 'ldaps', 'ldapi'] as const)
     if (config.directory && config.listen[name] !== 'off')
       throw new Fault('malformed', `${path}: listen.${name} is of the bundled directory; with directory.urls it must be off or left out`);

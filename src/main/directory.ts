@@ -46,11 +46,13 @@ export function directoryOn(
   parts: DirectoryNeeds & Pick<StoredDirectory, 'keyValue' | 'schema'>,
 ): Promise<BundledDirectory> {
   const [systemBase, domainBase] = [parseDn(config.systemBase), parseDn(config.domainBase)];
+  const elsewhere = config.suffixes.map(parseDn);
   return openDirectory({
     ...parts,
     systemBase,
-    suffixes: [...(config.domainBase === '' ? [] : [config.domainBase]), ...config.suffixes].map(parseDn),
-    rules: platformRules({ systemBase, domainBase }),
+    suffixes: [...(domainBase.rdns.length === 0 ? [] : [domainBase]), ...elsewhere],
+    elsewhere,
+    rules: platformRules({ systemBase, domainBase, elsewhere }),
   });
 }
 

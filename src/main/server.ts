@@ -220,6 +220,7 @@ async function openParts(
     directory,
     systemBase: parseDn(config.systemBase),
     domainBase: parseDn(config.domainBase),
+    elsewhere: config.suffixes.map(parseDn),
     host: config.directory ? config.host : await hostOf(directory, config),
     untrusted: config.directory !== undefined,
     log: logs('Directory Services'),

@@ -27,7 +27,8 @@ export function exportedEntry(entry: Entry, format: ExportFormat): string {
     const type = format.schema.describe(attribute.name)?.type;
     if (computed.has(lower) || (type?.secret && !format.secrets)) continue;
     if (lower === 'objectclass') classes.push(attribute);
-    else if (!type?.operational) user.push(attribute);
+    // Some operational attributes are people's own to write: `ref` of a referral.
+    else if (!type?.operational || type.userModifiable) user.push(attribute);
     else if (format.operational) operational.push(attribute);
   }
   return formatLdifEntry(entry.dn, [...classes, ...user, ...operational]);

@@ -75,7 +75,7 @@ const adds: [what: string, entry: [string, Values], expected: string][] = [
   ['a boolean that is neither', user('x', { mtTestFlag: 'yes' }), 'invalidAttributeSyntax: attribute mtTestFlag'],
   ['the 31st of February', user('x', { mtTestTime: '20300231000000Z' }), 'invalidAttributeSyntax: attribute mtTestTime'],
   ['a time without a zone', user('x', { mtTestTime: '20300228000000' }), 'invalidAttributeSyntax: attribute mtTestTime'],
-  ['a value that is too long', user('x', { description: 'x'.repeat(1025) }), 'constraintViolation: attribute description'],
+  ['a value that is too long', user('x', { mtTestShort: 'x'.repeat(9) }), 'constraintViolation: attribute mtTestShort'],
   ['a country of three letters', [`c=ger,${jade}`, { c: 'ger', objectClass: 'country' }], 'invalidAttributeSyntax: attribute c'],
   [
     'a password that is too short',

@@ -87,7 +87,14 @@ const table: [name: string, oid: string, good: Value[], bad: Value[]][] = [
   [
     'Name And Optional UID',
     '34',
-    ["1.3.6.1.4.1.1466.0=#04024869,O=Test,C=GB#'0101'B", 'cn=a', "#'1'B", "dc=example,dc=com#''B", "dc=example,dc=com#0'B"],
+    [
+      "1.3.6.1.4.1.1466.0=#04024869,O=Test,C=GB#'0101'B",
+      " cn = a #'1'B ",
+      'cn=a',
+      "#'1'B",
+      "dc=example,dc=com#''B",
+      "dc=example,dc=com#0'B",
+    ],
     ["#'1234'B", "cn#'1'B", "x#'1'B"],
   ],
   ['Numeric String', '36', ['15 079 672 281', ' ', '0'], ['', '1-2', '+1', '１']],

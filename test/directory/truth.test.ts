@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { parseFilter } from '../../src/ldap-wire/index.ts';
-import { all, attributes, dn, type Opened, openTemporary, root } from './support.ts';
+import { all, attributes, dn, type Opened, openTemporary, refusal, root } from './support.ts';
 
 let opened: Opened;
 const name = dn('cn=Bjørn  Jensen+telephoneNumber=\\+1 313-555,dc=jade,dc=net');
@@ -220,4 +220,35 @@ test('an entry is found by any spelling of its name that the rules of its attrib
   expect((await directory.read(root, dn('labeledURI=http://a/b,dc=jade,dc=net')))?.text('uid')).toBe('http://a/b');
   expect((await directory.read(root, dn('labeledURI=http://a/B,dc=jade,dc=net')))?.text('uid')).toBe('http://a/B');
   expect(await directory.read(root, dn('labeledURI=HTTP://a/B,dc=jade,dc=net'))).toBeUndefined();
+});
+
+test('attributes are chosen by type, derived type, option and range of options; binary ones travel as such', async () => {
+  const { directory } = opened;
+  const certificate = new Uint8Array([0x30, 0x02, 0x30, 0x00]);
+  await directory.modify(root, name, [{ operation: 'add', attribute: { name: 'userCertificate;binary', values: [certificate] } }]);
+  const chosen = async (...wanted: string[]) =>
+    [...((await directory.read(root, name, wanted))?.attributes.values() ?? [])].map((attribute) => attribute.name).sort();
+  expect(await chosen('cn')).toEqual(['cn', 'cn;lang-en-us']);
+  expect(await chosen('CN;lang-en-US')).toEqual(['cn;lang-en-us']);
+  expect(await chosen('cn;lang-en-')).toEqual(['cn;lang-en-us']);
+  expect(await chosen('cn;lang-de')).toEqual([]);
+  expect(await chosen('name;lang-')).toEqual(['cn;lang-en-us', 'sn;lang-de;lang-x']);
+  expect(await chosen('sn;lang-x')).toEqual(['sn;lang-de;lang-x']);
+  expect(await chosen('name')).toEqual(['c', 'cn', 'cn;lang-en-us', 'sn', 'sn;lang-de;lang-x']);
+  expect(await chosen('1.1')).toEqual([]);
+  for (const wanted of ['userCertificate', 'userCertificate;binary', '2.5.4.36', '@pkiUser'])
+    expect([wanted, (await chosen(wanted)).filter((each) => each.startsWith('user'))]).toEqual([wanted, ['userCertificate;binary']]);
+  expect(await chosen('@noSuchClass')).toEqual([]);
+  expect(await holds('(userCertificate=*)')).toBe(true);
+  expect(await holds('(userCertificate;binary=*)')).toBe(true);
+  expect(await refusal(directory.modify(root, name, [{ operation: 'add', attribute: { name: 'cn;lang-en-', values: ['x'] } }]))).toBe(
+    'undefinedAttributeType: attribute cn;lang-en-: a language range is for searching only',
+  );
+  for (const [attribute, value, result] of [
+    ['name', 'bear', true],
+    ['cn;lang-en-us', 'BEAR', true],
+    ['cn;lang-en-us', 'foo bar', false],
+    ['cn', 'bear', true],
+  ] as const)
+    expect([attribute, value, await directory.compare(root, name, attribute, value)]).toEqual([attribute, value, result]);
 });

@@ -21,7 +21,9 @@ beforeAll(async () => {
       ...more.map((attribute) => ({ operation: 'add' as const, attribute })),
     ]);
   }
-  opened = await opened.reopen({ rules: platformRules({ systemBase: dn('cn=mailtree'), domainBase: dn('') }) });
+  const elsewhere = [dn('o=Elsewhere,c=US')];
+  const rules = platformRules({ systemBase: dn('cn=mailtree'), domainBase: dn(''), elsewhere });
+  opened = await opened.reopen({ rules, suffixes: elsewhere, elsewhere });
   const { directory } = opened;
   domainAdmin = await directory.authenticate(dn(`cn=admin,${jade}`), 'admin secret', { door: 'test' });
   superAdmin = await directory.authenticate(dn('cn=admin,cn=admins,cn=mailtree'), 'admin secret', { door: 'test' });
@@ -85,3 +87,20 @@ test.each(['cn=mailtree', 'cn=admins,cn=mailtree', 'cn=admin,cn=admins,cn=mailtr
     expect(await refusal(directory.delete(superAdmin, dn(name)))).toMatch(/unwillingToPerform|notAllowedOnNonLeaf/);
   },
 );
+
+test("in a further suffix addresses are information: anybody's, as often as one likes, and no mail domain stands there", async () => {
+  const { directory } = opened;
+  const organization = (o: string, more: readonly string[] = []) => attributes({ objectClass: ['organization', ...more], o });
+  await directory.add(root, dn('o=Elsewhere,c=US'), organization('Elsewhere'));
+  for (const name of ['a', 'b'])
+    expect(await refusal(directory.add(root, dn(`cn=${name},o=Elsewhere,c=US`), person('user2@jade.net', { cn: name })))).toBe(done);
+  expect(await refusal(directory.add(root, dn('o=Branch,o=Elsewhere,c=US'), organization('Branch', ['mtMailDomain'])))).toBe(
+    'constraintViolation: attribute objectClass: mtMailDomain: o=Elsewhere,c=US is a further suffix, and mail domains do not stand there',
+  );
+  // From there into a domain it is an address like any other.
+  expect(
+    await refusal(
+      directory.rename(root, dn('cn=a,o=Elsewhere,c=US'), { rdn: parseRdn('cn=a'), deleteOldRdn: false, newSuperior: dn(jade) }),
+    ),
+  ).toContain('belongs to another entry');
+});

@@ -37,6 +37,7 @@ test.each([
   ['suffixes:\n  - o=Example,c=US\n  - Example\n', 'test.yaml:3: suffixes: "Example": invalid DN at position 0'],
   ['suffixes: [""]\n', 'test.yaml:1: suffixes must be a list of distinguished names'],
   ['suffixes:\n  - "o=Example, c=US"\n  - C=us\n', 'test.yaml:3: suffixes: "C=us" and "o=Example,c=US" stand one below the other'],
+  ['suffixes: [cn=mailtree]\n', 'suffixes: "cn=mailtree" and the base "cn=mailtree" stand one below the other'],
   ['schema: 5\n', 'test.yaml:1: schema must be text'],
   ['data: "unclosed\n', 'test.yaml:'],
 ])('%j is refused with file, line and rule', (text, expected) => {

@@ -61,15 +61,16 @@ function ruleOf(
   return rule;
 }
 
-function syntaxOf(draft: Draft, found: Found, sup: AttributeType | undefined): { syntax: Syntax; maxLength: number | undefined } {
-  const given = /^([^{]+)(?:\{(\d{1,9})\})?$/.exec(one(draft, 'SYNTAX') ?? '');
+/** A length in braces is what a server must take at least (RFC 4512 §4.1.2): this one takes any. */
+function syntaxOf(draft: Draft, found: Found, sup: AttributeType | undefined): Syntax {
+  const given = /^([^{]+)(?:\{\d{1,9}\})?$/.exec(one(draft, 'SYNTAX') ?? '');
   if (!given) {
-    if (sup && !draft.fields.has('SYNTAX')) return { syntax: sup.syntax, maxLength: sup.maxLength };
+    if (sup && !draft.fields.has('SYNTAX')) return sup.syntax;
     throw schemaFault(draft.where, `${draft.names[0] ?? draft.oid} has no SYNTAX and no SUP`);
   }
   const syntax = found.syntaxes.get(found.oidOf(given[1] ?? '', draft.where));
   if (!syntax) throw schemaFault(draft.where, `SYNTAX ${given[1]} is not known; declare it with ldapsyntax`);
-  return { syntax, maxLength: given[2] === undefined ? undefined : Number(given[2]) };
+  return syntax;
 }
 
 function makeType(draft: Draft, sup: AttributeType | undefined, found: Found): AttributeType {
@@ -87,7 +88,7 @@ function makeType(draft: Draft, sup: AttributeType | undefined, found: Found): A
     names: draft.names,
     lower: name.toLowerCase(),
     sup,
-    ...syntaxOf(draft, found, sup),
+    syntax: syntaxOf(draft, found, sup),
     equality: ruleOf(draft, 'EQUALITY', 'equality', found, sup?.equality),
     ordering: ruleOf(draft, 'ORDERING', 'ordering', found, sup?.ordering),
     substring: ruleOf(draft, 'SUBSTR', 'substring', found, sup?.substring),

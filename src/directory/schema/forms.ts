@@ -81,9 +81,9 @@ const dnKey = (text: string): string | undefined => {
 };
 export const name = onText(dnKey);
 export const nameAndUid = onText((v) => {
-  const uid = /#'[01]*'B$/.exec(v)?.[0] ?? '';
-  const key = dnKey(v.slice(0, v.length - uid.length));
-  return key === undefined ? undefined : key + uid;
+  const uid = /#'[01]*'B(?= *$)/.exec(v);
+  const key = dnKey(uid ? v.slice(0, uid.index) : v);
+  return key === undefined ? undefined : key + (uid?.[0] ?? '');
 });
 
 export const isNumericOid = (text: string): boolean => numericOid.test(text);

@@ -26,7 +26,6 @@ export interface AttributeType {
   readonly lower: string;
   readonly sup: AttributeType | undefined;
   readonly syntax: Syntax;
-  readonly maxLength: number | undefined;
   readonly equality: MatchingRule | undefined;
   readonly ordering: MatchingRule | undefined;
   readonly substring: MatchingRule | undefined;

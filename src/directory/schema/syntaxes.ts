@@ -60,7 +60,8 @@ const mailbox = (value: string): boolean => {
   const at = value.indexOf('$');
   return at > 0 && printable.test(value.slice(0, at)) && ia5.test(value.slice(at + 1));
 };
-const uid = /#'[01]*'B$/;
+/** Spaces behind it are taken as those around a name are. */
+const uid = /#'[01]*'B(?= *$)/;
 /** A definition: its inside is checked by whoever loads it; here only the frame. */
 const framed = (value: string): boolean => /^\s*\(/.test(value) && value.trimEnd().endsWith(')');
 

@@ -54,7 +54,7 @@ function checkLimits(type: AttributeType, value: AttributeValue): void {
     throw new DirectoryFault('constraintViolation', `attribute ${type.name}: ${shown(type, value)} ${rule}`);
   };
   const { limits } = type;
-  const longest = limits?.length ?? (type.secret ? 1024 : type.maxLength);
+  const longest = limits?.length ?? (type.secret ? 1024 : undefined);
   if (longest !== undefined && value.length > longest) refuse(`is longer than ${longest}`);
   if (!limits || typeof value !== 'string') return;
   if (limits.min !== undefined && limits.max !== undefined) {
