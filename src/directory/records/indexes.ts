@@ -66,7 +66,7 @@ export const defaultIndexes: IndexTable = {
 };
 
 /** Raised when the records of the indexes change. */
-const recordsVersion = '2';
+const recordsVersion = '3';
 
 export const gramLength = 3;
 /** Characters of a value that are cut up, at most. */

@@ -15,8 +15,8 @@ import { decodePending, encodePending, type IndexedValues, type PendingEntry } f
 import { decodeHead, editList, type Head } from './postings.ts';
 
 /** Notes from which on a merge begins at once, and how many it takes; more at a time cost less each. */
-const begin = 512;
-const some = 256;
+const begin = 1024;
+const some = 512;
 const many = 2048;
 /** Writers wait while there are more notes than this. */
 const behind = 8192;

@@ -38,50 +38,83 @@ export function decodeHead(octets: Uint8Array | undefined): Head {
   return { ids, more: octets[0] === 1 };
 }
 
-/** Ascending numbers, each as the difference to the one before, seven bits to an octet. */
-export function encodeIds(ids: readonly number[], before: readonly number[] = []): Uint8Array {
+/** Ascending numbers from `last` on, each as the difference to the one before, seven bits to an octet, behind what is there already. */
+function append(there: Uint8Array, numbers: readonly number[], from: number): Uint8Array {
   // Eight octets hold 2^53.
-  const octets = Buffer.allocUnsafe((ids.length + before.length) * 8);
-  let at = 0;
-  const write = (number: number): void => {
-    let left = number;
-    for (; left >= 0x80; left = Math.floor(left / 0x80)) octets[at++] = (left % 0x80) | 0x80;
-    octets[at++] = left;
-  };
-  for (const number of before) write(number);
-  let last = 0;
-  for (const id of ids) {
-    write(id - last);
-    last = id;
+  const octets = Buffer.allocUnsafe(there.length + numbers.length * 8);
+  octets.set(there);
+  let at = there.length;
+  let last = from;
+  for (const number of numbers) {
+    at = writeNumber(octets, at, number - last);
+    last = number;
   }
   // A copy of the right size: this one has room to spare.
-  return Uint8Array.from(octets.subarray(0, at));
+  return Uint8Array.prototype.slice.call(octets, 0, at);
 }
 
-/** Reads `count` plain numbers (the rest as ascending ids). */
-function decodeNumbers(octets: Uint8Array, plain: number): { plain: number[]; ids: number[] } {
-  const found: { plain: number[]; ids: number[] } = { plain: [], ids: [] };
-  let last = 0;
-  let at = 0;
-  while (at < octets.length) {
+function writeNumber(octets: Uint8Array, from: number, number: number): number {
+  let at = from;
+  let left = number;
+  for (; left >= 0x80; left = Math.floor(left / 0x80)) octets[at++] = (left % 0x80) | 0x80;
+  octets[at++] = left;
+  return at;
+}
+
+const nothing = new Uint8Array(0);
+export const encodeIds = (ids: readonly number[]): Uint8Array => append(nothing, ids, 0);
+
+/** Reads numbers from `at` on until there are `most`. `at` of what is returned is behind them. */
+function readNumbers(octets: Uint8Array, from: number, most: number): { numbers: number[]; at: number } {
+  const numbers: number[] = [];
+  let at = from;
+  while (at < octets.length && numbers.length < most) {
     let number = 0;
     let scale = 1;
     for (; (octets[at] ?? 0) >= 0x80; at++) {
       number += ((octets[at] ?? 0) & 0x7f) * scale;
       scale *= 0x80;
     }
-    number += (octets[at++] ?? 0) * scale;
-    if (found.plain.length < plain) {
-      found.plain.push(number);
-    } else {
-      last += number;
-      found.ids.push(last);
-    }
+    numbers.push(number + (octets[at++] ?? 0) * scale);
   }
-  return found;
+  return { numbers, at };
 }
 
-export const decodeIds = (octets: Uint8Array | undefined): number[] => (octets ? decodeNumbers(octets, 0).ids : []);
+function decodeFrom(octets: Uint8Array, from: number): number[] {
+  const { numbers } = readNumbers(octets, from, Number.POSITIVE_INFINITY);
+  let last = 0;
+  for (let n = 0; n < numbers.length; n++) {
+    last += numbers[n] ?? 0;
+    numbers[n] = last;
+  }
+  return numbers;
+}
+
+export const decodeIds = (octets: Uint8Array | undefined): number[] => (octets ? decodeFrom(octets, 0) : []);
+
+/** What a root begins with. */
+interface Header {
+  readonly count: number;
+  /** Whether there are pieces. */
+  readonly cut: boolean;
+  /** The greatest id, and how many are in the last piece: what comes behind them is just put there. */
+  readonly last: number;
+  readonly tail: number;
+}
+
+function readHeader(octets: Uint8Array): Header & { readonly at: number } {
+  const { numbers, at } = readNumbers(octets, 0, 4);
+  const [count = 0, cut = 0, last = 0, tail = 0] = numbers;
+  return { count, cut: cut === 1, last, tail, at };
+}
+
+function withHeader({ count, cut, last, tail }: Header, body: Uint8Array): Uint8Array {
+  const octets = Buffer.allocUnsafe(32 + body.length);
+  let at = 0;
+  for (const number of [count, cut ? 1 : 0, last, tail]) at = writeNumber(octets, at, number);
+  octets.set(body, at);
+  return Uint8Array.prototype.slice.call(octets, 0, at + body.length);
+}
 
 /** The root of a list: all its ids, or where its pieces begin. */
 export interface Root {
@@ -92,12 +125,13 @@ export interface Root {
 
 export function decodeRoot(octets: Uint8Array | undefined): Root | undefined {
   if (!octets) return undefined;
-  const { plain, ids } = decodeNumbers(octets, 2);
-  const [count = 0, cut] = plain;
-  return cut === 1 ? { count, ids: undefined, pieces: ids } : { count, ids, pieces: [] };
+  const { count, cut, at } = readHeader(octets);
+  const numbers = decodeFrom(octets, at);
+  return cut ? { count, ids: undefined, pieces: numbers } : { count, ids: numbers, pieces: [] };
 }
 
-const encodeRoot = ({ count, ids, pieces }: Root): Uint8Array => encodeIds(ids ?? pieces, [count, ids ? 0 : 1]);
+/** The number of ids in a list, from its root. */
+export const countOf = (root: Uint8Array | undefined): number => (root ? readHeader(root).count : 0);
 
 /** Ids in a root, and in a piece, at most. */
 const mostInRoot = 128;
@@ -111,7 +145,7 @@ export interface ListRecords {
 
 export const pieceKey = (list: string, first: string): string => `${list}\u0000${first}`;
 
-/** Adds ids to a list and removes others. Ids that are there, or not there, already are passed over. */
+/** Adds ids to a list (in ascending order) and removes others. Ids that are there, or not there, already are passed over. */
 export function editList(
   records: ListRecords,
   list: string,
@@ -119,16 +153,16 @@ export function editList(
   add: readonly number[],
   remove: readonly number[],
 ): void {
-  const root = decodeRoot(records.get(list));
-  if (!root && add.length === 0) return;
+  const octets = records.get(list);
+  if (!octets && add.length === 0) return;
+  if (octets && remove.length === 0 && putBehind(records, list, idText, octets, add)) return;
+  const root = decodeRoot(octets);
   if (!root || root.ids) {
     const ids = changed(root?.ids ?? [], add, remove);
     if (ids.length === 0) records.put(list, undefined);
-    else if (ids.length <= mostInRoot) records.put(list, encodeRoot({ count: ids.length, ids, pieces: [] }));
-    else {
-      const pieces = writePieces(records, list, idText, ids, ids[0] ?? 0, mostInPiece);
-      records.put(list, encodeRoot({ count: ids.length, ids: undefined, pieces }));
-    }
+    else if (ids.length <= mostInRoot) {
+      records.put(list, withHeader({ count: ids.length, cut: false, last: ids.at(-1) ?? 0, tail: 0 }, encodeIds(ids)));
+    } else putRoot(records, list, idText, ids.length, writePieces(records, list, idText, ids, ids[0] ?? 0, mostInPiece));
     return;
   }
   const pieces = [...root.pieces];
@@ -148,8 +182,30 @@ export function editList(
     if (ids.length > 0 && ids.length <= mostInPiece) records.put(key, encodeIds(ids));
     pieces.splice(place, 1, ...made);
   }
+  putRoot(records, list, idText, count, pieces);
+}
+
+/** The everyday case: ids greater than all that are there, and room for them. False where it is not that. */
+function putBehind(records: ListRecords, list: string, idText: (id: number) => string, root: Uint8Array, add: readonly number[]): boolean {
+  const { count, cut, last, tail, at } = readHeader(root);
+  const greatest = add.at(-1) ?? 0;
+  if ((add[0] ?? 0) <= last || (cut ? tail : count) + add.length > (cut ? mostInPiece : mostInRoot)) return false;
+  for (let n = 1; n < add.length; n++) if ((add[n - 1] ?? 0) >= (add[n] ?? 0)) return false;
+  const body = root.subarray(at);
+  if (!cut) {
+    records.put(list, withHeader({ count: count + add.length, cut, last: greatest, tail }, append(body, add, last)));
+    return true;
+  }
+  const key = pieceKey(list, idText(decodeFrom(root, at).at(-1) ?? 0));
+  records.put(key, append(records.get(key) ?? nothing, add, last));
+  records.put(list, withHeader({ count: count + add.length, cut, last: greatest, tail: tail + add.length }, body));
+  return true;
+}
+
+function putRoot(records: ListRecords, list: string, idText: (id: number) => string, count: number, pieces: readonly number[]): void {
+  const tail = pieces.length > 0 ? decodeIds(records.get(pieceKey(list, idText(pieces.at(-1) ?? 0)))) : [];
   if (pieces.length === 0) records.put(list, undefined);
-  else records.put(list, encodeRoot({ count, ids: undefined, pieces }));
+  else records.put(list, withHeader({ count, cut: true, last: tail.at(-1) ?? 0, tail: tail.length }, encodeIds(pieces)));
 }
 
 /** Writes ids in pieces of `size`; the first of them is named `first`. Returns their names. */

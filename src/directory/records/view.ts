@@ -11,7 +11,7 @@ import type { KeyValue } from '../../storage/index.ts';
 import { Entry } from '../entry.ts';
 import { decodeEntry, decodeNumber, decodeText } from './codec.ts';
 import { keys, rootId } from './keys.ts';
-import { decodeHead, decodeRoot, type Head, type Root } from './postings.ts';
+import { countOf, decodeHead, decodeRoot, type Head, type Root } from './postings.ts';
 import type { Transaction } from './transaction.ts';
 import { TwoAges } from './two-ages.ts';
 
@@ -118,6 +118,11 @@ export class View {
   /** The root of a list, by its key. */
   root(list: string): Root | undefined {
     return decodeRoot(this.#keyValue.getNow(list));
+  }
+
+  /** How many ids a list has. */
+  count(list: string): number {
+    return countOf(this.#keyValue.getNow(list));
   }
 
   /** Number of the last committed change. */

@@ -55,7 +55,7 @@ export class IndexReader {
 
   equalCount(attribute: string, form: string): number {
     const head = this.#view.head(attribute, form);
-    return head.ids.length + (head.more ? (this.#view.root(keys.list('=', attribute, form))?.count ?? 0) : 0);
+    return head.ids.length + (head.more ? this.#view.count(keys.list('=', attribute, form)) : 0);
   }
 
   async equal(attribute: string, form: string): Promise<readonly number[]> {
@@ -65,7 +65,7 @@ export class IndexReader {
   }
 
   presentCount(attribute: string): number {
-    return this.#view.root(keys.list('+', attribute, ''))?.count ?? 0;
+    return this.#view.count(keys.list('+', attribute, ''));
   }
 
   async present(attribute: string): Promise<readonly number[]> {
@@ -74,7 +74,7 @@ export class IndexReader {
   }
 
   gramCount(attribute: string, gram: string): number {
-    return this.#view.root(keys.list('~', attribute, gram))?.count ?? 0;
+    return this.#view.count(keys.list('~', attribute, gram));
   }
 
   /** Listed entries only; `longGram` with the noted ones. */
@@ -98,7 +98,7 @@ export class IndexReader {
     let [values, estimate] = [0, 0];
     for await (const [head, octets] of this.#keyValue.scan(range, { limit: sampled })) {
       const { ids, more } = decodeHead(octets);
-      estimate += ids.length + (more ? (this.#view.root(keys.listOfHead(head))?.count ?? 0) : 0);
+      estimate += ids.length + (more ? this.#view.count(keys.listOfHead(head)) : 0);
       values += 1;
     }
     return {
