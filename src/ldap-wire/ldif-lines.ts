@@ -37,6 +37,8 @@ export class LdifLines {
   readonly #maxRecord: number;
   /** Beginning of a line whose end has not come yet. */
   #pieces: string[] = [];
+  /** Octets of it. */
+  #partial = 0;
   #number = 0;
   #size = 0;
   #lines: LdifLine[] = [];
@@ -79,13 +81,13 @@ export class LdifLines {
 
   /** Counted before the line ends, so that one without an end is not collected for ever. */
   #keep(piece: string): void {
-    this.#size += piece.length;
+    this.#partial += piece.length;
     if (this.#tooLarge(this.#number + 1)) this.#pieces = [''];
     else this.#pieces.push(piece);
   }
 
   #tooLarge(line: number): boolean {
-    if (this.#size <= this.#maxRecord) return false;
+    if (this.#size + this.#partial <= this.#maxRecord) return false;
     this.#blame('too-large', line, `the record is larger than ${this.#maxRecord} octets`);
     return true;
   }
@@ -96,6 +98,7 @@ export class LdifLines {
 
   #take(given: string): LdifBlock | undefined {
     const number = ++this.#number;
+    this.#partial = 0;
     const text = given.endsWith('\r') ? given.slice(0, -1) : given;
     this.#size += text.length + 1;
     if (text === '') return this.#block();

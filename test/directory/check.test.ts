@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { checkDirectory } from '../../src/directory/index.ts';
+import { checkDirectory, reindexDirectory } from '../../src/directory/index.ts';
+import { decodeEntry, encodeEntry } from '../../src/directory/records/codec.ts';
 import { parseRdn } from '../../src/ldap-wire/index.ts';
 import { attributes, dn, fill, type Opened, openTemporary, person, root, testSchema } from './support.ts';
 
@@ -47,4 +48,63 @@ test.each([
 ])('a lost record below %s is found', async (prefix, fault) => {
   await lose(prefix);
   expect((await check()).join('\n')).toMatch(fault);
+});
+
+/** Changes the stored form of one entry behind the directory's back. */
+async function tamper(name: string, change: (attributes: Map<string, string[]>) => void): Promise<void> {
+  for await (const [key, octets] of opened.keyValue.scan({ from: 'directory/e/', to: 'directory/e/~' })) {
+    const record = decodeEntry(octets);
+    if (!record.attributes.some((attribute) => attribute.name === 'mail' && attribute.values[0] === name)) continue;
+    const map = new Map(record.attributes.map((attribute) => [attribute.name, attribute.values.map(String)]));
+    change(map);
+    const attributes = [...map].map(([attribute, values]) => ({ name: attribute, values }));
+    await opened.keyValue.transact(async () => ({ puts: [[key, encodeEntry({ ...record, attributes })]], result: undefined }), 'durable');
+  }
+}
+
+test('an entry that the schema does not allow is found, with attribute and rule', async () => {
+  await tamper('two@jade.net', (attributes) => {
+    attributes.delete('sn');
+    attributes.set('mtTestNumber', ['1000']);
+  });
+  const faults = (await check()).join('\n');
+  expect(faults).toContain('mail=two@jade.net,dc=jade,dc=net: attribute sn: required by object class person and missing');
+  expect(faults).toContain('mail=two@jade.net,dc=jade,dc=net: attribute mtTestNumber: "1000" is not in the range 1 to 100');
+});
+
+test('an entry that is not what the change log left is found', async () => {
+  await tamper('two@jade.net', (attributes) => attributes.set('entryCSN', ['20200101000000.000000Z#000001#000#000000']));
+  expect((await check()).join('\n')).toMatch(
+    /mail=two@jade\.net,.*: attribute entryCSN: not what change \d+, the last one of it, left there/,
+  );
+});
+
+test('an address that two entries have, and a reference that leads nowhere, are warnings', async () => {
+  await tamper('two@jade.net', (attributes) => {
+    attributes.set('mailLocalAddress', ['USER1@jade.net']);
+    attributes.set('seeAlso', ['cn=nobody,dc=net', 'dc=jade,dc=net']);
+  });
+  const { warnings } = await checkDirectory(opened.keyValue, testSchema());
+  expect(warnings).toEqual([
+    'mail=two@jade.net,dc=jade,dc=net: attribute seeAlso: there is no entry cn=nobody,dc=net',
+    'mail=two@jade.net,dc=jade,dc=net: attribute mailLocalAddress: the address "USER1@jade.net" belongs to mail=user1@jade.net,dc=jade,dc=net too',
+  ]);
+});
+
+test('a check sees one moment while others write', async () => {
+  let writing = true;
+  const writer = (async () => {
+    for (let n = 0; writing; n++) await opened.directory.add(root, dn(`mail=w${n}@jade.net,dc=jade,dc=net`), person(`w${n}@jade.net`));
+  })();
+  for (let n = 0; n < 5; n++) expect(await check()).toEqual([]);
+  writing = false;
+  await writer;
+});
+
+test('names, children and indexes are made anew from the entries', async () => {
+  for (const prefix of ['directory/x/mail/', 'directory/g/', 'directory/n/', 'directory/k/', 'directory/p/']) await lose(prefix);
+  expect(await check()).not.toEqual([]);
+  const { entries, notes } = await reindexDirectory(opened.keyValue, testSchema());
+  expect([entries > 5, notes]).toEqual([true, []]);
+  expect(await check()).toEqual([]);
 });

@@ -16,6 +16,7 @@ import {
   parseDn,
   parseFilter,
   parseLdif,
+  readLdifTolerant,
   type Request,
 } from '../../src/ldap-wire/index.ts';
 
@@ -197,4 +198,36 @@ test('mutated LDIF is read or refused, and survives writing', () => {
       expect(formatLdifRecord(parseLdif(written)[0]!)).toBe(written);
     }
   }
+});
+
+test('mutated octets of LDIF in pieces of any size give the same records and complaints as in one', async () => {
+  const roll = dice(4_242);
+  const corpus = [
+    'version: 1\r\n# comment\r\n  goes on\r\n\r\ndn: cn=a\r\ncn: gr\u00f6\u00dfe\r\n  folded\r\ncn;lang-de:: w7w=\r\nphoto:< file:///x\r\n',
+    '\ufeffdn: cn=a\nchangetype: modify\nadd: cn\ncn: x\n-\nincrement: n\nn: 1\n-\ndelete: sn\n-\n\n\n#\n\ndn: cn=b\nchangetype: delete\n',
+    'dn: cn=a\ncontrol: 1.2.3 true:: YQ==\nchangetype: moddn\nnewrdn: cn=b\ndeleteoldrdn: 1\nnewsuperior:: Y249eA==',
+  ].map((text) => Buffer.from(text));
+  const read = async (pieces: Buffer[]): Promise<string[]> => {
+    const found: string[] = [];
+    for await (const record of readLdifTolerant(pieces, { maxRecord: 400, load: () => Buffer.from('loaded') }))
+      found.push(record.kind === 'broken' ? `${record.fault.kind} ${record.fault.say}` : `${record.line} ${formatLdifRecord(record)}`);
+    return found;
+  };
+  let sound = 0;
+  for (let n = 0; n < 4_000; n++) {
+    const octets = mutateOctets(Buffer.concat([corpus[roll(corpus.length)]!, Buffer.from('\n\n'), corpus[roll(corpus.length)]!]), roll);
+    const pieces: Buffer[] = [];
+    for (let at = 0; at < octets.length; ) {
+      const size = roll(40) + 1;
+      pieces.push(octets.subarray(at, at + size));
+      at += size;
+    }
+    const whole = await read([octets]);
+    expect(await read(pieces)).toEqual(whole);
+    expect(
+      whole.filter((line) => line.startsWith('bug') || line.includes('\u0000') || /^(malformed|refused|too-large) .*\n/.test(line)),
+    ).toEqual([]);
+    sound += whole.filter((line) => /^\d/.test(line)).length;
+  }
+  expect(sound).toBeGreaterThan(1_000);
 });
