@@ -59,7 +59,8 @@ export class Standing {
   #changed(change: Change): void {
     const { before, after, kind } = change;
     if (!before || this.#byName.size === 0) return;
-    if (kind === 'rename') {
+    // The same name in another spelling is the same name.
+    if (kind === 'rename' && after?.dn.key !== before.dn.key) {
       // Everything below has another name, too.
       for (const { dn, sessions } of [...this.#byName.values()]) if (dn.isWithin(before.dn)) for (const one of [...sessions]) one.revoke();
       return;

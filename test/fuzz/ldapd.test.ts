@@ -2,6 +2,7 @@
 
 import { expect, test } from '@jest/globals';
 import { encodeRequest } from '../../src/ldap-wire/index.ts';
+import { asserts, control, names, pages, postReadOid, preReadOid, sorts, subtreeOid } from '../support/ldap-controls.ts';
 import { openDoor, searchFor, simpleBind } from '../support/ldap-door.ts';
 
 test('hundreds of broken conversations leave the door standing', async () => {
@@ -19,9 +20,20 @@ test('hundreds of broken conversations leave the door standing', async () => {
     encodeRequest(5, { op: 'extended', oid: '1.3.6.1.4.1.4203.1.11.3', value: undefined }),
     encodeRequest(6, { op: 'extended', oid: '1.3.6.1.4.1.1466.20037', value: undefined }),
     encodeRequest(7, { op: 'unbind' }),
+    encodeRequest(8, searchFor('(mail=*)'), [sorts([['cn', 'caseIgnoreOrderingMatch', true]]), pages(1), asserts('(dc=jade)')]),
+    encodeRequest(9, { op: 'delete', dn: 'cn=none' }, [control(subtreeOid), control(preReadOid, names(['*', '+'])), asserts('(!(cn=*))')]),
+    encodeRequest(10, { op: 'add', dn: 'cn=none', attributes: [{ name: 'cn', values: ['x'] }] }, [control(postReadOid, names(['cn']))]),
+    encodeRequest(11, {
+      op: 'bind',
+      version: 3,
+      name: '',
+      method: { type: 'sasl', mechanism: 'PLAIN', credentials: Buffer.from('\0a\0b') },
+    }),
+    encodeRequest(12, { op: 'extended', oid: '1.3.6.1.4.1.4203.1.11.1', value: Buffer.from('300980016181016282016b', 'hex') }),
+    encodeRequest(13, { op: 'extended', oid: '1.3.6.1.1.8', value: Buffer.from('3003020102', 'hex') }),
   ];
   const witness = await it.client();
-  for (let n = 0; n < 400; n++) {
+  for (let n = 0; n < 600; n++) {
     const octets = Buffer.concat(Array.from({ length: roll(4) + 1 }, () => corpus[roll(corpus.length)]!));
     for (let changes = roll(4); changes > 0; changes--) octets[roll(octets.length)] = roll(256);
     const client = await it.client();

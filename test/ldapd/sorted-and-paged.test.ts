@@ -167,3 +167,46 @@ describe('paged results', () => {
     expect(pageOf(done)).toEqual({ total: 1, cookie: new Uint8Array(0) });
   });
 });
+
+describe('limits', () => {
+  const many = 300;
+  beforeEach(async () => {
+    for (let n = 0; n < many; n += 100)
+      await opened.directory.addBatch(
+        root,
+        Array.from({ length: 100 }, (_, k) => ({
+          dn: dn(`mail=m${n + k}@onyx.net,dc=onyx,dc=net`),
+          attributes: person(`m${n + k}@onyx.net`),
+        })),
+      );
+  });
+  const everybody = (filter: string, more: Partial<Extract<Request, { op: 'search' }>> = {}): Request =>
+    searchFor(filter, { base: 'dc=onyx,dc=net', attributes: ['1.1'], ...more });
+
+  test('size, time and look-through have a result of their own each', async () => {
+    const limited = await find(everybody('(sn=Example)', { sizeLimit: 7 }));
+    expect([limited.names.length, codeOf(limited.done)]).toEqual([7, 4]);
+    const first = await find(everybody('(sn=Example)', { timeLimit: 5 }), pages(100));
+    opened.clock.advance(6_000);
+    const late = await find(everybody('(sn=Example)', { timeLimit: 5 }), pages(1000, pageOf(first.done).cookie));
+    expect(codeOf(late.done)).toBe(3);
+    expect(late.names.length).toBeLessThan(many - 100);
+    await close();
+    await open({ lookThroughLimit: 8, sizeLimit: 2 });
+    const looked = await find(searchFor('(description=none)', { base: 'dc=net' }));
+    expect([looked.names, codeOf(looked.done)]).toEqual([[], 11]);
+    const own = await find(searchFor('(mail=*)', { base: 'dc=net' }));
+    expect([own.names.length, codeOf(own.done)]).toEqual([2, 4]);
+    await login(admin, 'admin secret');
+    expect(codeOf((await find(searchFor('(description=none)', { base: 'dc=net' }))).done)).toBe(0);
+  });
+
+  test('a client that has enough of a sorted search goes, and its place is free again', async () => {
+    for (let n = 0; n < 20; n++) {
+      const page = await find(everybody('(sn=Example)'), sorts([['mail']]), pages(3));
+      expect([page.names, sortedOf(page.done)]).toEqual([['mail=m0@onyx.net', 'mail=m100@onyx.net', 'mail=m101@onyx.net'], [0]]);
+    }
+    const whole = await find(everybody('(sn=Example)'), sorts([['mail', '', true]]));
+    expect([whole.names.length, whole.names[0], sortedOf(whole.done)]).toEqual([many + 2, 'mail=user2@onyx.net', [0]]);
+  });
+});

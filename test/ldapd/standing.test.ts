@@ -86,6 +86,7 @@ test('the next request is not carried out, however soon it comes', async () => {
 test('other changes of the entry, and changes of others, disturb nobody', async () => {
   await opened.directory.modify(root, dn(user1), replace('title', 'Dr'));
   await opened.directory.modify(root, dn(user1), replace('accountStatus', 'active'));
+  await opened.directory.rename(root, dn(user1), { rdn: parseRdn('mail=User1@JADE.net'), deleteOldRdn: true });
   await opened.directory.modify(root, dn(`mail=user2@jade.net,${base}`), replace('userPassword', 'quite another'));
   await opened.directory.delete(root, dn(`mail=user2@jade.net,${base}`));
   expect(codeOf(await ask(client, own('mtPreferenceColour', 'red')))).toBe(0);

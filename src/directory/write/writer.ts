@@ -6,6 +6,7 @@
  * Spec: RFC 4511 §4.6–§4.9
  */
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Dn, makeDn, type Rdn, rdnKey } from '../../ldap-wire/index.ts';
 import type { Judge, Subject } from '../access/judge.ts';
 import { deniedChange } from '../access/self-write.ts';
@@ -27,7 +28,7 @@ import { checkAttributes, checkNaming, checkRelativeName, completeClasses } from
 import { Draft } from './draft.ts';
 import type { ReferenceWriter } from './references.ts';
 import type { RuleReader, WriteAttempt, WriteRule } from './rules.ts';
-import { idsBelow } from './subtree.ts';
+import { entriesBelow, type Found, idsBelow } from './subtree.ts';
 
 export interface WriterParts {
   readonly schema: Schema;
@@ -60,15 +61,10 @@ export interface Stamp {
   readonly around?: Around | undefined;
 }
 
-/** An entry that is to be changed, and where it stands. */
-interface Found {
-  readonly id: number;
-  readonly parent: number;
-  readonly before: Entry;
-}
-
 const largestEntry = 8 * 1024 * 1024;
 const mostFound = 100;
+/** Entries of a subtree that are deleted before others have a turn. */
+const perTurn = 20;
 
 export class Writer implements ReferenceWriter {
   readonly #parts: WriterParts;
@@ -296,17 +292,10 @@ export class Writer implements ReferenceWriter {
     const top = await this.#target(tx, stamp, subject, dn);
     // Before anything is read for somebody who may not.
     if (!judge.mayEntry(subject, top.before, 'delete')) throw notAllowed('delete this entry');
-    const names = new Map([[top.id, top.before.dn]]);
-    const all = [top];
-    for (const id of await idsBelow(tx, top.id, most, 'deleted')) {
-      const record = tx.entry(id);
-      const above = record && names.get(record.parent);
-      if (!record || !above) continue;
-      const before = new Entry(above.child(record.rdn), record.attributes);
-      names.set(id, before.dn);
-      all.push({ id, parent: record.parent, before });
-    }
-    for (const found of all.reverse()) {
+    const all = await entriesBelow(tx, top, most);
+    for (const [n, found] of [...all.reverse(), top].entries()) {
+      // Writes wait for this one, but nobody else does.
+      if (n % perTurn === perTurn - 1) await nextTurn();
       try {
         await this.#remove(tx, stamp, subject, found);
       } catch (thrown) {
