@@ -70,14 +70,14 @@ export const domainLimits: readonly Limit[] = [
   },
 ];
 
-/** What the options ask to be changed. Fault `malformed` names the option. */
-export function limitChanges(options: LimitOptions): DomainChange[] {
+/** What the options ask to be changed. Fault `malformed` names the option, by `flags` where a command calls it otherwise. */
+export function limitChanges(options: LimitOptions, flags: Partial<Record<LimitKey, string>> = {}): DomainChange[] {
   return domainLimits.flatMap(({ key, flag, attribute, unit }) => {
     const given = options[key];
     if (given === undefined) return [];
     if (given === '' || /^unlimited$/i.test(given)) return [{ name: attribute, value: '' }];
     if (!/^\d{1,8}$/.test(given))
-      throw new Fault('malformed', `${flag.split(' ')[0]}: "${given}" is neither a whole number nor "unlimited"`);
+      throw new Fault('malformed', `${flags[key] ?? flag.split(' ')[0]}: "${given}" is neither a whole number nor "unlimited"`);
     return [{ name: attribute, value: String(Number(given) * unit) }];
   });
 }

@@ -3,6 +3,7 @@
 import { Fault } from '../base/index.ts';
 import { DirectoryFault, type Entry } from '../directory/index.ts';
 import type { LdapClient } from '../directory-remote/index.ts';
+import { ditClasses } from '../dit/index.ts';
 import type { Dn } from '../ldap-wire/index.ts';
 import { normalizeDomain } from '../mail/index.ts';
 import type { Config } from '../main/index.ts';
@@ -76,7 +77,8 @@ export async function makeDomain(client: LdapClient, config: Config, name: strin
  * the entry as a bare level of the tree.
  */
 export async function removeDomain(client: LdapClient, config: Config, name: string): Promise<void> {
-  const { dn, attributes } = await domainEntry(client, config, name);
+  const entry = await domainEntry(client, config, name);
+  const { dn } = entry;
   const below = await childrenOf(client, dn);
   const admin = below.find((child) => child.isA('mtAdministrator'));
   const levels = below.filter((child) => child.dn.rdns[0]?.[0]?.type.toLowerCase() === 'dc');
@@ -88,9 +90,37 @@ export async function removeDomain(client: LdapClient, config: Config, name: str
     );
   if (admin) await client.delete(admin.dn);
   if (levels.length === 0) return client.delete(dn);
-  const own = [...attributes.values()].filter(({ name: attribute }) => /^(mt|description$)/i.test(attribute));
+  const own = (ditClasses.find(({ name: each }) => each === 'mtMailDomain')?.may ?? []).filter((attribute) => entry.has(attribute));
   await client.modify(dn, [
-    ...own.map(({ name: attribute }) => ({ operation: 'replace', attribute: { name: attribute, values: [] } }) as const),
+    ...own.map((attribute) => ({ operation: 'replace', attribute: { name: attribute, values: [] } }) as const),
     { operation: 'delete', attribute: { name: 'objectClass', values: ['mtMailDomain'] } },
   ]);
+}
+
+export const administratorDn = (domain: Dn): Dn => domain.child([{ type: 'cn', value: 'admin' }]);
+
+/** Gives a domain its administrator, `cn=admin` below it. Fault `exists` where it has one. */
+export async function addDomainAdministrator(client: LdapClient, domain: Dn, password: string): Promise<void> {
+  try {
+    await client.add(administratorDn(domain), [
+      { name: 'objectClass', values: ['mtAdministrator'] },
+      { name: 'cn', values: ['admin'] },
+      { name: 'userPassword', values: [password] },
+    ]);
+  } catch (thrown) {
+    if (!(thrown instanceof DirectoryFault) || thrown.result !== 'entryAlreadyExists') throw thrown;
+    throw new Fault('exists', `${dcName(domain)} has an administrator already`);
+  }
+}
+
+/** Adds the administrator or sets its password; true where it was added. */
+export async function setDomainAdministrator(client: LdapClient, dn: Dn, password: string): Promise<boolean> {
+  try {
+    await client.modify(dn, [{ operation: 'replace', attribute: { name: 'userPassword', values: [password] } }]);
+    return false;
+  } catch (thrown) {
+    if (!(thrown instanceof DirectoryFault) || thrown.result !== 'noSuchObject' || !dn.parent) throw thrown;
+    await addDomainAdministrator(client, dn.parent, password);
+    return true;
+  }
 }

@@ -68,7 +68,14 @@ const limitAttributes: readonly AttributeDeclaration[] = [
 export const mailDomainClass = declareClass({
   name: 'mtMailDomain',
   kind: 'auxiliary',
-  may: ['mtDomainAlias', 'mtSubdomains', ...limits.map(({ attribute }) => attribute), 'description'],
+  may: [
+    'mtDomainAlias',
+    'mtSubdomains',
+    ...limits.map(({ attribute }) => attribute),
+    'mailMessageStore',
+    'mtWebFolderDirectory',
+    'description',
+  ],
   title: 'Mail domain',
   help: 'Makes a domain entry a local mail domain.',
   attributes: [

@@ -1,7 +1,7 @@
 /** Users, connectors, aliases and domains by the command line: what the manual's administrator could do, and what is refused. */
 
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { Dialog, doorsOpenFor, ldapAdministrator, rcpt, subjects } from '../support/mail-clients.ts';
+import { change, Dialog, doorsOpenFor, ldapAdministrator, rcpt, subjects } from '../support/mail-clients.ts';
 import { command, eventually, password, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
 
 let files: ServerFiles;
@@ -248,4 +248,43 @@ test("iemsuser takes the manual's example and options, and says what is missing 
   await ldap.unbind();
   expect(searchEntries).toEqual([{ dn: 'mail=bart@jade.net,dc=jade,dc=net', cn: 'Bart Simpson', userPassword: [] }]);
   expect(await rcpt(files, 'bart@jade.net')).toMatch(/^550 5\.[12]\.1 /);
+});
+
+test("iemsdomacct takes the manual's example: limits hold, the administrator manages the domain and nothing else", async () => {
+  const iemsdomacct = (line: string) => command('iemsdomacct', line.split(' '), files);
+  expect(await good(iemsdomacct('-C -d topaz.test -p password -u 1 -q 1000 -t 500 -l 5 -s 0 -k Gems'))).toMatch(/^created topaz\.test/);
+  expect(await good(iemsdomacct('-L'))).toMatch(/^topaz\.test +0\/1 +0\/1000 +0\/500 +0\/5 +off +Gems$/m);
+  expect(await good(iemsdomacct('-L -d *.net'))).not.toContain('topaz');
+  await good(mailtree('user', 'add', 'a@topaz.test', '--password', 'secret-enough', '--quota', '5'));
+  expect(await bad(mailtree('user', 'add', 'b@topaz.test', '--password', 'secret-enough', '--quota', '5'))).toMatch(/mtDomainMaxUsers/);
+  await good(mailtree('user', 'delete', '--account-only', 'a@topaz.test'));
+  await good(mailtree('user', 'add', 'b@topaz.test', '--password', 'secret-enough', '--quota', '5'));
+  const ldap = await ldapAdministrator(files);
+  await ldap.bind('cn=admin,dc=topaz,dc=test', 'password');
+  await ldap.modify('mail=b@topaz.test,dc=topaz,dc=test', change('replace', 'title', 'Cutter'));
+  await expect(ldap.modify('mail=user1@jade.net,dc=jade,dc=net', change('replace', 'title', 'x'))).rejects.toThrow();
+  await ldap.unbind();
+  expect(await good(mailtree('domain', 'administrator', 'topaz.test', '--password', 'another-one'))).toMatch(/^changed the password/);
+  const again = await ldapAdministrator(files);
+  await expect(again.bind('cn=admin,dc=topaz,dc=test', 'password')).rejects.toThrow();
+  await again.bind('cn=admin,dc=topaz,dc=test', 'another-one');
+  await again.unbind();
+  for (const [line, wrong] of [
+    ['-C -d topaz.test -p password', /topaz\.test has an administrator already/],
+    ['-C -d opal.test', /-C needs -p/],
+    ['-C -d opal.test -p short', /at least 6 characters/],
+    ['-C -d opal.test -p password -u many', /-u: "many" is neither a whole number nor "unlimited"/],
+    ['-C -d bad_name! -p password', /not a domain name/],
+    ['-C -p password', /-C needs -d/],
+    ['-D -d topaz.test', /topaz\.test has 2 entries below it/],
+    ['-D -d opal.test', /opal\.test is not a local domain/],
+    ['-L -u 5', /-u does not go with -L/],
+  ] as const) {
+    expect(await bad(iemsdomacct(line))).toMatch(wrong);
+  }
+  expect(await good(mailtree('domain', 'list', 'opal.test'))).not.toContain('opal');
+  expect(await good(mailtree('user', 'delete', 'a@topaz.test', 'b@topaz.test'))).toMatch(/deleted b@topaz\.test/);
+  await good(mailtree('domain', 'add', 'sub.topaz.test'));
+  expect(await good(iemsdomacct('-D -d topaz.test'))).toBe('deleted topaz.test\n');
+  expect(await bad(mailtree('domain', 'show', 'topaz.test'))).toMatch(/not a local domain/);
 });

@@ -10,9 +10,20 @@ import type { LdapClient } from '../../directory-remote/index.ts';
 import type { Filter } from '../../ldap-wire/index.ts';
 import type { Config } from '../../main/index.ts';
 import { asAdministrator } from '../administrator.ts';
-import { type DomainChange, dcName, domainEntry, domainGiven, makeDomain, matching, removeDomain } from '../domain.ts';
+import {
+  administratorDn,
+  type DomainChange,
+  dcName,
+  domainEntry,
+  domainGiven,
+  makeDomain,
+  matching,
+  removeDomain,
+  setDomainAdministrator,
+} from '../domain.ts';
 import { domainLimits, type LimitOptions, limitChanges, limitsAsNumbers, usedAndAllowed } from '../domain-limits.ts';
 import { childrenOf, domainDn, equal, inDomain, treeBase } from '../entries.ts';
+import { addPasswordOptions, type PersonOptions, passwordGiven } from '../person.ts';
 import { json, type Run, table } from '../program.ts';
 
 interface DomainOptions extends LimitOptions {
@@ -51,6 +62,15 @@ export function addDomainCommands(program: Command, run: Run): void {
     .description('the levels of the tree: what stands below a domain, or at the top')
     .option('--json', 'as JSON')
     .action(run(browse));
+  addPasswordOptions(
+    domain
+      .command('administrator <name>')
+      .description(
+        'give a domain an administrator, cn=admin below it, or that one another password; made up and shown once where none is given',
+      ),
+  )
+    .option('--delete', 'take the administrator away')
+    .action(run(administrator));
   domain.command('delete <name>').description('the domain is no longer local; it must have no users any more').action(run(remove));
 }
 
@@ -86,6 +106,19 @@ async function edit(config: Config, text: string, options: DomainOptions): Promi
     );
   });
   console.log(`changed ${name}`);
+}
+
+async function administrator(config: Config, text: string, options: PersonOptions & { readonly delete?: boolean }): Promise<void> {
+  const name = domainGiven(text);
+  const dn = await asAdministrator(config, async (client) => administratorDn((await domainEntry(client, config, name)).dn));
+  if (options.delete) {
+    await asAdministrator(config, (client) => client.delete(dn));
+    return console.log(`deleted ${dn.toString()}`);
+  }
+  const { password, madeUp } = await passwordGiven(options);
+  const made = await asAdministrator(config, (client) => setDomainAdministrator(client, dn, password));
+  console.log(`${made ? 'added' : 'changed the password of'} ${dn.toString()}`);
+  if (madeUp) console.log(`password: ${password}`);
 }
 
 async function remove(config: Config, text: string): Promise<void> {

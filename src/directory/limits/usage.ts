@@ -49,7 +49,8 @@ export function decodeUsage(octets: Uint8Array | undefined): Usage {
 export function usageOf(entry: Entry | undefined): Usage {
   if (!entry || isListMember(entry)) return nothing;
   if (entry.isA('nisMailAlias') || entry.isA('mtDistributionList')) return { ...nothing, lists: 1n };
-  if (!entry.isA('mtMailUser')) return nothing;
+  // A closed account (qmail-ldap's `deleted`) keeps its entry for the address book and has no mailbox any more.
+  if (!entry.isA('mtMailUser') || entry.text('accountStatus')?.toLowerCase() === 'deleted') return nothing;
   const store = octetsIn(entry, 'mailQuotaSize');
   const web = octetsIn(entry, 'mtWebFolderQuota');
   const hasWeb = web > 0n || entry.text('mtWebFolder')?.toUpperCase() === 'TRUE';
