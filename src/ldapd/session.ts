@@ -9,12 +9,11 @@
  */
 
 import type { Socket } from 'node:net';
-import { asFault, type Clock, type Live, type Log, peerAddress, startTls } from '../base/index.ts';
-import { type Actor, anonymous, type Directory, DirectoryFault, type Followed } from '../directory/index.ts';
+import { asFault, peerAddress, startTls } from '../base/index.ts';
+import { type Actor, anonymous, DirectoryFault } from '../directory/index.ts';
 import {
   BadRequest,
   BrokenBer,
-  type Dn,
   decodeRequest,
   encodeResponse,
   Framer,
@@ -24,49 +23,24 @@ import {
   wrapOperation,
 } from '../ldap-wire/index.ts';
 import { answerMessage, noteRefusal } from './answers.ts';
-import type { Answer, AnyCommand, Context, Operation, Virtual } from './command.ts';
+import type { Answer, AnyCommand, Context, Operation } from './command.ts';
 import { startTlsOid } from './commands/extended.ts';
 import { commands, knownControls } from './commands/index.ts';
 import { checkControls } from './controls/control.ts';
 import { passwordPolicy, policyControls } from './controls/password-policy.ts';
 import { Cursors } from './cursors.ts';
-import type { TlsMaterial } from './ldapd.ts';
 import { entryOperation } from './encode-entry.ts';
 import { Outbox } from './outbox.ts';
 import { noticeMessage, resultOf } from './results.ts';
-import type { LdapdSettings } from './settings.ts';
-import type { Staying } from './staying.ts';
+import type { Farewell, SessionOptions } from './session-options.ts';
 import { type Overdue, Turn, Watchdog } from './watchdog.ts';
-
-export interface SessionOptions {
-  readonly directory: Directory;
-  readonly virtual: Virtual | undefined;
-  readonly followed: Followed | undefined;
-  /** Searches that stay open, of all connections. */
-  readonly staying: Staying;
-  readonly settings: Live<LdapdSettings>;
-  readonly tls: Live<TlsMaterial>;
-  readonly log: Log;
-  readonly clock: Clock;
-  /** How the connection came: encrypted from the start, by the Unix socket. */
-  readonly over: 'tcp' | 'tls' | 'unix';
-  readonly external: Actor | undefined;
-  readonly userNamed: ((name: string) => Promise<Dn>) | undefined;
-  /** Told of every other name that the connection acts under; undefined is none. */
-  readonly onIdentity: (before: Dn | undefined, after: Dn | undefined) => void;
-  readonly onClose: () => void;
-}
+import { Work } from './work.ts';
 
 /** After a farewell the peer has so long to take it, in milliseconds. */
 const farewellMs = 1_000;
 const stopping = 'the server is shutting down';
 /** Writes that are in work when a log-in falls get so long, in milliseconds: one of them may be what it falls by. */
 const revokedMs = 2_000;
-
-interface Farewell {
-  readonly result: 'protocolError' | 'unavailable' | 'busy' | 'strongerAuthRequired';
-  readonly why: string;
-}
 
 const needsQuiet = (request: Request): boolean => request.op === 'bind' || (request.op === 'extended' && request.oid === startTlsOid);
 
@@ -75,9 +49,7 @@ export class Session {
   readonly #address: string;
   readonly #framer = new Framer();
   readonly #outbox: Outbox;
-  readonly #operations = new Map<number, Operation>();
-  /** Operations that stay until somebody ends them, with what to do then. */
-  readonly #staying = new Map<Operation, () => void>();
+  readonly #work = new Work();
   readonly #cursors = new Cursors();
   #socket: Socket;
   #actor: Actor;
@@ -114,7 +86,7 @@ export class Session {
     this.#state = 'stopping';
     this.#farewell = farewell;
     this.#socket.pause();
-    for (const operation of this.#operations.values()) if (operation.abort) this.#end(operation, 'cancelled');
+    this.#work.cancelAll();
     this.#options.clock.after(graceMs, () => this.#disconnect(farewell.result, farewell.why));
     this.#finishIfDone();
   }
@@ -143,7 +115,7 @@ export class Session {
     // The peer has said all it wants to say; it may still read.
     if (this.#state === 'open') this.#state = 'ending';
     // These would keep the connection for ever, and perhaps for nobody.
-    for (const operation of this.#staying.keys()) this.#end(operation, 'abandoned');
+    this.#work.endStaying('abandoned');
     this.#finishIfDone();
   };
   readonly #onClose = (): void => this.#close();
@@ -169,7 +141,7 @@ export class Session {
     this.#cancelFarewell();
     this.#outbox.close();
     this.#cursors.clear();
-    for (const operation of this.#operations.values()) this.#end(operation, 'abandoned');
+    this.#work.abandonAll();
     this.#options.onIdentity(this.#actor.dn, undefined);
     this.#options.onClose();
     this.#socket.destroy();
@@ -186,7 +158,7 @@ export class Session {
   #hangUp(): void {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
-    for (const operation of this.#operations.values()) this.#end(operation, 'abandoned');
+    this.#work.abandonAll();
     this.#cursors.clear();
     this.#watchdog.stop();
     this.#outbox.flush();
@@ -198,7 +170,7 @@ export class Session {
   }
 
   #finishIfDone(): void {
-    if (this.#operations.size > 0) return;
+    if (this.#work.size > 0) return;
     if (this.#state === 'stopping') this.#disconnect(this.#farewell.result, this.#farewell.why);
     else if (this.#state === 'ending' && this.#alone === undefined) this.#hangUp();
   }
@@ -228,7 +200,7 @@ export class Session {
     return (
       (this.#state === 'open' || this.#state === 'ending') &&
       this.#alone === undefined &&
-      this.#operations.size - this.#staying.size < this.#options.settings.value.maxOperations &&
+      this.#work.passing < this.#options.settings.value.maxOperations &&
       !this.#outbox.full
     );
   }
@@ -242,7 +214,7 @@ export class Session {
     this.#watchdog.state({
       partial: flows && this.#framer.waiting > 0,
       stalled: this.#outbox.full,
-      busy: this.#operations.size > 0,
+      busy: this.#work.size > 0,
     });
     this.#finishIfDone();
   }
@@ -257,14 +229,17 @@ export class Session {
       return;
     }
     const { id, body } = message;
+    // RFC 4511 §4.1.11: with a critical control that does not belong to it, it is not done; there is no answer to say so.
+    const refused = message.controls.some(({ critical }) => critical);
     if (body.op === 'unbind') this.#hangUp();
-    else if (body.op === 'abandon') this.#abandon(body.target);
+    else if (body.op === 'abandon' && refused) this.#options.log.diagnostic(`abandon from ${this.#address} has a critical control`);
+    else if (body.op === 'abandon') this.#work.abandon(body.target);
     // RFC 4511 §4.1.1.1: an id in use may not be used again; nobody could tell the answers apart.
-    else if (this.#operations.has(id)) throw new BrokenBer(`message id ${id} is in use`);
+    else if (this.#work.get(id)) throw new BrokenBer(`message id ${id} is in use`);
     else if (needsQuiet(body)) {
       this.#alone = message;
       // RFC 4511 §4.2.1: what is in work is completed or abandoned; these would never be completed.
-      if (body.op === 'bind') for (const operation of this.#staying.keys()) this.#end(operation, 'cancelled');
+      if (body.op === 'bind') this.#work.endStaying('cancelled');
       this.#beginAlone();
     } else {
       // The feed tells of it as well, a moment later.
@@ -281,24 +256,13 @@ export class Session {
     }
   }
 
-  #abandon(id: number): void {
-    const target = this.#operations.get(id);
-    // RFC 4511 §4.11: what cannot be abandoned, or is not there, is passed over in silence.
-    if (target?.abort && !target.ended) this.#end(target, 'abandoned');
-  }
-
-  #end(operation: Operation, how: 'abandoned' | 'cancelled'): void {
-    operation.ended = operation.ended ?? how;
-    operation.abort?.abort();
-  }
-
   // ---- working
 
   #beginAlone(): void {
     const message = this.#alone;
     if (!message || message === 'working') return;
     // StartTLS does not wait: RFC 4511 §4.14.1 wants it refused while others are in work.
-    if (message.body.op === 'bind' && this.#operations.size > 0) return;
+    if (message.body.op === 'bind' && this.#work.size > 0) return;
     this.#alone = 'working';
     this.#begin(message);
   }
@@ -306,13 +270,7 @@ export class Session {
   #begin(message: Message<Request>): void {
     const command = commands[message.body.op as keyof typeof commands] as AnyCommand;
     if (command.now && message.controls.length === 0 && this.#answerNow(command, message)) return;
-    const operation: Operation = {
-      id: message.id,
-      op: message.body.op,
-      abort: command.abortable ? new AbortController() : undefined,
-      ended: undefined,
-    };
-    this.#operations.set(message.id, operation);
+    const operation = this.#work.begin(message.id, message.body.op, command.abortable ?? false);
     this.#run(command, message, operation).catch((thrown) => {
       this.#options.log.error('an operation could not be finished', thrown);
       this.#close();
@@ -351,9 +309,7 @@ export class Session {
       const policy = policyControls(message.controls, answer.actor, refusal);
       if (policy.length > 0) answer = { ...answer, controls: [...(answer.controls ?? []), ...policy] };
     }
-    this.#operations.delete(operation.id);
-    this.#staying.get(operation)?.();
-    this.#staying.delete(operation);
+    this.#work.done(operation);
     if (this.#state === 'closed') return;
     if (operation.ended === 'cancelled') {
       answer = {
@@ -391,8 +347,8 @@ export class Session {
       external: over === 'unix' ? external : undefined,
       userNamed,
       operation,
-      outstanding: (id) => this.#operations.get(id),
-      outstandingCount: this.#operations.size,
+      outstanding: (id) => this.#work.get(id),
+      outstandingCount: this.#work.size,
       cursors: this.#cursors,
       send: (octets, controls) => outbox.push(wrapOperation(operation.id, octets, controls)),
       stay: () => this.#stay(operation),
@@ -411,9 +367,7 @@ export class Session {
 
   #stay(operation: Operation): void {
     const { settings, staying } = this.#options;
-    if (this.#staying.size >= settings.value.maxPersistent)
-      throw new DirectoryFault('adminLimitExceeded', 'the connection has as many searches that stay open as it may');
-    this.#staying.set(operation, staying.enter(!this.#actor.dn && this.#actor.as !== 'system'));
+    this.#work.stay(operation, settings.value.maxPersistent, () => staying.enter(!this.#actor.dn && this.#actor.as !== 'system'));
     // It is in the way of others no more.
     queueMicrotask(() => this.#pump());
   }

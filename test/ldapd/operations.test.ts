@@ -231,6 +231,17 @@ test('an abandoned search is never answered, a cancelled one is', async () => {
   expect(it.directory.aborted).toBe(2);
 });
 
+test('an abandon with a critical control is not carried out', async () => {
+  const release = it.directory.hold();
+  client.send(1, searchFor('(mail=user1@jade.net)'));
+  client.send(2, { op: 'abandon', target: 1 }, [{ oid: '1.2.3.4', critical: true, value: undefined }]);
+  client.send(3, { op: 'compare', dn: user1, attribute: 'sn', value: octets('x') });
+  expect((await client.next())?.id).toBe(3);
+  release();
+  expect((await client.next())?.body.op).toBe('entry');
+  expect(await client.next()).toMatchObject({ id: 1, body: { result: { code: 0 } } });
+});
+
 test('a password is changed, with the old one checked, or a new one is made', async () => {
   await client.ask(1, simpleBind(user1, 'secret1'));
   const change = (old: string, fresh?: string): Request => {
