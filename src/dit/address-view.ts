@@ -16,7 +16,7 @@ import type { Domain, Recipient } from './port.ts';
 import { addressesOf, problemOf, recipientFrom } from './recipient.ts';
 import { Reports } from './reports.ts';
 
-/** Answers kept: about 1 KB each, so 100 MB at the very most, and only after that many different addresses were asked for. */
+/** Answers kept: about 2 KB each, so 200 MB at the very most, and only after that many different addresses were asked for. */
 const maxRecipients = 100_000;
 const maxDomains = 20_000;
 

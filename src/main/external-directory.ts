@@ -40,7 +40,7 @@ export function beginExternal({ config, external, settings, log }: ExternalParts
 }
 
 /** Our schema files as they load there, in this order. */
-const ownFiles = ['mail.schema', 'mailtree.schema'] as const;
+const ownFiles = 'schema/mail.schema and schema/openldap/mailtree.schema there (in cn=config: schema/openldap/mail.ldif and mailtree.ldif)';
 
 /** Fault `refused` names what the server's schema lacks, and the files that bring it. Nothing where it publishes none. */
 export function checkSchema(directory: RemoteDirectory, schema: Schema, log: Log): void {
@@ -55,13 +55,13 @@ export function checkSchema(directory: RemoteDirectory, schema: Schema, log: Log
   const ours = ({ name }: { readonly name: string }): boolean => /^mt[A-Z]/.test(name) || foreign.has(name);
   const missing = [
     ...schema.parts.objectClasses.filter(ours).filter(({ name }) => !classes.has(name.toLowerCase())),
-    ...schema.parts.attributeTypes.filter(ours).filter(({ name }) => !types.has(name.toLowerCase())),
+    ...schema.parts.attributeTypes.filter((type) => ours(type) && !type.operational).filter(({ name }) => !types.has(name.toLowerCase())),
   ].map(({ name }) => name);
   if (missing.length === 0) return;
   const more = missing.length > 8 ? ` and ${missing.length - 8} more` : '';
   throw new Fault(
     'refused',
-    `the schema of the directory server lacks ${missing.slice(0, 8).join(', ')}${more}: load ${ownFiles.join(' and ')} of schema/ there (for cn=config: schema/openldap/*.ldif), see docs/external-directory.md`,
+    `the schema of the directory server lacks ${missing.slice(0, 8).join(', ')}${more}: load ${ownFiles}, see docs/external-directory.md`,
   );
 }
 

@@ -5,6 +5,7 @@ import { join, relative } from 'node:path';
 import { baseLdif } from '../../src/main/base-ldif.ts';
 import { declared } from '../../src/main/declarations.ts';
 import { declaredNames, parseNumbers, referencePage, schemaText, withNumbersFor } from '../../src/settings/index.ts';
+import { cnConfigSchema, slapdConfSchema } from './openldap-schema.ts';
 import { schemaPage } from './schema-page.ts';
 
 const numbersFile = 'schema/numbers.tsv';
@@ -17,9 +18,13 @@ export interface Generated {
 
 export function generated(): Generated[] {
   const numbers = withNumbersFor(readFileSync(numbersFile, 'utf8'), declaredNames(declared));
+  const own = schemaText(declared, parseNumbers(numbers));
   return [
     { file: numbersFile, text: numbers },
-    { file: 'schema/mailtree.schema', text: schemaText(declared, parseNumbers(numbers)) },
+    { file: 'schema/mailtree.schema', text: own },
+    { file: 'schema/openldap/mailtree.schema', text: slapdConfSchema(own) },
+    { file: 'schema/openldap/mailtree.ldif', text: cnConfigSchema('mailtree', own) },
+    { file: 'schema/openldap/mail.ldif', text: cnConfigSchema('mail', readFileSync('schema/mail.schema', 'utf8')) },
     { file: 'ldif/base.ldif', text: baseLdif() },
     { file: 'docs/settings.md', text: referencePage(declared.settings, 'cn=mailtree') },
     { file: 'docs/schema.md', text: schemaPage(declared) },

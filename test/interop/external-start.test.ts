@@ -1,6 +1,6 @@
 /** Starting with an external directory: what is missing is named, what is away is waited for, what is secret goes encrypted. */
 
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
@@ -94,12 +94,16 @@ test('a wrong password ends the start at once, and is not shown', async () => {
 });
 
 test('a server without our schema is told apart, with the files that are missing', async () => {
-  const slapd = await slapdWith({ schema: false });
+  const slapd = await slapdWith({ schema: false, global: ['database config', `rootpw ${servicePassword}`] });
   await slapd.start();
   const output = await refused(await filesFor([slapd.url]));
   expect(output).toMatch(
-    /the schema of the directory server lacks inetLocalMailRecipient, mtContainer, .* and \d+ more: load mail\.schema and mailtree\.schema/,
+    /the schema of the directory server lacks inetLocalMailRecipient, mtContainer, .* and \d+ more: load schema\/mail\.schema and/,
   );
+  // With the entries for cn=config loaded, it is a directory.
+  const config = ['-x', '-H', slapd.url, '-D', 'cn=config', '-w', servicePassword];
+  for (const name of ['mail', 'mailtree']) execFileSync('ldapadd', [...config, '-f', `schema/openldap/${name}.ldif`], { stdio: 'pipe' });
+  await started(await filesFor([slapd.url]));
 });
 
 test('a server that lets us only read asks for the LDIF of the first start, and starts once that is loaded', async () => {

@@ -72,7 +72,7 @@ function database(dir: string, suffix: string, n: number, options: SlapdOptions)
 function configuration(dir: string, options: SlapdOptions): string {
   const { suffixes = [''], sync = true } = options;
   const files = ['core', 'cosine', 'inetorgperson'].map((name) => `/etc/ldap/schema/${name}.schema`);
-  const own = options.schema === false ? [] : ['mail', 'mailtree'].map((name) => resolve('schema', `${name}.schema`));
+  const own = options.schema === false ? [] : ['mail.schema', 'openldap/mailtree.schema'].map((name) => resolve('schema', name));
   // Where no database holds the service account, it has a small one of its own.
   const all = suffixes.includes('') ? suffixes : [...suffixes, serviceDn];
   return [
