@@ -8,7 +8,7 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Clock, Log } from '../base/index.ts';
-import { type Dn, escapeFilterValue, parseDn, parseFilter, rootDn } from '../ldap-wire/index.ts';
+import { type Dn, parseDn } from '../ldap-wire/index.ts';
 import type { Key, KeyValue, PartReader } from '../storage/index.ts';
 import { type AccessAnswer, type AccessQuestion, explainAccess } from './access/explain.ts';
 import type { Judge, Subject } from './access/judge.ts';
@@ -19,11 +19,8 @@ import type { Feed } from './history/feed.ts';
 import { type History, type HistoryItem, type HistoryQuery, mayKnow } from './history/history.ts';
 import { recordImport } from './history/summary.ts';
 import type { Logins } from './passwords/login.ts';
-import { namesOf } from './passwords/policy.ts';
-import { formerPasswords } from './passwords/record.ts';
-import { passwordOid, passwordText } from './passwords/scheme.ts';
 import type { Standings } from './passwords/standing.ts';
-import { checkPasswords, hashAttributes, hashModifications, type Owner, type PasswordWriting } from './passwords/writing.ts';
+import { checkPasswords, hashAttributes, hashModifications, type PasswordWriting } from './passwords/writing.ts';
 import {
   type Actor,
   type Change,
@@ -49,13 +46,13 @@ import { Transaction } from './records/transaction.ts';
 import type { Stored, View } from './records/view.ts';
 import { subschemaEntry, subschemaName } from './schema/publish.ts';
 import type { Schema } from './schema/schema.ts';
+import { compareValue } from './search/compare.ts';
 import type { Compiler } from './search/evaluate.ts';
 import { noSuchEntry, type Searcher } from './search/search.ts';
 import type { Selector } from './search/select.ts';
 import type { Followed, NotifyEvent, NotifyRequest, SyncEvent, SyncRequest } from './sync/port.ts';
 import { aroundOf, checkAssertion } from './write/around.ts';
 import type { References } from './write/references.ts';
-import { isListMember } from './write/rules.ts';
 import type { Undo, UndoOptions, UndoResult } from './write/undo.ts';
 import type { Stamp, Writer } from './write/writer.ts';
 
@@ -212,21 +209,9 @@ export class BundledDirectory implements Directory, Followed {
     const stored = isSchema ? this.#subschema : view.find(dn);
     if (!stored || !judge.knows(subject, stored.entry)) throw noSuchEntry(dn, view, judge, subject);
     if (options.assertion) checkAssertion(judge, subject, compiler.compile(options.assertion), stored);
-    const described = this.schema.describe(attribute);
-    if (!described) throw new DirectoryFault('undefinedAttributeType', `attribute ${attribute.slice(0, 100)}: not defined in the schema`);
-    const { type } = described;
-    const verdict = judge.verdict(subject, stored.entry);
-    if (!verdict.allows(type, 'compare')) {
-      throw new DirectoryFault('insufficientAccessRights', `attribute ${type.name}: you may not compare it`);
-    }
-    const values = [...compiler.reader(described)(stored, (_, each) => verdict.allows(each, 'compare'))];
-    if (values.length === 0) throw new DirectoryFault('noSuchAttribute', `attribute ${type.name}: the entry does not have it`);
-    if (type.oid === passwordOid) return this.#isPassword(actor, stored.entry.dn, passwordText(value), values.map(passwordText));
-    if (!type.equality) throw new DirectoryFault('inappropriateMatching', `attribute ${type.name}: has no equality rule`);
-    const wanted = type.equality.assertion(value);
-    if (wanted === undefined)
-      throw new DirectoryFault('invalidAttributeSyntax', `attribute ${type.name}: the value is not a valid ${type.syntax.name}`);
-    return values.some((each) => type.equality?.normalise(each) === wanted);
+    const isPassword = (password: string, forms: readonly string[]): Promise<boolean> =>
+      this.#isPassword(actor, stored.entry.dn, password, forms);
+    return compareValue({ schema: this.schema, compiler, isPassword }, stored, judge.verdict(subject, stored.entry), attribute, value);
   }
 
   /** Whoever may compare passwords could guess them as well as by logging in: it counts as that. */
@@ -276,17 +261,11 @@ export class BundledDirectory implements Directory, Followed {
     checkPasswords(this.schema, additions, !mayGiveHashes(subject));
     const removals = modifications.filter(({ operation }) => operation === 'delete').map(({ attribute }) => attribute);
     checkPasswords(this.schema, removals, false);
-    const current = (): readonly AttributeValue[] => view.find(dn)?.entry.values('userPassword') ?? [];
-    const owner = (): Owner => {
-      const entry = view.find(dn)?.entry;
-      const kept = entry && subject.dn?.key === dn.key && passwords.settings().passwordHistory > 0;
-      const former = kept ? [...entry.values('userPassword').map(passwordText), ...formerPasswords(entry)] : [];
-      return { names: entry ? namesOf(entry.attributes.values()) : [], former };
-    };
     // Naming the old password is guessing it, if it is wrong.
     const guess = async (clear: string, stored: readonly string[]): Promise<number> =>
       subject.root || !this.#logins ? passwords.hasher.check(clear, stored) : this.#logins.guess(dn, clear, stored, actor.address);
-    const hashed = await hashModifications(passwords, modifications, current, owner, guess);
+    const whose = { entry: () => view.find(dn)?.entry, own: subject.dn?.key === dn.key, guess };
+    const hashed = await hashModifications(passwords, modifications, whose);
     return standings.during(actor, dn, (changing) =>
       this.#write([dn], actor, options, async (tx, stamp) => changing(await writer.modify(tx, stamp, dn, hashed))),
     );
@@ -317,15 +296,8 @@ export class BundledDirectory implements Directory, Followed {
   /** What somebody may do with an entry, and which rule says so. DirectoryFault where there is no such name, entry, right or attribute. */
   async explainAccess(question: AccessQuestion): Promise<AccessAnswer> {
     const { judge, view, searcher } = this.#parts;
-    const byAddress = async (address: string): Promise<Entry[]> => {
-      const named = ['mail', 'mailLocalAddress', 'mtMailAddress'].map((name) => `(${name}=${escapeFilterValue(address)})`).join('');
-      const request = { base: rootDn, scope: 'sub', filter: parseFilter(`(|${named})`), sizeLimit: 100 } as const;
-      const found: Entry[] = [];
-      // Members of lists are named by an address that is not theirs.
-      for await (const entry of searcher.search(system('explain'), request)) if (!isListMember(entry)) found.push(entry);
-      return found;
-    };
-    return explainAccess({ schema: this.schema, judge, find: (name) => view.find(parseDn(name))?.entry, byAddress }, question);
+    const find = (name: string): Entry | undefined => view.find(parseDn(name))?.entry;
+    return explainAccess({ schema: this.schema, judge, find, search: (request) => searcher.search(system('explain'), request) }, question);
   }
 
   async position(): Promise<Position> {

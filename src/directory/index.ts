@@ -4,8 +4,8 @@ export type { AccessAnswer, AccessDecision, AccessQuestion, AccessStep } from '.
 export type { BundledDirectory } from './bundled.ts';
 export { type CheckOptions, checkDirectory, type DirectoryReport } from './check.ts';
 export * from './entry.ts';
-export { type HistoryChange, type HistoryItem, type HistoryQuery, whoDid } from './history/history.ts';
 export { type ExportOptions, exportEntries } from './export.ts';
+export { type HistoryChange, type HistoryItem, type HistoryQuery, whoDid } from './history/history.ts';
 export { type DirectoryOptions, openDirectory } from './open.ts';
 export { Failures } from './passwords/failures.ts';
 export { type Hasher, inlineHasher, workerHasher } from './passwords/hasher.ts';

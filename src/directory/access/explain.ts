@@ -5,10 +5,11 @@
  * Source: checklist DIR-05
  */
 
-import { formatRdn, parseDn } from '../../ldap-wire/index.ts';
+import { escapeFilterValue, formatRdn, parseDn, parseFilter, rootDn } from '../../ldap-wire/index.ts';
 import { Entry } from '../entry.ts';
-import { type Actor, anonymous, DirectoryFault } from '../port.ts';
+import { type Actor, anonymous, DirectoryFault, type SearchRequest } from '../port.ts';
 import type { AttributeType, Schema } from '../schema/schema.ts';
+import { isListMember } from '../write/rules.ts';
 import { type Right, rights } from './classes.ts';
 import type { Decision, Ground, Judge, Passed, Subject } from './judge.ts';
 
@@ -53,11 +54,13 @@ export interface AccessAnswer {
 export interface ExplainParts {
   readonly schema: Schema;
   readonly judge: Judge;
-  /** Entries by name, and by address. */
+  /** Entries by name, and by filter: all of them. */
   readonly find: (name: string) => Entry | undefined;
-  readonly byAddress: (address: string) => Promise<readonly Entry[]>;
+  readonly search: (request: SearchRequest) => AsyncIterable<Entry>;
 }
 
+/** Lists that may mention an address before its owner is found. */
+const mostNamed = 10_000;
 const entryRights: readonly Right[] = ['add', 'delete'];
 const attributeRights: readonly Right[] = ['search', 'read', 'compare', 'write', 'selfwrite'];
 
@@ -102,16 +105,25 @@ export async function explainAccess(parts: ExplainParts, question: AccessQuestio
   return { ...base, remarks, decisions, entry: [], attributes: [] };
 }
 
-async function askerOf({ find, byAddress }: ExplainParts, who: string): Promise<{ actor: Actor; entry?: Entry }> {
+async function askerOf({ find, search }: ExplainParts, who: string): Promise<{ actor: Actor; entry?: Entry }> {
   const text = who.trim();
   if (text === '' || text.toLowerCase() === 'anonymous') return { actor: anonymous('explain') };
-  const named = text.includes('=') ? [find(parseName(text).toString())] : await byAddress(text);
+  const named = text.includes('=') ? [find(parseName(text).toString())] : await byAddress(search, text);
   const [entry] = named;
   if (!entry)
     throw new DirectoryFault('noSuchObject', `there is nobody called ${text.slice(0, 320)}: give a name, an address, or anonymous`);
   if (named.length > 1)
     throw new DirectoryFault('constraintViolation', `${text.slice(0, 320)} is the address of several entries: give a name`);
   return { actor: { dn: entry.dn, as: 'bound', door: 'explain' }, entry };
+}
+
+async function byAddress(search: ExplainParts['search'], address: string): Promise<Entry[]> {
+  const named = ['mail', 'mailLocalAddress', 'mtMailAddress'].map((name) => `(${name}=${escapeFilterValue(address)})`).join('');
+  const found: Entry[] = [];
+  // Members of lists are named by an address that is not theirs.
+  for await (const entry of search({ base: rootDn, scope: 'sub', filter: parseFilter(`(|${named})`), sizeLimit: mostNamed }))
+    if (!isListMember(entry)) found.push(entry);
+  return found;
 }
 
 function parseName(text: string): ReturnType<typeof parseDn> {

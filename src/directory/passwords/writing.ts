@@ -3,12 +3,13 @@
  * stored, logged or replayed.
  */
 
-import type { Attribute, AttributeValue } from '../entry.ts';
+import type { Attribute, AttributeValue, Entry } from '../entry.ts';
 import { DirectoryFault, type Modification } from '../port.ts';
 import type { Schema } from '../schema/schema.ts';
 import type { DirectorySettings } from '../settings.ts';
 import type { Hasher } from './hasher.ts';
 import { checkQuality, namesOf } from './policy.ts';
+import { formerPasswords } from './record.ts';
 import { isNoPassword, isStoredForm, passwordOid, passwordText } from './scheme.ts';
 
 const longest = 1024;
@@ -33,7 +34,7 @@ export function checkPasswords(schema: Schema, attributes: readonly Attribute[],
 }
 
 /** Whom a password is for, and what it may not be. */
-export interface Owner {
+interface Owner {
   /** `namesOf` the entry. */
   readonly names: readonly string[];
   /** Stored forms of passwords that may not be taken again. */
@@ -77,6 +78,24 @@ export async function hashAttributes(
   );
 }
 
+/** Whose password is changed. */
+export interface PasswordOf {
+  /** As it is at the moment of asking. */
+  readonly entry: () => Entry | undefined;
+  /** By the owner: only then former passwords are asked about. */
+  readonly own: boolean;
+  /** Place of the stored form that a password in clear fits, or -1. */
+  readonly guess: (clear: string, stored: readonly string[]) => Promise<number>;
+}
+
+function ownerOf({ entry, own }: PasswordOf, { passwordHistory }: DirectorySettings): Owner {
+  const found = entry();
+  if (!found) return { names: [], former: [] };
+  const kept = own && passwordHistory > 0;
+  const former = kept ? [...found.values('userPassword').map(passwordText), ...formerPasswords(found)] : [];
+  return { names: namesOf(found.attributes.values()), former };
+}
+
 /**
  * The same for modifications. Deleting a password in clear deletes the stored form that it fits, so that a client may change
  * a password by naming the old one.
@@ -84,22 +103,21 @@ export async function hashAttributes(
 export async function hashModifications(
   parts: PasswordWriting,
   modifications: readonly Modification[],
-  current: () => readonly AttributeValue[],
-  owner: () => Owner,
-  guess: (clear: string, stored: readonly string[]) => Promise<number>,
+  whose: PasswordOf,
 ): Promise<readonly Modification[]> {
   if (!modifications.some(({ attribute }) => isPassword(parts.schema, attribute))) return modifications;
+  const owner = (): Owner => ownerOf(whose, parts.settings());
   const done: Modification[] = [];
   for (const modification of modifications) {
     const { operation, attribute } = modification;
     if (!isPassword(parts.schema, attribute)) done.push(modification);
     else if (operation !== 'delete') done.push({ operation, attribute: await storedForms(parts, owner, attribute) });
     else {
-      const stored = current().map(passwordText);
+      const stored = (whose.entry()?.values('userPassword') ?? []).map(passwordText);
       const values: string[] = [];
       for (const value of attribute.values) {
         const text = passwordText(value);
-        const place = isStoredForm(text) ? -1 : await guess(text, stored);
+        const place = isStoredForm(text) ? -1 : await whose.guess(text, stored);
         values.push(stored[place] ?? text);
       }
       done.push({ operation, attribute: { name: attribute.name, values } });
