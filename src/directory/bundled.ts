@@ -43,14 +43,15 @@ import type { Indexes } from './records/indexes.ts';
 import { keys } from './records/keys.ts';
 import type { Merger } from './records/merge.ts';
 import { Transaction } from './records/transaction.ts';
-import type { Stored, View } from './records/view.ts';
-import { subschemaEntry, subschemaName } from './schema/publish.ts';
+import type { View } from './records/view.ts';
+import { subschemaName } from './schema/publish.ts';
 import type { Schema } from './schema/schema.ts';
 import { compareValue } from './search/compare.ts';
 import type { Compiler } from './search/evaluate.ts';
 import { noSuchEntry, type Searcher } from './search/search.ts';
 import type { Selector } from './search/select.ts';
 import type { Followed, NotifyEvent, NotifyRequest, SyncEvent, SyncRequest } from './sync/port.ts';
+import { Subschema } from './subschema.ts';
 import { aroundOf, checkAssertion } from './write/around.ts';
 import type { References } from './write/references.ts';
 import type { Undo, UndoOptions, UndoResult } from './write/undo.ts';
@@ -83,27 +84,23 @@ export interface BundledParts {
   readonly closing: () => Promise<void>;
 }
 
-/** Number of an entry that is not stored: it has nothing above or below it. */
-const nobody = -1;
-
 /** Administrators bring accounts from elsewhere along with their hashes; anybody else gives passwords. */
 const mayGiveHashes = (subject: Subject): boolean => subject.root || subject.domain !== undefined;
 
-const subschemaDn = parseDn(subschemaName);
 const everything = ['*', '+'];
 
 export class BundledDirectory implements Directory, Followed {
   readonly schema: Schema;
   readonly #parts: BundledParts;
   readonly #accessBase: Dn;
-  readonly #subschema: Stored;
+  readonly #subschema: Subschema;
   #logins: Logins | undefined;
 
   constructor(parts: BundledParts) {
     this.#parts = parts;
     this.schema = parts.schema;
     this.#accessBase = parseDn(`cn=access,${parts.systemBase.toString()}`);
-    this.#subschema = { id: nobody, parent: nobody, entry: subschemaEntry(parts.schema), optioned: false };
+    this.#subschema = new Subschema(parts);
   }
 
   /** Given once, by open.ts: logging in needs this directory itself. */
@@ -112,39 +109,18 @@ export class BundledDirectory implements Directory, Followed {
   }
 
   search(actor: Actor, request: SearchRequest): AsyncIterable<Entry> {
-    if (request.base.key === subschemaDn.key) return this.#searchSubschema(request);
+    if (this.#subschema.is(request.base)) return this.#subschema.search(request);
     return this.#parts.searcher.search(actor, request);
   }
 
   /** The whole answer at once where a few index records give it, else undefined: then `search`. */
   answerNow(actor: Actor, request: SearchRequest): readonly Entry[] | undefined {
-    if (request.base.key === subschemaDn.key) return undefined;
+    if (this.#subschema.is(request.base)) return undefined;
     return this.#parts.searcher.answerNow(actor, request);
   }
 
-  /** Anybody may read the schema: it says nothing about anybody. */
-  #schemaReader(): Subject {
-    return this.#parts.judge.subject(system('directory'));
-  }
-
-  async *#searchSubschema(request: SearchRequest): AsyncGenerator<Entry> {
-    const { compiler, judge } = this.#parts;
-    if (request.assertion) checkAssertion(judge, this.#schemaReader(), compiler.compile(request.assertion), this.#subschema);
-    if (request.scope === 'one' || compiler.compile(request.filter)(this.#subschema, undefined) !== true) return;
-    yield this.#shownSubschema(request.attributes, request.typesOnly ?? false);
-  }
-
-  #shownSubschema(attributes: readonly string[] | undefined, typesOnly: boolean): Entry {
-    const { selector, judge } = this.#parts;
-    return selector.select(
-      this.#subschema,
-      selector.selection(attributes, typesOnly),
-      judge.verdict(this.#schemaReader(), this.#subschema.entry),
-    );
-  }
-
   subschemaEntry(): Entry {
-    return this.#subschema.entry;
+    return this.#subschema.stored.entry;
   }
 
   /** What the root DSE says of this directory; the door adds what it speaks. */
@@ -189,7 +165,7 @@ export class BundledDirectory implements Directory, Followed {
 
   async read(actor: Actor, dn: Dn, attributes?: readonly string[]): Promise<Entry | undefined> {
     const { view, judge, selector } = this.#parts;
-    if (dn.key === subschemaDn.key) return this.#shownSubschema(attributes, false);
+    if (this.#subschema.is(dn)) return this.#subschema.shown(attributes, false);
     const subject = judge.subject(actor);
     const stored = view.find(dn);
     if (!stored || !judge.knows(subject, stored.entry)) return undefined;
@@ -204,9 +180,9 @@ export class BundledDirectory implements Directory, Followed {
     options: Pick<WriteOptions, 'assertion'> = {},
   ): Promise<boolean> {
     const { view, judge, compiler } = this.#parts;
-    const isSchema = dn.key === subschemaDn.key;
-    const subject = isSchema ? this.#schemaReader() : judge.subject(actor);
-    const stored = isSchema ? this.#subschema : view.find(dn);
+    const isSchema = this.#subschema.is(dn);
+    const subject = isSchema ? this.#subschema.reader() : judge.subject(actor);
+    const stored = isSchema ? this.#subschema.stored : view.find(dn);
     if (!stored || !judge.knows(subject, stored.entry)) throw noSuchEntry(dn, view, judge, subject);
     if (options.assertion) checkAssertion(judge, subject, compiler.compile(options.assertion), stored);
     const isPassword = (password: string, forms: readonly string[]): Promise<boolean> =>
