@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { type Actor, checkDirectory } from '../../src/directory/index.ts';
-import { parseRdn } from '../../src/ldap-wire/index.ts';
-import { attributes, dn, fill, type Opened, openTemporary, refusal, root, testSchema } from './support.ts';
+import { parseFilter, parseRdn } from '../../src/ldap-wire/index.ts';
+import { all, attributes, dn, fill, type Opened, openTemporary, refusal, root, testSchema } from './support.ts';
 
 const jade = 'dc=jade,dc=net';
 const user = (name: string): string => `mail=${name}@jade.net,${jade}`;
@@ -46,6 +46,20 @@ test.each([
   expect(await read(`cn=x,${jade}`, 'modifiersName')).toEqual(['cn=admin,cn=admins,cn=mailtree']);
   await remove(user('new'));
   expect(await read(`cn=x,${jade}`, attribute)).toEqual([user('user2')]);
+});
+
+test('a unique member with an identifier behind its name follows, and keeps it', async () => {
+  await add(`cn=x,${jade}`, { objectClass: 'groupOfUniqueNames', cn: 'x', uniqueMember: [`${user('user1')}#'0101'B`, user('user2')] });
+  await rename(user('user1'), 'mail=new@jade.net');
+  expect(await read(`cn=x,${jade}`, 'uniqueMember')).toEqual([`${user('new')}#'0101'B`, user('user2')]);
+  const found = opened.directory.search(root, {
+    base: dn(jade),
+    scope: 'sub',
+    filter: parseFilter(`(uniqueMember=${user('new')}#'0101'B)`),
+  });
+  expect(await all(found)).toHaveLength(1);
+  const other = opened.directory.search(root, { base: dn(jade), scope: 'sub', filter: parseFilter(`(uniqueMember=${user('new')}#'11'B)`) });
+  expect(await all(other)).toHaveLength(0);
 });
 
 test('references follow when something above is renamed, and into the access rules', async () => {

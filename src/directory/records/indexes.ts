@@ -65,6 +65,10 @@ export const defaultIndexes: IndexTable = {
   mtDomainAlias: equality,
 };
 
+/** Values that are compared one by one; more go by a set. */
+const few = 16;
+/** The optional identifier behind a name (RFC 4517 §3.3.21). */
+const uid = /#'[01]*'B$/;
 /** Raised when the records of the indexes change. */
 const recordsVersion = '3';
 
@@ -111,6 +115,8 @@ export class Indexes {
 
   /** The form in which a value stands in the index; undefined for one that takes part in no match. */
   form(type: AttributeType, value: string | Uint8Array): string | undefined {
+    // By the name alone, so that whoever looks for references to an entry finds those with an identifier behind it as well.
+    if (type.equality?.name === 'uniqueMemberMatch' && typeof value === 'string') return type.equality.normalise(value.replace(uid, ''));
     const normal = type.equality?.normalise(value);
     return normal !== undefined && this.#numbers.has(type.lower) ? sortableInteger(normal) : normal;
   }
@@ -138,9 +144,13 @@ export class Indexes {
       const type = this.schema.describe(attribute.name)?.type;
       if (!type || !(names ?? this.kinds).has(type.lower)) continue;
       const forms = found.get(type.lower) ?? [];
+      // A group may have a hundred thousand members.
+      const seen = attribute.values.length > few ? new Set(forms) : undefined;
       for (const value of attribute.values) {
         const form = this.form(type, value);
-        if (form !== undefined && !forms.includes(form)) forms.push(form);
+        if (form === undefined || (seen ? seen.has(form) : forms.includes(form))) continue;
+        seen?.add(form);
+        forms.push(form);
       }
       // An attribute is present even where none of its values can be compared.
       found.set(type.lower, forms);
@@ -174,8 +184,8 @@ export class Indexes {
       const kinds = this.kinds.get(attribute);
       if (kinds?.substring || (kinds?.presence && (was === undefined) !== (is === undefined))) lists = true;
       if (!kinds?.equality) continue;
-      for (const value of was ?? []) if (!is?.includes(value) && this.#removeFromHead(tx, attribute, value, id)) lists = true;
-      for (const value of is ?? []) if (!was?.includes(value) && this.#addToHead(tx, attribute, value, id)) lists = true;
+      for (const value of without(was, is)) if (this.#removeFromHead(tx, attribute, value, id)) lists = true;
+      for (const value of without(is, was)) if (this.#addToHead(tx, attribute, value, id)) lists = true;
     }
     if (!lists) return;
     const all = (entry: Entry): IndexedValues => this.values(entry.attributes.values());
@@ -287,4 +297,12 @@ export function sortableInteger(text: string): string {
 /** The id of the entry with this UUID as a transaction sees it: one for each, so it is in the head. */
 export function idWithUuid(tx: Transaction, uuid: string): number | undefined {
   return decodeHead(tx.get(keys.head('entryuuid', uuid.toLowerCase()))).ids[0];
+}
+
+/** The values of one list that are not in the other. */
+export function without(values: readonly string[] | undefined, others: readonly string[] | undefined): readonly string[] {
+  if (!values || !others) return values ?? [];
+  if (values.length <= few || others.length <= few) return values.filter((value) => !others.includes(value));
+  const there = new Set(others);
+  return values.filter((value) => !there.has(value));
 }

@@ -9,7 +9,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Cancel, Clock, Log } from '../../base/index.ts';
 import type { KeyValue } from '../../storage/index.ts';
-import { type Indexes, sameValues } from './indexes.ts';
+import { type Indexes, sameValues, without } from './indexes.ts';
 import { idText, keys } from './keys.ts';
 import { decodePending, encodePending, type IndexedValues, type PendingEntry } from './pending.ts';
 import { decodeHead, editList, type Head } from './postings.ts';
@@ -168,7 +168,7 @@ class Gathering {
 
   /** Equal values beyond their heads. */
   #equal(id: number, attribute: string, old: readonly string[] | undefined, now: readonly string[] | undefined): void {
-    for (const value of old ?? []) if (!now?.includes(value)) this.#edit(keys.list('=', attribute, value)).remove.push(id);
+    for (const value of without(old, now)) this.#edit(keys.list('=', attribute, value)).remove.push(id);
     for (const value of now ?? []) {
       const key = keys.head(attribute, value);
       const head = this.#heads.get(key) ?? decodeHead(this.#keyValue.getNow(key));
