@@ -5,7 +5,7 @@
  * wrote) is left out.
  */
 
-import type { AttributeValue, Entry } from '../entry.ts';
+import type { Attribute, AttributeValue, Entry } from '../entry.ts';
 import type { AttributeType, Schema } from '../schema/schema.ts';
 import { sameness } from '../write/draft.ts';
 import type { Recorded } from './change-record.ts';
@@ -33,17 +33,24 @@ export function valuesWithout(schema: Schema, name: string, from: readonly Attri
   return from.filter((value) => !there.has(comparable(schema, name, value)));
 }
 
+function byForm(schema: Schema, name: string, attribute: Attribute | undefined): Map<string, AttributeValue> {
+  return new Map(attribute?.values.map((value) => [comparable(schema, name, value), value]));
+}
+
 /** The user attributes that differ. A value that only its spelling tells apart counts as changed. */
 export function differencesOf(schema: Schema, before: Entry | undefined, after: Entry | undefined): Difference[] {
   const names = new Map([...(before?.attributes ?? []), ...(after?.attributes ?? [])].map(([lower, { name }]) => [lower, name]));
   const found: Difference[] = [];
-  for (const name of names.values()) {
+  for (const [lower, name] of names) {
     if (typeOf(schema, name)?.operational) continue;
-    const [was, is] = [before?.values(name) ?? [], after?.values(name) ?? []];
-    const removed = valuesWithout(schema, name, was, is);
-    const added = valuesWithout(schema, name, is, was);
-    for (const value of is) {
-      const spelling = was.find((old) => comparable(schema, name, old) === comparable(schema, name, value));
+    const [was, is] = [before?.attributes.get(lower), after?.attributes.get(lower)];
+    // A group may have a hundred thousand members, and most changes leave it alone.
+    if (was === is) continue;
+    const [old, now] = [byForm(schema, name, was), byForm(schema, name, is)];
+    const removed = [...old].filter(([form]) => !now.has(form)).map(([, value]) => value);
+    const added = [...now].filter(([form]) => !old.has(form)).map(([, value]) => value);
+    for (const [form, value] of now) {
+      const spelling = old.get(form);
       if (typeof spelling !== 'string' || spelling === value) continue;
       removed.push(spelling);
       added.push(value);

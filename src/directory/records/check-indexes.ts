@@ -47,6 +47,7 @@ export async function checkIndexes(keyValue: KeyValue, indexes: Indexes): Promis
   const [entries, records] = [await check.entries(), await check.records()];
   if (!entries.same(records) && check.wrong.length === 0) {
     await check.missing();
+    await check.surplus();
     if (check.wrong.length === 0)
       check.blame(
         `the indexes hold ${records.count} values, the entries have ${entries.count}: entries are found by values they do not have`,
@@ -155,6 +156,31 @@ class Check {
       for (const [attribute, form] of this.#equal(values)) this.#look(id, attribute, form, false);
       if (this.wrong.length >= mostReported) return;
     }
+  }
+
+  /** Looks up whether the entries have what they are listed for. */
+  async surplus(): Promise<void> {
+    let heads: ReadonlySet<number> = new Set();
+    for await (const [key, octets] of this.#keyValue.scan(keys.allHeads)) {
+      heads = new Set(decodeHead(octets).ids);
+      const list = keys.listOfHead(key);
+      for (const id of heads) this.#has(id, list, 'is found by');
+      const root = decodeRoot(this.#keyValue.getNow(list));
+      const pieces = root?.pieces.flatMap((first) => decodeIds(this.#keyValue.getNow(pieceKey(list, idText(first))))) ?? [];
+      for (const id of [...(root?.ids ?? []), ...pieces]) {
+        if (heads.has(id)) this.blame(`entry ${id}: is found twice by ${printed(list)}`);
+        else this.#has(id, list, 'is found by');
+      }
+      if (this.wrong.length >= mostReported) return;
+    }
+  }
+
+  #has(id: number, list: string, say: string): void {
+    if (this.#noted.has(id)) return;
+    const octets = this.#keyValue.getNow(keys.entry(id));
+    const values: IndexedValues = octets ? this.#indexes.values(decodeEntry(octets).attributes) : new Map();
+    for (const [attribute, form] of this.#equal(values)) if (keys.list('=', attribute, form) === list) return;
+    this.blame(`entry ${id}: ${say} ${printed(list)}, which it does not have`);
   }
 
   #look(id: number, attribute: string, form: string, noted: boolean): void {
