@@ -187,7 +187,8 @@ export class Indexes {
       for (const value of without(was, is)) if (this.#removeFromHead(tx, attribute, value, id)) lists = true;
       for (const value of without(is, was)) if (this.#addToHead(tx, attribute, value, id)) lists = true;
     }
-    if (!lists) return;
+    // A note that is there already must not bring back a value the entry has just left.
+    if (!lists && !(before && tx.get(keys.pending(id)))) return;
     const all = (entry: Entry): IndexedValues => this.values(entry.attributes.values());
     this.#note(tx, id, before && all(before), after ? all(after) : noValues, version);
   }
