@@ -177,7 +177,11 @@ test('a lock without an end is lifted by an administrator, by hand or with a new
   await lock();
   expect(await change(admin, 'userPassword', 'a fresh start')).toBe(done);
   expect((await login('a fresh start')).dn?.key).toBe(name.key);
+  const mine = await login('a fresh start');
+  expect(await change(mine, 'preferredLanguage', 'de')).toBe(done);
   expect(await change(admin, 'pwdAccountLockedTime', '000001010000Z')).toBe(done);
+  // For good is at once, for what is open as well.
+  expect(await change(mine, 'preferredLanguage', 'fr')).toContain('insufficientAccessRights');
   expect(await refusal(login('a fresh start'))).toBe(wrong);
   const me = dn('mail=user2@jade.net,dc=jade,dc=net');
   const other = await login('secret of user2', me);

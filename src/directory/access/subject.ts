@@ -7,6 +7,7 @@
 
 import type { Dn } from '../../ldap-wire/index.ts';
 import type { Entry } from '../entry.ts';
+import { lockedForGood } from '../passwords/policy.ts';
 import type { Actor } from '../port.ts';
 
 export interface Subject {
@@ -79,8 +80,9 @@ export class Subjects {
   }
 }
 
-/** Whether an account may be used at all (`accountStatus` of qmail-ldap). */
+/** Whether an account may be used at all: `accountStatus` of qmail-ldap, and not locked for good by an administrator. */
 export function isActive(entry: Entry): boolean {
   const status = entry.text('accountStatus');
-  return status === undefined || status === 'active' || status.toLowerCase() === 'active';
+  if (status !== undefined && status !== 'active' && status.toLowerCase() !== 'active') return false;
+  return entry.text('pwdAccountLockedTime') !== lockedForGood;
 }
