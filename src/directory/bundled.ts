@@ -17,7 +17,6 @@ import { deniedChange } from './access/self-write.ts';
 import { type Attribute, type AttributeValue, Entry } from './entry.ts';
 import type { Feed } from './history/feed.ts';
 import { type History, type HistoryItem, type HistoryQuery, mayKnow } from './history/history.ts';
-import { recordImport } from './history/summary.ts';
 import type { Logins } from './passwords/login.ts';
 import type { Standings } from './passwords/standing.ts';
 import { checkPasswords, hashAttributes, hashModifications, type PasswordWriting } from './passwords/writing.ts';
@@ -55,6 +54,7 @@ import { Subschema } from './subschema.ts';
 import { aroundOf, checkAssertion } from './write/around.ts';
 import type { References } from './write/references.ts';
 import type { Undo, UndoOptions, UndoResult } from './write/undo.ts';
+import { addTogether, type NewEntry } from './write/batch.ts';
 import type { Stamp, Writer } from './write/writer.ts';
 
 export interface BundledParts {
@@ -300,24 +300,16 @@ export class BundledDirectory implements Directory, Followed {
   }
 
   /** Adds many entries in one transaction, without a change record each: for an import. All or none of the batch. */
-  async addBatch(actor: Actor, entries: readonly { readonly dn: Dn; readonly attributes: readonly Attribute[] }[]): Promise<void> {
+  async addBatch(actor: Actor, entries: readonly NewEntry[]): Promise<void> {
     const { passwords, writer } = this.#parts;
-    const hashed: { dn: Dn; attributes: readonly Attribute[] }[] = [];
-    for (const { dn, attributes } of entries) hashed.push({ dn, attributes: await hashAttributes(passwords, attributes, true) });
-    const stamps = hashed.map(() => this.#stamp(actor, false));
+    // Side by side: hashing is the workers' business.
+    const hashed = await Promise.all(
+      entries.map(async ({ dn, attributes }) => {
+        return { dn, attributes: await hashAttributes(passwords, attributes, true), stamp: this.#stamp(actor, false) };
+      }),
+    );
     await this.#commit(
-      async (tx) => {
-        const from = tx.counters().change + 1;
-        for (const [n, { dn, attributes }] of hashed.entries()) {
-          try {
-            await writer.add(tx, stamps[n] ?? this.#stamp(actor, false), dn, attributes);
-          } catch (thrown) {
-            if (!(thrown instanceof DirectoryFault)) throw thrown;
-            throw new DirectoryFault(thrown.result, `${dn.toString()}: ${thrown.say}`, { cause: thrown, matched: thrown.matched });
-          }
-        }
-        await recordImport(tx, { from, at: this.#parts.clock.now(), actor });
-      },
+      (tx) => addTogether(tx, writer, hashed),
       hashed.map(({ dn }) => dn),
     );
   }

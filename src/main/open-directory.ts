@@ -102,6 +102,7 @@ export async function openOffline(config: Config, how: { readonly create?: boole
         return {
           ...opened,
           adopt: async (how) => {
+            await opened.directory.settle();
             await opened.keyValue.flush();
             await opened.close();
             return replaceDatabase(path, how);
