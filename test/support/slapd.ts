@@ -21,7 +21,7 @@ export interface SlapdOptions {
   readonly schema?: boolean;
   /** Also on ldaps, and StartTLS, with a certificate for 127.0.0.1 and localhost that `ca` vouches for. */
   readonly tls?: boolean;
-  /** Further lines of the global section, and of each database. */
+  /** Further lines of the global section, and of each database but the service account's own. */
   readonly global?: readonly string[];
   readonly database?: readonly string[];
 }
@@ -83,7 +83,7 @@ function configuration(dir: string, options: SlapdOptions): string {
     `pidfile ${dir}/pid`,
     ...(options.tls ? [`TLSCertificateFile ${dir}/certificate.pem`, `TLSCertificateKeyFile ${dir}/key.pem`] : []),
     ...(options.global ?? []),
-    ...all.flatMap((suffix, n) => database(dir, suffix, n, options)),
+    ...all.flatMap((suffix, n) => database(dir, suffix, n, n < suffixes.length ? options : { ...options, database: [] })),
     '',
   ].join('\n');
 }

@@ -11,7 +11,6 @@ import type { Entry } from '../entry.ts';
 import type { Logged } from '../history/change-record.ts';
 import type { Feed } from '../history/feed.ts';
 import { type Change, DirectoryFault, type Position } from '../port.ts';
-import type { Content } from './content.ts';
 
 export interface FollowParts {
   readonly feed: Feed;
@@ -25,14 +24,21 @@ export class Missed extends Error {}
 
 const perBatch = 100;
 
-export async function* batches(parts: FollowParts, from: Position, signal: AbortSignal | undefined): AsyncGenerator<readonly Logged[]> {
+/** Changes after `from`. Where there is none at the moment and the follower has other work, an empty batch says so. */
+export async function* batches(
+  parts: FollowParts,
+  from: Position,
+  signal: AbortSignal | undefined,
+  working: () => boolean = () => false,
+): AsyncGenerator<readonly Logged[]> {
   const { feed, accessBase } = parts;
   let position = from;
   while (!signal?.aborted) {
     if (!feed.open) throw new DirectoryFault('unavailable', 'the directory is being closed');
     const last = feed.settle();
     if (position === last) {
-      await feed.after(position, signal);
+      if (working()) yield [];
+      else await feed.after(position, signal);
       continue;
     }
     const batch: Logged[] = [];
@@ -79,13 +85,4 @@ export function coalesced(batch: readonly Logged[]): Step[] {
     row.set(change.uuid, { ...logged, first });
   }
   return [...steps, ...row.values()];
-}
-
-/** Throws noSuchObject when the name that is the base has come to mean something else, or may not be known any more. */
-export function checkBase(content: Content, { kind, before, after }: Change): void {
-  const { base } = content.request;
-  if (base.rdns.length === 0 || !before || !base.isWithin(before.dn)) return;
-  const gone = kind === 'delete' || (kind === 'rename' && after?.dn.key !== before.dn.key);
-  const hidden = after !== undefined && base.key === after.dn.key && !content.knows(after);
-  if (gone || hidden) throw new DirectoryFault('noSuchObject', 'the base of the search is no longer there');
 }

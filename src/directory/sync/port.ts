@@ -28,9 +28,9 @@ export interface SyncRequest extends FollowedSearch {
 export type SyncEvent =
   /** An entry of the content: `add` also where the asker has an older copy of it (refresh). */
   | { readonly kind: 'entry'; readonly state: 'add' | 'modify'; readonly uuid: string; readonly entry: Entry; readonly cookie?: Uint8Array }
-  /** No longer in the content (persist); the name is the one it had there. */
+  /** No longer in the content, one by one in the order of the changes; the name is the one it had there. */
   | { readonly kind: 'delete'; readonly uuid: string; readonly dn: Dn; readonly cookie?: Uint8Array }
-  /** Entries that are gone, or that are there as they were (refresh). */
+  /** Many at once: entries that are gone, or that are there as they were (refresh). */
   | { readonly kind: 'ids'; readonly deletes: boolean; readonly uuids: readonly string[] }
   /** The end of the refresh. `deletes`: what was not mentioned is as it was; otherwise it is no longer there. */
   | { readonly kind: 'refreshed'; readonly deletes: boolean; readonly cookie: Uint8Array }

@@ -4,40 +4,38 @@
  * Three ways, all of which end in the same copy:
  *   initial  every entry; what is not mentioned is gone
  *   present  every entry that has changed since, the UUIDs of the others; what is not mentioned is gone
- *   changes  from the log: entries that have changed, UUIDs of those that are gone; what is not mentioned is as it was
+ *   changes  from the log: UUIDs of what is gone, entries that have changed; what is not mentioned is as it was. Where something was
+ *            renamed, the changes are told again one after the other (tell.ts).
  *
- * Promise: memory follows the changes, up to `mostChanges`, never the content. An entry comes after the one above it, and after the
- * one that had its name before.
+ * Promise: memory follows the changes, up to `mostChanges`, never the content.
  * Spec: RFC 4533 §3.3, §3.9
  */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { KeyValue } from '../../storage/index.ts';
 import { nearest, parseCsn } from '../history/csn.ts';
 import type { Feed } from '../history/feed.ts';
 import { DirectoryFault, type Position } from '../port.ts';
-import { decodeNumber } from '../records/codec.ts';
-import { keys, rootId } from '../records/keys.ts';
+import { rootId } from '../records/keys.ts';
 import type { Stored, View } from '../records/view.ts';
 import type { Limits } from '../search/search.ts';
 import type { Content } from './content.ts';
-import { inOrder, type Touched } from './order.ts';
 import type { SyncEvent } from './port.ts';
-import { descendantsMatter } from './tree.ts';
+import { descendantsMatter, endsBase } from './tree.ts';
 
 /** Changes that are gone through one by one; after more, the content is. */
-const mostChanges = 20_000;
+export const mostChanges = 20_000;
 /** UUIDs in one message. */
 const perSet = 1_000;
 const stride = 100;
 
 export interface RefreshParts {
-  readonly keyValue: KeyValue;
   readonly view: View;
   readonly feed: Feed;
 }
 
-export type Told = Extract<SyncEvent, { kind: 'entry' | 'ids' }>;
+export const tooMany = (limit: number): DirectoryFault => new DirectoryFault('sizeLimitExceeded', `more than ${limit} entries match`);
+
+export type Told = Extract<SyncEvent, { kind: 'entry' | 'delete' | 'ids' }>;
 
 export const uuidOf = (stored: Stored): string => stored.entry.text('entryUUID') ?? '';
 const added = (content: Content, stored: Stored): Told => ({
@@ -84,82 +82,69 @@ function isChanged(view: View, stored: Stored, since: Position, above: Map<numbe
   return changed;
 }
 
-/** What the log says of (since, to]; undefined where it does not reach back or going through the content is better. */
-export async function changesSince(
+/** What the log says of a stretch of it. */
+export type Stretch =
+  /** Nothing was renamed: what has changed can be sent as it is now. */
+  | { readonly kind: 'state'; readonly touched: ReadonlyMap<string, Touched> }
+  /** Names were given from one to the other: only the order of the changes makes sure that none is taken. `last` change of each UUID. */
+  | { readonly kind: 'replay'; readonly last: ReadonlyMap<string, Position> };
+
+interface Touched {
+  /** Number of the record. */
+  readonly id: number;
+  /** Levels of its name. */
+  readonly depth: number;
+}
+
+/** Looks through (since, to]; undefined where the log does not reach back, or going through the content is better. */
+export async function stretchOf(
   parts: RefreshParts,
   content: Content,
   { since, to }: { readonly since: Position; readonly to: Position },
-): Promise<readonly Touched[] | undefined> {
+): Promise<Stretch | undefined> {
   if (to - since > mostChanges) return undefined;
   const touched = new Map<string, Touched>();
-  const moved: number[] = [];
+  const last = new Map<string, Position>();
+  let renames = false;
   for (let position = since + 1; position <= to; position++) {
     if (position % stride === 0) await nextTurn();
     const logged = parts.feed.logged(position);
-    if (!logged) return undefined;
+    if (!logged || endsBase(content, logged.change)) return undefined;
     const { change, id, tree } = logged;
-    if (tree && change.before && change.after) {
-      const matter = descendantsMatter(content, change.before.dn, change.after.dn);
-      if (matter === 'unknown') return undefined;
-      if (matter) moved.push(id);
-    }
-    const before = content.holds(change.before) ? change.before : undefined;
+    const { uuid, before, after } = change;
+    const below = tree && before && after ? descendantsMatter(content, before.dn, after.dn) : false;
+    if (below === 'unknown') return undefined;
     // What came and went in between counts too: a search that was slower than both may have sent it.
-    if (!before && !content.holds(change.after)) continue;
-    if (!touched.has(change.uuid)) touched.set(change.uuid, touch(change.uuid, id, before?.dn.key));
+    const inside = [after, before].find((entry) => content.holds(entry));
+    if (!inside && !below) continue;
+    renames ||= change.kind === 'rename';
+    last.set(uuid, position);
+    touched.set(uuid, { id, depth: (inside ?? after)?.dn.rdns.length ?? 0 });
   }
-  for (const id of moved)
-    for await (const stored of below(parts, id)) {
-      const uuid = uuidOf(stored);
-      if (!touched.has(uuid)) touched.set(uuid, touch(uuid, stored.id, undefined));
-      if (touched.size > mostChanges) return undefined;
-    }
-  return [...touched.values()];
+  return renames ? { kind: 'replay', last } : { kind: 'state', touched };
 }
 
-const touch = (uuid: string, id: number, old: string | undefined): Touched => ({ uuid, id, old, now: undefined, parent: undefined });
-
-/** Entries and UUIDs of what has changed, in an order in which they can be carried out. */
-export async function* changes(parts: RefreshParts, content: Content, touched: readonly Touched[], limits: Limits): AsyncGenerator<Told> {
-  for (const item of touched) {
-    const stored = current(parts.view, content, item);
-    item.now = stored?.entry.dn.key;
-    item.parent = stored?.entry.dn.parent?.key;
-  }
-  let gone: string[] = [];
+/** What is gone, the deepest first; then what has changed, as it is now, an entry after the one above it. */
+export async function* state(
+  { view }: RefreshParts,
+  content: Content,
+  touched: ReadonlyMap<string, Touched>,
+  limits: Limits,
+): AsyncGenerator<Told> {
+  const current = ({ id }: Touched): Stored | undefined => {
+    const stored = view.load(id);
+    return stored && content.holds(stored.entry) ? stored : undefined;
+  };
+  const gone = [...touched].filter(([, item]) => !current(item)).sort(([, a], [, b]) => b.depth - a.depth);
+  for (let n = 0; n < gone.length; n += perSet)
+    yield { kind: 'ids', deletes: true, uuids: gone.slice(n, n + perSet).map(([uuid]) => uuid) };
   let sent = 0;
-  let seen = 0;
-  for (const item of inOrder(touched)) {
-    if (++seen % stride === 0) await nextTurn();
-    limits.check();
-    const stored = item.now === undefined ? undefined : current(parts.view, content, item);
-    if (item.now !== undefined && !stored) continue;
-    if (!stored) {
-      if (gone.push(item.uuid) < perSet) continue;
-    }
-    if (gone.length > 0) yield { kind: 'ids', deletes: true, uuids: gone };
-    gone = [];
+  for (const item of [...touched.values()].sort((a, b) => a.depth - b.depth)) {
+    const stored = current(item);
     if (!stored) continue;
-    if (++sent > limits.sizeLimit) throw new DirectoryFault('sizeLimitExceeded', `more than ${limits.sizeLimit} entries match`);
+    if (++sent % stride === 0) await nextTurn();
+    limits.check();
+    if (sent > limits.sizeLimit) throw tooMany(limits.sizeLimit);
     yield added(content, stored);
-  }
-  if (gone.length > 0) yield { kind: 'ids', deletes: true, uuids: gone };
-}
-
-function current(view: View, content: Content, item: Touched): Stored | undefined {
-  const stored = view.load(item.id);
-  return stored && content.holds(stored.entry) ? stored : undefined;
-}
-
-/** Every entry below one, as it is now. */
-export async function* below({ keyValue, view }: Pick<RefreshParts, 'keyValue' | 'view'>, id: number): AsyncGenerator<Stored> {
-  const open = [id];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    for await (const [, octets] of keyValue.scan(keys.names(next))) {
-      const stored = view.load(decodeNumber(octets));
-      if (!stored) continue;
-      if (view.childCount(stored.id) > 0) open.push(stored.id);
-      yield stored;
-    }
   }
 }

@@ -7,13 +7,14 @@
 
 import { createHash } from 'node:crypto';
 import { formatFilter } from '../../ldap-wire/index.ts';
+import type { KeyValue } from '../../storage/index.ts';
 import { nearest } from '../history/csn.ts';
-import { type Actor, DirectoryFault, type Position } from '../port.ts';
+import { type Actor, type Change, DirectoryFault, type Position } from '../port.ts';
 import { subschemaEntry } from '../schema/publish.ts';
-import type { Searcher } from '../search/search.ts';
+import type { Limits, Searcher } from '../search/search.ts';
 import { Content, type ContentParts } from './content.ts';
 import { type Cookie, formatCookie, parseCookie } from './cookie.ts';
-import { batches, checkBase, coalesced, type FollowParts, Missed, type Step } from './follow.ts';
+import { batches, coalesced, type FollowParts, Missed } from './follow.ts';
 import type { Lineage } from './lineage.ts';
 import {
   type Followed,
@@ -24,16 +25,24 @@ import {
   SyncRefreshRequired,
   type SyncRequest,
 } from './port.ts';
-import { below, changes, changesSince, initial, present, type RefreshParts, type Told, uuidOf } from './refresh.ts';
-import { descendantsMatter } from './tree.ts';
+import { initial, present, type RefreshParts, state, stretchOf, type Told, tooMany } from './refresh.ts';
+import { type Changed, Teller, Untold } from './tell.ts';
+import { endsBase } from './tree.ts';
 
 export interface SynchroniserParts extends ContentParts, RefreshParts, FollowParts {
+  readonly keyValue: KeyValue;
   readonly searcher: Searcher;
   readonly lineage: Lineage;
 }
 
 /** After so many changes that said nothing to a follower, a new cookie does. */
 const silentChanges = 256;
+
+/** A place in the log: a position, and the time in its CSN. */
+interface Place {
+  readonly position: Position;
+  readonly stamped: number;
+}
 
 /** One synchronisation in work. */
 interface Run {
@@ -59,15 +68,17 @@ export class Synchroniser implements Followed {
   }
 
   async *synchronise(actor: Actor, request: SyncRequest): AsyncGenerator<SyncEvent> {
-    // What is read from here on is not older than this; what is newer comes again, and does no harm.
-    const to = this.#parts.feed.settle();
-    const at = this.#parts.view.changeStamp();
+    // What is read from here on is not older than this; what is newer comes again.
+    const start = { position: this.#parts.feed.settle(), stamped: this.#parts.view.changeStamp() };
     const run = this.#begin(actor, request);
-    const refresh = await this.#refresh(run, to);
-    yield* refresh.told;
+    const refresh = await this.#refresh(run, start.position);
+    let told = await refresh.told.next();
+    for (; !told.done; told = await refresh.told.next()) yield told.value;
     if (request.signal?.aborted) return;
-    yield { kind: 'refreshed', deletes: refresh.deletes, cookie: this.#cookie(run, to, at) };
-    if (request.persist) yield* this.#persist(run, to, at);
+    const end = told.value ?? start;
+    const seen = told.value ? end.position : this.#parts.view.change();
+    yield { kind: 'refreshed', deletes: refresh.deletes, cookie: this.#cookie(run, end) };
+    if (request.persist) yield* this.#persist(run, end, seen);
   }
 
   #begin(actor: Actor, request: SyncRequest): Run {
@@ -82,7 +93,7 @@ export class Synchroniser implements Followed {
   }
 
   /** RFC 4533 §3.3.2: which way the copy is brought up to date. */
-  async #refresh(run: Run, to: Position): Promise<{ told: AsyncGenerator<Told>; deletes: boolean }> {
+  async #refresh(run: Run, to: Position): Promise<{ told: AsyncGenerator<Told, Place | undefined>; deletes: boolean }> {
     const { content, actor, request, cookie } = run;
     const { searcher, view } = this.#parts;
     const limits = searcher.limits(actor, request);
@@ -92,9 +103,46 @@ export class Synchroniser implements Followed {
     if (since === undefined && !cookie.initial && !request.reloadHint && cookie.replica === undefined)
       throw new SyncRefreshRequired('the cookie does not lead on from here: start without it');
     if (since === undefined || since < view.imported()) return { told: initial(content, entries()), deletes: false };
-    const touched = await changesSince(this.#parts, content, { since, to });
-    if (!touched) return { told: present(this.#parts, content, entries(), since), deletes: false };
-    return { told: changes(this.#parts, content, touched, limits), deletes: true };
+    const stretch = await stretchOf(this.#parts, content, { since, to });
+    if (!stretch) return { told: present(this.#parts, content, entries(), since), deletes: false };
+    const told =
+      stretch.kind === 'state'
+        ? state(this.#parts, content, stretch.touched, limits)
+        : this.#replay(run, { since, to }, stretch.last, limits);
+    return { told, deletes: true };
+  }
+
+  /** The changes of a stretch of the log, told again. What an entry was in between is left out where it has the same name. */
+  async *#replay(
+    run: Run,
+    { since, to }: { readonly since: Position; readonly to: Position },
+    last: ReadonlyMap<string, Position>,
+    limits: Limits,
+  ): AsyncGenerator<Told, Place | undefined> {
+    const { content, request } = run;
+    const teller = new Teller(this.#parts, content, { position: since, stamped: 0 });
+    let sent = 0;
+    const told = (event: Changed | undefined): Told | undefined => {
+      limits.check();
+      if (event?.kind === 'delete') return event;
+      if (event && ++sent > limits.sizeLimit) throw tooMany(limits.sizeLimit);
+      return event && { ...event, state: 'add' };
+    };
+    for await (const batch of batches(this.#parts, since, request.signal, () => true)) {
+      this.#checkRights(run);
+      for (const step of coalesced(batch)) {
+        const { kind, uuid, position, after } = step.change;
+        const passing = kind === 'modify' && (last.get(uuid) ?? 0) > position && content.holds(step.first) && content.holds(after);
+        const event = passing ? undefined : told(await teller.tell(step, 'always'));
+        if (event) yield event;
+      }
+      if (teller.position < to) continue;
+      for (const event of teller.movedAlong()) {
+        const one = told(event);
+        if (one) yield one;
+      }
+      if (!teller.pending) return { position: teller.position, stamped: teller.stamped };
+    }
   }
 
   /** The position a cookie stands for, if this database has given it to this asker for this search under these rights. */
@@ -109,33 +157,37 @@ export class Synchroniser implements Followed {
     return undefined;
   }
 
-  #cookie({ cookie, scope }: Run, position: Position, at: number): Uint8Array {
-    return formatCookie(cookie.replica, at, position, this.#parts.lineage.seal(position, at, scope));
+  #cookie({ cookie, scope }: Run, { position, stamped }: Place): Uint8Array {
+    return formatCookie(cookie.replica, stamped, position, this.#parts.lineage.seal(position, stamped, scope));
   }
 
-  async *#persist(run: Run, from: Position, fromStamp: number): AsyncGenerator<SyncEvent> {
-    let told = from;
-    let last = { position: from, at: fromStamp };
+  /** `seen`: up to here the refresh may have read what `from` did not cover; that is told as it is now, not as it was in between. */
+  async *#persist(run: Run, from: Place, seen: Position): AsyncGenerator<SyncEvent> {
+    const { content, request } = run;
+    const teller = new Teller(this.#parts, content, from);
+    /** Where the asker stands: behind the teller as long as names are pending. */
+    let sure = { position: from.position, cookie: this.#cookie(run, from) };
+    const stand = (): Uint8Array => {
+      sure = { position: teller.position, cookie: this.#cookie(run, teller) };
+      return sure.cookie;
+    };
     try {
-      for await (const batch of batches(this.#parts, from, run.request.signal)) {
+      for await (const batch of batches(this.#parts, from.position, request.signal, () => teller.pending)) {
         this.#checkRights(run);
         for (const step of coalesced(batch)) {
-          const { position } = step.change;
-          for await (const event of this.#tell(run, step, last)) {
-            told = position;
-            yield event;
-          }
-          last = { position, at: step.stamped };
+          const event = await teller.tell(step, step.change.position <= seen ? 'now' : 'differences');
+          // OpenLDAP's consumers pass over what comes with a cookie that they have had: each has one of its own, or none.
+          if (event) yield teller.pending ? event : { ...event, cookie: stand() };
         }
-        const end = batch.at(-1);
-        if (end) last = { position: end.change.position, at: end.stamped };
-        if (last.position - told < silentChanges) continue;
-        told = last.position;
-        yield { kind: 'cookie', cookie: this.#cookie(run, last.position, last.at) };
+        const waited = teller.pending;
+        if (batch.length === 0) yield* teller.movedAlong();
+        if ((waited && !teller.pending) || (!teller.pending && teller.position - sure.position >= silentChanges))
+          yield { kind: 'cookie', cookie: stand() };
       }
     } catch (thrown) {
-      if (!(thrown instanceof Missed)) throw thrown;
-      throw new SyncRefreshRequired('changes are missing from the history', this.#cookie(run, last.position, last.at));
+      if (thrown instanceof Missed) throw new SyncRefreshRequired('changes are missing from the history', sure.cookie);
+      if (thrown instanceof Untold) throw new SyncRefreshRequired('a subtree was moved', sure.cookie);
+      throw thrown;
     }
   }
 
@@ -145,29 +197,6 @@ export class Synchroniser implements Followed {
     const subject = judge.subject(run.actor);
     if (judge.fingerprint(subject) !== run.rights) throw new SyncRefreshRequired('the access rights have changed');
     run.content.subject = subject;
-  }
-
-  /** What one change means to the content. `last` is where the asker stands before it. */
-  async *#tell(run: Run, step: Step, last: { position: Position; at: number }): AsyncGenerator<SyncEvent> {
-    const { content } = run;
-    const { change, id, tree, stamped } = step;
-    checkBase(content, change);
-    const { before, after } = change;
-    const matter = tree && before && after ? descendantsMatter(content, before.dn, after.dn) : false;
-    if (matter === 'unknown') throw new SyncRefreshRequired('a subtree was moved: refresh', this.#cookie(run, last.position, last.at));
-    const cookie = this.#cookie(run, change.position, stamped);
-    const event = changeOf(content, step);
-    // OpenLDAP's consumers pass over whatever comes with a cookie they have had: it stands on the last message of a change.
-    if (!matter) {
-      if (event) yield { ...event, cookie };
-      return;
-    }
-    if (event) yield event;
-    for await (const stored of below(this.#parts, id)) {
-      if (!content.holds(stored.entry)) continue;
-      yield { kind: 'entry', state: 'modify', uuid: uuidOf(stored), entry: content.shown(stored.entry) };
-    }
-    yield { kind: 'cookie', cookie };
   }
 
   async *notify(actor: Actor, request: NotifyRequest): AsyncGenerator<NotifyEvent> {
@@ -183,7 +212,7 @@ export class Synchroniser implements Followed {
       for await (const batch of batches(this.#parts, from, request.signal)) {
         content.subject = judge.subject(actor);
         for (const { change } of batch) {
-          checkBase(content, change);
+          if (endsBase(content, change)) throw new DirectoryFault('noSuchObject', 'the base of the search is no longer there');
           const event = request.kinds.has(change.kind) ? notice(content, change) : undefined;
           if (event) yield event;
         }
@@ -195,23 +224,13 @@ export class Synchroniser implements Followed {
   }
 }
 
-type Changed = Extract<SyncEvent, { kind: 'entry' | 'delete' }>;
-
-/** What one change does to the content, or undefined where the asker sees no difference. */
-function changeOf(content: Content, { change: { uuid, after }, first }: Step): Changed | undefined {
-  const was = content.holds(first);
-  if (!content.holds(after)) return was ? { kind: 'delete', uuid, dn: first.dn } : undefined;
-  if (was && !content.differs(first, after, false)) return undefined;
-  return { kind: 'entry', state: was ? 'modify' : 'add', uuid, entry: content.shown(after) };
-}
-
 /** Everything that decides about the content but sizeLimit and timeLimit (RFC 4533 §3.5). */
 function parametersOf({ base, scope, filter, attributes, typesOnly }: FollowedSearch): unknown[] {
   return [base.key, scope, formatFilter(filter), typesOnly ?? false, [...(attributes ?? [])].map((name) => name.toLowerCase()).sort()];
 }
 
 /** What a persistent search tells of a change: of an entry that matches before or after it, as far as it may be known then. */
-function notice(content: Content, { kind, before, after, position }: Step['change']): NotifyEvent | undefined {
+function notice(content: Content, { kind, before, after, position }: Change): NotifyEvent | undefined {
   const was = content.holds(before);
   const is = content.holds(after);
   if (!was && !is) return undefined;
