@@ -46,6 +46,8 @@ const imported = [
   '{PBKDF2}1000$c2FsdHNhbHQ$wQoBU7GXMNo2CJC.raijrf6key4',
   '{ARGON2}$argon2id$v=19$m=64,t=2,p=1$c2FsdHNhbHQ$IWJR6forQfRjS4Y1mffdqnUx3GwYyJwSZsDZt9LHzUM',
   '{crypt}$1$abcdefgh$y6iHhJNbuC0xpbk0w9pm80',
+  // The first eight characters alone count.
+  '{CRYPT}abhfCpXqd4GrI',
   // doveadm pw
   '{BLF-CRYPT}$2y$05$HZQ9PWeUoKrCKGWs6MYwaOQ7TuU4J6wg5aqj.manklndS3CJWzDTe',
   '{SHA512-CRYPT}$6$L2FYaG33kJF9WVYf$UWZp8lS6Y3eT3T4pbq94/oaRIPexYrkD7kl7r5LcWLklIwHSPWSket.OXMwJdOU/TTNVn0yTHoPZoeFD8t9bd.',

@@ -6,6 +6,7 @@
  */
 
 import { createHash, createHmac, pbkdf2Sync, randomBytes, timingSafeEqual } from 'node:crypto';
+import { desCrypt } from './des-crypt.ts';
 import { md5Crypt } from './md5-crypt.ts';
 import { saslprep } from './saslprep.ts';
 import { formatScram, parseScram, storedPassword } from './scheme.ts';
@@ -91,6 +92,8 @@ async function checkCrypt(password: string, rest: string): Promise<boolean> {
     const { verify } = await import('unixcrypt');
     return verify(password, rest);
   }
+  const des = /^([./0-9A-Za-z]{2})[./0-9A-Za-z]{11}$/.exec(rest);
+  if (des) return equal(Buffer.from(desCrypt(password, des[1] ?? '')), Buffer.from(rest));
   const md5 = /^\$1\$([^$]{0,8})\$[./0-9A-Za-z]{22}$/.exec(rest);
   return md5 !== null && equal(Buffer.from(md5Crypt(password, md5[1] ?? '')), Buffer.from(rest));
 }
