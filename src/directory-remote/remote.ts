@@ -32,6 +32,7 @@ import { bindSimple } from './client.ts';
 import { succeed } from './connection.ts';
 import { assertionControl } from './controls.ts';
 import { Feed } from './feed.ts';
+import { ForeignVerifiers } from './foreign-verifiers.ts';
 import { Link, type LinkStatus } from './link.ts';
 import type { RemoteOptions } from './options.ts';
 import { searchOne } from './search.ts';
@@ -44,7 +45,7 @@ export interface RemoteDirectory extends Directory {
   readonly subschema: Entry | undefined;
   /** Calls when the directory is there again after it was away. */
   onBack(listener: () => void): Cancel;
-  close(): void;
+  close(): Promise<void>;
 }
 
 const anything = parseFilter('(objectClass=*)');
@@ -60,12 +61,14 @@ class Remote implements RemoteDirectory {
   readonly #feed: Feed;
   readonly #link: Link;
   readonly #failures: Failures;
+  readonly #verifiers: ForeignVerifiers;
 
   constructor(options: RemoteOptions) {
     this.#options = options;
     // Above every position of an earlier run, with room for a thousand changes a millisecond.
     this.#feed = new Feed(options.clock.now() * 1024, options.log);
     this.#link = new Link(options, this.#feed);
+    this.#verifiers = new ForeignVerifiers(options.timeoutMs, options.log);
     this.#failures = new Failures(options.clock, options.failureDelay);
   }
 
@@ -150,8 +153,11 @@ class Remote implements RemoteDirectory {
       await bindSimple(connection, dn.toString(), password, this.#options.timeoutMs);
     } catch (thrown) {
       if (!(thrown instanceof DirectoryFault) || !refusals.has(thrown.result)) throw outage(thrown);
-      this.#failures.failed(dn.key, from.address);
-      throw wrong();
+      const known = thrown.result === 'invalidCredentials' && (await this.#verifiers.accept(this.#link.upstream, dn, password));
+      if (!known) {
+        this.#failures.failed(dn.key, from.address);
+        throw wrong();
+      }
     } finally {
       logins.release(connection);
     }
@@ -175,8 +181,9 @@ class Remote implements RemoteDirectory {
     return this.#link.onBack(listener);
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#link.close();
+    await this.#verifiers.close();
   }
 
   #for(actor: Actor): Upstream {

@@ -21,6 +21,8 @@ export interface SlapdOptions {
   readonly schema?: boolean;
   /** Also on ldaps, and StartTLS, with a certificate for 127.0.0.1 and localhost that `ca` vouches for. */
   readonly tls?: boolean;
+  /** Further modules to load. */
+  readonly modules?: readonly string[];
   /** Further lines of the global section, and of each database but the service account's own. */
   readonly global?: readonly string[];
   readonly database?: readonly string[];
@@ -80,6 +82,7 @@ function configuration(dir: string, options: SlapdOptions): string {
     'modulepath /usr/lib/ldap',
     'moduleload back_mdb',
     ...(sync ? ['moduleload syncprov'] : []),
+    ...(options.modules ?? []).map((module) => `moduleload ${module}`),
     `pidfile ${dir}/pid`,
     ...(options.tls ? [`TLSCertificateFile ${dir}/certificate.pem`, `TLSCertificateKeyFile ${dir}/key.pem`] : []),
     ...(options.global ?? []),
