@@ -225,7 +225,10 @@ export interface Modification {
 /** A place in the change log; ordered. Plain number for the bundled server. */
 export type Position = number;
 
-/** One committed change. `before`/`after` are whole entries with operational attributes, passwords left out. */
+/**
+ * One committed change. `before`/`after` are whole entries with operational attributes, passwords left out. An external directory does not
+ * tell what was before: `before` is undefined then, and `uuid` says which entry it is.
+ */
 export interface Change {
   readonly position: Position;
   readonly kind: 'add' | 'modify' | 'rename' | 'delete';

@@ -15,7 +15,7 @@ const open = (options: SlapdOptions) => async () => {
   return {
     directory,
     async close() {
-      directory.close();
+      await directory.close();
       await slapd.remove();
     },
   };
@@ -52,6 +52,6 @@ test('without syncprov changes are looked for: added, changed, renamed, gone', a
   expect(await next()).toBe('rename cn=two,dc=test x');
   slapd.tool('ldapdelete', ['cn=two,dc=test']);
   expect(await next()).toBe('delete undefined undefined');
-  directory.close();
+  await directory.close();
   await slapd.remove();
 });

@@ -23,7 +23,7 @@ for (const sessionLog of [0, 10_000])
           await proxy.heal();
         },
         async close() {
-          directory.close();
+          await directory.close();
           await proxy.close();
           await slapd.remove();
         },
