@@ -14,7 +14,7 @@ import { type AccessAnswer, type AccessQuestion, explainAccess } from './access/
 import type { Judge, Subject } from './access/judge.ts';
 import { isRule, ruleOf } from './access/rules.ts';
 import { deniedChange } from './access/self-write.ts';
-import { type Attribute, type AttributeValue, Entry } from './entry.ts';
+import type { Attribute, AttributeValue, Entry } from './entry.ts';
 import type { Feed } from './history/feed.ts';
 import { type History, type HistoryItem, type HistoryQuery, mayKnow } from './history/history.ts';
 import type { Logins } from './passwords/login.ts';
@@ -52,9 +52,10 @@ import type { Selector } from './search/select.ts';
 import { Subschema } from './subschema.ts';
 import type { Followed, NotifyEvent, NotifyRequest, SyncEvent, SyncRequest } from './sync/port.ts';
 import { aroundOf, checkAssertion } from './write/around.ts';
+import { addTogether, type NewEntry } from './write/batch.ts';
+import { asGiven } from './write/check-entry.ts';
 import type { References } from './write/references.ts';
 import type { Undo, UndoOptions, UndoResult } from './write/undo.ts';
-import { addTogether, type NewEntry } from './write/batch.ts';
 import type { Stamp, Writer } from './write/writer.ts';
 
 export interface BundledParts {
@@ -206,7 +207,7 @@ export class BundledDirectory implements Directory, Followed {
     const { judge, passwords, writer } = this.#parts;
     const subject = judge.subject(actor);
     // Before any hashing: a stranger must not be able to make work.
-    if (!subject.root && !judge.mayEntry(subject, new Entry(dn, attributes), 'add')) throw await this.#refusedAdd(subject, dn);
+    if (!subject.root && !judge.mayEntry(subject, asGiven(this.schema, dn, attributes), 'add')) throw await this.#refusedAdd(subject, dn);
     checkPasswords(this.schema, attributes, !mayGiveHashes(subject));
     const hashed = await hashAttributes(passwords, attributes);
     return this.#write([dn], actor, options, (tx, stamp) => writer.add(tx, stamp, dn, hashed));

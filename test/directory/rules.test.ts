@@ -84,6 +84,44 @@ test('a named delegate manages one subtree, and of its entries the attributes th
   expect(await change(foreign, user(1), 'replace', 'telephoneNumber', '1')).toContain('insufficientAccessRights');
 });
 
+test('a delegate who makes and removes accounts does so with the attributes that are his', async () => {
+  const rules = {
+    accounts: {
+      mtAccessWho: `dn:${user(1, 'onyx')}`,
+      mtAccessTarget: `children:${jade}`,
+      mtAccessClass: 'person',
+      mtAccessFilter: '(&(cn=*)(!(employeeType=boss)))',
+      mtAccessRight: ['read', 'write', 'add', 'delete'],
+      mtAccessAttribute: ['objectClass', 'cn', 'sn', 'mail', 'userPassword', 'employeeType'],
+    },
+  };
+  const name = dn(`mail=made@jade.net,${jade}`);
+  const make = (more: Values = {}, who = foreign): Promise<string> => {
+    const values = {
+      objectClass: 'inetOrgPerson',
+      commonName: 'Made',
+      sn: 'Made',
+      mail: 'made@jade.net',
+      userPassword: 'made up',
+      ...more,
+    };
+    return refusal(opened.directory.add(who, name, attributes(values)));
+  };
+  expect(await make()).toContain('insufficientAccessRights');
+  await under(rules, async () => {
+    expect(await make({ title: 'Dr.' })).toContain('insufficientAccessRights: attribute title');
+    expect(await make({ employeeType: 'boss' })).toContain('insufficientAccessRights');
+    expect(await make({ userPassword: '{SSHA}awc/Cj0kafyFd5d8fGn07xoHBJJzYWx0c2FsdA==' })).toContain('give the password itself');
+    expect(await make({}, chief)).toContain('insufficientAccessRights');
+    expect(await make()).toBe(done);
+    expect(await refusal(opened.directory.rename(foreign, name, { rdn: parseRdn('mail=made2@jade.net'), deleteOldRdn: true }))).toBe(done);
+    const box = attributes({ objectClass: 'device', cn: 'box' });
+    expect(await refusal(opened.directory.add(foreign, dn(`cn=box,${jade}`), box))).toContain('insufficientAccessRights');
+    expect(await refusal(opened.directory.delete(foreign, dn(jade)))).toContain('insufficientAccessRights');
+    expect(await refusal(opened.directory.delete(foreign, dn(`mail=made2@jade.net,${jade}`)))).toBe(done);
+  });
+});
+
 test('members of a group are delegates as long as they are members', async () => {
   const rules = {
     'help desk': {

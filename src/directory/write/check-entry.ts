@@ -5,6 +5,7 @@
  */
 
 import type { Ava, Dn, Rdn } from '../../ldap-wire/index.ts';
+import { type Attribute, type AttributeValue, Entry } from '../entry.ts';
 import { DirectoryFault } from '../port.ts';
 import type { AttributeType, ObjectClass, Schema } from '../schema/schema.ts';
 import { checkedValue, type Draft, sameness } from './draft.ts';
@@ -80,6 +81,25 @@ function allowedBy(classes: readonly ObjectClass[]): Allowed {
   };
   allowed.set(classes, made);
   return made;
+}
+
+/** What was given for a new entry as far as it can be understood, for judging before anything is checked. */
+export function asGiven(schema: Schema, dn: Dn, attributes: readonly Attribute[]): Entry {
+  const found = new Map<string, AttributeValue[]>();
+  for (const { name, values } of attributes) {
+    const spelt = schema.describe(name)?.name ?? name;
+    found.set(spelt, [...(found.get(spelt) ?? []), ...values]);
+  }
+  const classes = new Set<AttributeValue>();
+  for (const name of found.get('objectClass') ?? []) {
+    const item = schema.objectClass(String(name));
+    for (const each of item ? [item, ...item.ancestors] : []) classes.add(each.name);
+  }
+  found.set('objectClass', [...classes]);
+  return new Entry(
+    dn,
+    [...found].map(([name, values]) => ({ name, values })),
+  );
 }
 
 export function checkAttributes(draft: Draft, classes: readonly ObjectClass[]): void {
