@@ -1,9 +1,9 @@
 /**
  * What sessions cost that do nothing: resident memory and processor time with so many connections open.
  *
- *     npx tsx test/bench/sessions.ts [sessions]
+ *     npx tsx test/bench/sessions.ts [sessions [door …]]
  *
- * SMTP sessions have said EHLO; IMAP sessions have logged in, selected INBOX and said IDLE. Clients come from many loopback
+ * LDAP sessions are bound anonymously; SMTP sessions have said EHLO; IMAP sessions have logged in, selected INBOX and said IDLE. Clients come from many loopback
  * addresses, below the limits for one address. Needs the built server and as many open files as twice the sessions.
  */
 
@@ -20,6 +20,8 @@ const addresses = 200;
 type Step = readonly [say: string, expected: RegExp];
 
 const scripts = {
+  // An anonymous bind, and its answer.
+  ldap: [['0\x0c\x02\x01\x01`\x07\x02\x01\x03\x04\x00\x80\x00', /^0\x0c\x02\x01\x01a/]],
   smtp: [
     ['', /^220 /],
     ['EHLO bench.example.net\r\n', /^250 /m],
@@ -35,7 +37,7 @@ const scripts = {
 async function open(port: number, localAddress: string, steps: readonly Step[]): Promise<Socket> {
   const socket = connect({ host: '127.0.0.1', port, localAddress });
   for (const [say, expected] of steps) {
-    if (say) socket.write(say);
+    if (say) socket.write(say, 'latin1');
     for (let text = ''; !expected.test(text); ) text += String((await once(socket, 'data'))[0]);
   }
   return socket;
@@ -46,10 +48,14 @@ const server = await runServer(files);
 try {
   const client = await administrator(files);
   const values = [String(2 * wanted)];
-  await client.modify(parseDn('cn=smtpd,cn=mailtree'), [{ operation: 'replace', attribute: { name: 'mtSmtpdMaxSessions', values } }]);
+  const limit = (entry: string, attribute: string): Promise<unknown> =>
+    client.modify(parseDn(`${entry},cn=mailtree`), [{ operation: 'replace', attribute: { name: attribute, values } }]);
+  await limit('cn=smtpd', 'mtSmtpdMaxSessions');
+  await limit('cn=ldapd', 'mtLdapdMaxConnections');
   client.close();
   await sleep(2_000);
-  for (const [door, steps] of Object.entries(scripts)) {
+  const doors = process.argv.slice(3);
+  for (const [door, steps] of Object.entries(scripts).filter(([name]) => doors.length === 0 || doors.includes(name))) {
     const before = memoryOf(server.pid);
     const sockets: Socket[] = [];
     while (sockets.length < wanted) {

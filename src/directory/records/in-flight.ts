@@ -35,7 +35,7 @@ export class InFlight {
   }
 
   forget(tx: Transaction): void {
-    this.#view.forget({ ids: tx.touched, names: tx.gone, all: tx.renamed });
+    this.#view.forget({ ids: tx.touched, names: tx.gone, heads: tx.heads, all: tx.renamed });
   }
 
   /** The entry as it is committed, if nobody has touched it since; undefined says nothing. */

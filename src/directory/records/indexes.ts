@@ -13,7 +13,7 @@ import type { AttributeType, Schema } from '../schema/schema.ts';
 import { decodeEntry } from './codec.ts';
 import { idText, keys, lastId } from './keys.ts';
 import { decodePending, encodePending, type IndexedValues, noValues, Pending } from './pending.ts';
-import { decodeHead, decodeIds, decodeRoot, encodeHead, inlineIds, pieceKey } from './postings.ts';
+import { decodeHead, decodeIds, decodeRoot, encodeHead, type Head, inlineIds, pieceKey } from './postings.ts';
 import type { Transaction } from './transaction.ts';
 import { TwoAges } from './two-ages.ts';
 
@@ -236,10 +236,10 @@ export class Indexes {
     if (this.#full.get(key)) return true;
     const head = decodeHead(tx.get(key));
     if (head.more || head.ids.length >= inlineIds) {
-      if (!head.more) tx.put(key, encodeHead({ ids: head.ids, more: true }));
+      if (!head.more) putHead(tx, key, { ids: head.ids, more: true });
       return true;
     }
-    tx.put(key, encodeHead({ ids: [...head.ids, id], more: false }));
+    putHead(tx, key, { ids: [...head.ids, id], more: false });
     return false;
   }
 
@@ -249,8 +249,7 @@ export class Indexes {
     const head = decodeHead(tx.get(key));
     const left = head.ids.filter((each) => each !== id);
     if (left.length === head.ids.length) return head.more;
-    if (left.length === 0 && !head.more) tx.delete(key);
-    else tx.put(key, encodeHead({ ids: left, more: head.more }));
+    putHead(tx, key, { ids: left, more: head.more });
     return false;
   }
 
@@ -279,6 +278,12 @@ export class Indexes {
     }
     return has;
   }
+}
+
+function putHead(tx: Transaction, key: string, head: Head): void {
+  tx.heads.push(key);
+  if (head.ids.length === 0 && !head.more) tx.delete(key);
+  else tx.put(key, encodeHead(head));
 }
 
 export function sameValues(a: readonly string[] | undefined, b: readonly string[] | undefined): boolean {

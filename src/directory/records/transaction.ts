@@ -29,6 +29,8 @@ export class Transaction {
   #counters: Counters | undefined;
   /** Entries whose lists in the index are to be brought up to date. */
   readonly pending = new Map<number, PendingEntry>();
+  /** Keys of heads of the index that were written. */
+  readonly heads: string[] = [];
   /** Entries whose cached form is out of date once this is committed. */
   readonly touched = new Set<number>();
   /** Names that no longer mean what they meant. */

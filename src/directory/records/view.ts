@@ -39,6 +39,7 @@ export class View {
   readonly #keyValue: Pick<KeyValue, 'getNow'>;
   readonly #entries: TwoAges<number, Stored>;
   readonly #ids = new TwoAges<string, number>({ limit: names, weight: Number.POSITIVE_INFINITY });
+  readonly #heads = new TwoAges<string, Head>({ limit: names, weight: Number.POSITIVE_INFINITY });
 
   constructor(keyValue: Pick<KeyValue, 'getNow'>, limits: ViewLimits = { entries: 20_000, octets: 64 * 1024 * 1024 }) {
     this.#keyValue = keyValue;
@@ -112,7 +113,12 @@ export class View {
   }
 
   head(attribute: string, value: string): Head {
-    return decodeHead(this.#keyValue.getNow(keys.head(attribute, value)));
+    const key = keys.head(attribute, value);
+    const known = this.#heads.get(key);
+    if (known) return known;
+    const head = decodeHead(this.#keyValue.getNow(key));
+    this.#heads.set(key, head, 1);
+    return head;
   }
 
   /** The root of a list, by its key. */
@@ -147,10 +153,18 @@ export class View {
   }
 
   /** What was known of these entries and names is out of date; `all`: everything, for a subtree has moved. */
-  forget(what: { readonly ids: Iterable<number>; readonly names: Iterable<Dn>; readonly all: boolean }): void {
+  forget(what: {
+    readonly ids: Iterable<number>;
+    readonly names: Iterable<Dn>;
+    readonly all: boolean;
+    /** Keys of heads. */
+    readonly heads?: Iterable<string>;
+  }): void {
+    for (const key of what.heads ?? []) this.#heads.delete(key);
     if (what.all) {
       this.#entries.clear();
       this.#ids.clear();
+      this.#heads.clear();
       return;
     }
     for (const dn of what.names) this.#ids.delete(dn.key);
