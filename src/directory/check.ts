@@ -14,6 +14,7 @@ import { positionOf } from './history/trim.ts';
 import { checkUsage } from './limits/recount.ts';
 import { checkIndexes } from './records/check-indexes.ts';
 import { decodeEntry, decodeNumber, decodeText } from './records/codec.ts';
+import { builtTable } from './records/index-table.ts';
 import { defaultIndexes, Indexes, type IndexTable } from './records/indexes.ts';
 import { keys, lastId, rootId } from './records/keys.ts';
 import { placeOf, View } from './records/view.ts';
@@ -33,7 +34,7 @@ export interface DirectoryReport {
 const mostFaults = 100;
 
 export interface CheckOptions {
-  /** As they were given to `openDirectory`. */
+  /** As they were given to `openDirectory`, where the database does not say so itself. */
   readonly indexes?: IndexTable;
   /** Attributes that hold addresses (default mail, mailLocalAddress, mtMailAddress). */
   readonly addressAttributes?: readonly string[];
@@ -44,7 +45,7 @@ export interface CheckOptions {
 export async function checkDirectory(keyValue: KeyValue, schema: Schema, options: CheckOptions = {}): Promise<DirectoryReport> {
   const moment = frozen(keyValue.snapshot());
   try {
-    const faults = await checkIndexes(moment, new Indexes(schema, { ...defaultIndexes, ...options.indexes }));
+    const faults = await checkIndexes(moment, new Indexes(schema, { ...(builtTable(moment) ?? defaultIndexes), ...options.indexes }));
     const warnings: string[] = [];
     const blame = (text: string): void => {
       if (faults.length < mostFaults) faults.push(text);

@@ -17,7 +17,8 @@ import { Logins } from './passwords/login.ts';
 import { mustChange } from './passwords/policy.ts';
 import { Standings } from './passwords/standing.ts';
 import { InFlight } from './records/in-flight.ts';
-import { defaultIndexes, Indexes, type IndexTable } from './records/indexes.ts';
+import { extendedTable, settingsEntry } from './records/index-table.ts';
+import { Indexes, type IndexTable } from './records/indexes.ts';
 import { Merger } from './records/merge.ts';
 import { ensureIndexes } from './records/rebuild.ts';
 import { View } from './records/view.ts';
@@ -72,7 +73,8 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
   for (const note of schema.notes) log.warning(`schema: ${note}`);
   await reportVanished(keyValue, schema, log);
   const view = new View(keyValue);
-  const indexes = new Indexes(schema, { ...defaultIndexes, ...options.indexes });
+  const table = extendedTable(view.find(settingsEntry(systemBase.toString()))?.entry, schema, (text) => log.warning(text));
+  const indexes = new Indexes(schema, { ...table, ...options.indexes });
   await ensureIndexes(keyValue, indexes, log);
   await ensureUsage(keyValue);
   const judge = new Judge({

@@ -8,6 +8,7 @@ import { parseDn, rootDn } from '../ldap-wire/index.ts';
 import type { KeyValue } from '../storage/index.ts';
 import { rebuildUsage } from './limits/recount.ts';
 import { decodeEntry, decodeText, encodeNumber } from './records/codec.ts';
+import { builtTable } from './records/index-table.ts';
 import { defaultIndexes, Indexes, type IndexTable } from './records/indexes.ts';
 import { keys, lastId, rootId } from './records/keys.ts';
 import { clear, rebuildIndexes } from './records/rebuild.ts';
@@ -27,8 +28,9 @@ export async function reindexDirectory(
   schema: Schema,
   options: { readonly indexes?: IndexTable; readonly progress?: (entries: number) => void } = {},
 ): Promise<Reindexed> {
+  const table = builtTable(keyValue) ?? defaultIndexes;
   const notes = await rebuildNames(keyValue);
-  const indexes = new Indexes(schema, { ...defaultIndexes, ...options.indexes });
+  const indexes = new Indexes(schema, { ...table, ...options.indexes });
   const entries = await rebuildIndexes(keyValue, indexes, options.progress);
   await rebuildUsage(keyValue);
   return { entries, notes };

@@ -1,6 +1,10 @@
 /** Settings of the directory itself: `cn=directory`. Where it listens is the LDAP door's business. */
 
-import { boolean, declareSettings, integer, type SettingsOf } from '../settings/index.ts';
+import { boolean, declareSettings, integer, list, type SettingsOf } from '../settings/index.ts';
+
+const kind = '(?:[Ee][Qq]|[Ss][Uu][Bb]|[Pp][Rr][Ee][Ss]|[Oo][Rr][Dd])';
+/** An attribute and what is indexed of it. */
+export const indexSetting = new RegExp(`[A-Za-z0-9][A-Za-z0-9.-]* +${kind}(?:,${kind})*`);
 
 export const directorySettings = declareSettings({
   objectClass: 'mtDirectory',
@@ -200,6 +204,15 @@ export const directorySettings = declareSettings({
       label: 'Last log-in',
       help: 'Notes the last successful log-in of an account in pwdLastSuccess, not more often than once in so many hours. 0 notes nothing.',
       spec: 'DIR-13',
+    }),
+    indexes: list({
+      attribute: 'mtDirectoryIndex',
+      default: [],
+      pattern: indexSetting,
+      patternHelp: 'an attribute, a space, and eq, sub, pres or ord with commas between',
+      label: 'Further indexes',
+      help: 'What is indexed beside the usual attributes, one a value: employeeNumber eq,pres. eq is for equality and prefixes, and as ord for >= and <=; sub is for parts of values, pres for presence. Indexes are made anew at the next start.',
+      spec: 'DIR-07',
     }),
   },
 });

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { silentLog } from '../../src/base/index.ts';
-import { checkDirectory, inlineHasher, openDirectory } from '../../src/directory/index.ts';
-import { sortableInteger } from '../../src/directory/records/indexes.ts';
+import { checkDirectory, Entry, inlineHasher, openDirectory } from '../../src/directory/index.ts';
+import { extendedTable } from '../../src/directory/records/index-table.ts';
+import { defaultIndexes, sortableInteger } from '../../src/directory/records/indexes.ts';
 import { editList } from '../../src/directory/records/postings.ts';
 import { parseFilter } from '../../src/ldap-wire/index.ts';
 import { openKeyValue, ScratchKeyValue } from '../../src/storage/index.ts';
@@ -188,6 +189,18 @@ test('changes made on a copy are adopted although lists were merged here meanwhi
     await sound();
     await opened.directory.settle();
   }
+});
+
+test('an administrator adds indexes, and what cannot be indexed is said', () => {
+  const notes: string[] = [];
+  const given = ['employeeNumber eq,pres', 'SN pres', 'title sub,ord', 'nosuch eq', 'userPassword eq', 'title everything'];
+  const entry = new Entry(dn('cn=directory,cn=mailtree'), attributes({ mtDirectoryIndex: given }));
+  const table = extendedTable(entry, testSchema(), (text) => notes.push(text));
+  expect(table['employeeNumber']).toEqual({ equality: true, presence: true });
+  expect(table['sn']).toEqual({ equality: true, substring: true, presence: true });
+  expect(table['title']).toEqual({ equality: true, substring: true });
+  expect(table['mail']).toEqual(defaultIndexes['mail']);
+  expect(notes.join('\n')).toMatch(/nosuch.*userPassword is secret.*"title everything" is not/s);
 });
 
 test('integers are in the index in their order', () => {
