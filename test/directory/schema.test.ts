@@ -122,6 +122,7 @@ test('definitions come as values of entries too: of a subschema and of cn=config
 test.each([
   ['dn: cn=schema\nattributeTypes ( 1.2.3 )\n', /mine\.ldif line 2: "attributeTypes \( 1\.2\.3 \)" is neither/],
   ['dn: cn=schema\nmail: x\n', /mine\.ldif line 2: mail is no attribute of a schema/],
+  ['dn: cn=schema\ndITContentRules: ( 2.5.6.4 NOT x121Address )\n', /mine\.ldif line 2: dITContentRules: rules for content/],
   [` continued\n`, /mine\.ldif line 1: a continued line continues nothing/],
   [
     `dn: cn=schema\n\n# x\nobjectClasses: ( 1.2.3 NAME 'a'\n  MUST pizza )\n`,

@@ -40,7 +40,9 @@ beforeAll(async () => {
     suffixes,
     sync: false,
     schema: false,
-    global: [...['nis', 'openldap'].map(debian), sample].map((file) => `include ${file}`),
+    global: [...[...['nis', 'openldap'].map(debian), sample].map((file) => `include ${file}`), 'moduleload refint'],
+    // Names of what is deleted go from groups, as they do here.
+    database: ['overlay refint', 'refint_attributes member uniqueMember owner manager secretary seeAlso roleOccupant'],
   });
   await slapd.start();
   await load(join(data, 'ldap-openldap/test-ordered.ldif'));
@@ -244,10 +246,16 @@ test('every schema file of Debian is taken as it is, in both forms, and ours loa
   ])
     for (const form of ['schema', 'ldif'])
       expect(() => schemaFrom({ ...own, [`debian.${form}`]: readFileSync(`/etc/ldap/schema/${name}.${form}`, 'utf8') })).not.toThrow();
+  // What another server publishes can be dropped in as it is.
+  const published = await succeeds('ldapsearch', ['-x', '-LLL', '-H', slapd.url, '-b', 'cn=Subschema', '-s', 'base', '*', '+']);
+  expect(schemaFrom({ ...own, 'published.ldif': published.out }).objectClass('testPerson')?.kind).toBe('structural');
   const conf = join(files.dir, 'slaptest.conf');
   writeFileSync(
     conf,
-    [...['core', 'cosine', 'inetorgperson'].map(debian), ...['nis', 'mail', 'mailtree'].map((name) => resolve('schema', `${name}.schema`))]
+    [
+      ...['core', 'cosine', 'inetorgperson'].map(debian),
+      ...['nis', 'mail', 'openldap/mailtree'].map((name) => resolve('schema', `${name}.schema`)),
+    ]
       .map((file) => `include ${file}\n`)
       .join(''),
   );

@@ -164,9 +164,9 @@ function likeOf(draft: Draft, syntaxes: ReadonlyMap<string, Syntax>): Syntax | u
   return like;
 }
 
-const typeMeaning = (type: AttributeType): Record<string, string> => ({
+const typeMeaning = (type: AttributeType): Record<string, string | undefined> => ({
   SYNTAX: type.syntax.oid,
-  EQUALITY: type.equality?.name ?? 'none',
+  EQUALITY: type.equality?.name,
   'SINGLE-VALUE': type.single ? 'yes' : 'no',
   operational: type.operational ? 'yes' : 'no',
 });

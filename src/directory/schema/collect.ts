@@ -72,14 +72,19 @@ export function unique(
 export function settle<T>(
   repeats: readonly Repeat[],
   notes: string[],
-  read: { make: (draft: Draft) => T; first: (oid: string) => T | undefined; meaning: (item: T) => Readonly<Record<string, string>> },
+  read: {
+    make: (draft: Draft) => T;
+    first: (oid: string) => T | undefined;
+    meaning: (item: T) => Readonly<Record<string, string | undefined>>;
+  },
 ): void {
   for (const { draft, first } of repeats) {
     const name = draft.names[0] ?? draft.oid;
     const original = read.first(draft.oid);
     const there = original === undefined ? {} : read.meaning(original);
     for (const [field, here] of Object.entries(read.meaning(read.make(draft)))) {
-      if (there[field] !== here)
+      // What only one of them says is more said, and nothing else.
+      if (here !== undefined && there[field] !== undefined && there[field] !== here)
         throw schemaFault(draft.where, `${name} is defined otherwise in ${first.where}: ${field} ${here} here, ${there[field]} there`);
     }
     notes.push(`${draft.where}: ${name} is already defined in ${first.where}; the first one counts`);

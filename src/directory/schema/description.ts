@@ -147,9 +147,15 @@ const attributes = new Map<string, DefinitionKind>(
   ]),
 );
 
-/** Lines of an LDIF file that say something about entries or changes and nothing about the schema. */
-const frame =
-  /^(?:dn|objectclass|cn|changetype|add|replace|version|control|structuralobjectclass|entryuuid|entrycsn|creatorsname|createtimestamp|modifiersname|modifytimestamp)$/;
+/** Lines of an LDIF file that say something about entries or changes, or about what the other server can do, and define nothing. */
+const frame = new Set(
+  [
+    ...['dn', 'objectClass', 'cn', 'changetype', 'add', 'replace', 'version', 'control', 'structuralObjectClass', 'entryUUID', 'entryCSN'],
+    ...['creatorsName', 'createTimestamp', 'modifiersName', 'modifyTimestamp', 'entryDN', 'hasSubordinates', 'subschemaSubentry'],
+    ...['subtreeSpecification', 'matchingRules', 'matchingRuleUse', 'nsSchemaCSN'],
+  ].map((name) => name.toLowerCase()),
+);
+const rules = /^(?:olc)?(?:ditcontentrules|ditstructurerules|nameforms)$/;
 
 /** All definitions in the entries of an LDIF file, in their order. */
 export function parseSchemaLdif(text: string, file: string): Description[] {
@@ -161,7 +167,9 @@ export function parseSchemaLdif(text: string, file: string): Description[] {
     const attribute = (match[1] ?? '').toLowerCase();
     const kind = attributes.get(attribute);
     if (!kind) {
-      if (frame.test(attribute)) continue;
+      if (frame.has(attribute)) continue;
+      if (rules.test(attribute))
+        throw schemaFault(where, `${match[1]}: rules for content, structure and names of entries are not supported`);
       throw schemaFault(where, `${match[1]} is no attribute of a schema`);
     }
     const value = match[2] === '' ? (match[3] ?? '') : Buffer.from(match[3] ?? '', 'base64').toString('utf8');

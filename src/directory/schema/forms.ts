@@ -7,6 +7,7 @@
 
 import { parseDn } from '../../ldap-wire/index.ts';
 import type { AttributeValue } from '../entry.ts';
+import { certificateAssertion, certificateForm } from './certificate.ts';
 import { addressLines, type PartPlace, prepare, prepareNumeric, preparePart, prepareTelephone, prepareWhole } from './prepare.ts';
 import { numericOid } from './syntaxes.ts';
 import { timeForm } from './time.ts';
@@ -71,6 +72,10 @@ export const boolean = onText((v) => (v === 'TRUE' || v === 'FALSE' ? v : undefi
 export const time = onText(timeForm);
 export const uuid = onText((v) => (/^[0-9a-f-]{36}$/i.test(v) ? v.toLowerCase() : undefined));
 export const octets: Normalise = (value) => Buffer.from(value as string).toString('latin1');
+
+const asOctets = (value: AttributeValue): Uint8Array => (typeof value === 'string' ? Buffer.from(value) : value);
+export const certificate: Normalise = (value) => certificateForm(asOctets(value));
+export const assertedCertificate: Normalise = (value) => certificateAssertion(asOctets(value));
 
 const dnKey = (text: string): string | undefined => {
   try {

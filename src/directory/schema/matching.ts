@@ -13,7 +13,7 @@ import type { PartPlace } from './prepare.ts';
 import { standardSyntaxes } from './syntaxes.ts';
 
 /** Changes whenever the comparable form of some value does, so that indexes are made anew. */
-export const formsVersion = 2;
+export const formsVersion = 3;
 
 export interface MatchingRule {
   readonly oid: string;
@@ -125,8 +125,12 @@ const otherRules: readonly MatchingRule[] = [
   rule('2.5.13.28', 'generalizedTimeOrderingMatch', '24', 'ordering', form.time),
   rule('2.5.13.29', 'integerFirstComponentMatch', '27', 'equality', form.firstInteger, { applies: ['17'] }),
   rule('2.5.13.31', 'directoryStringFirstComponentMatch', '15', 'equality', form.firstString, { applies: [], assertion: form.folded }),
-  rule('2.5.13.34', 'certificateExactMatch', '8', 'equality', form.octets),
+  rule('2.5.13.34', 'certificateExactMatch', '1.3.6.1.1.15.1', 'equality', form.certificate, {
+    applies: ['8'],
+    assertion: form.assertedCertificate,
+  }),
   rule('2.5.13.45', 'attributeCertificateExactMatch', '1.3.6.1.4.1.4203.666.11.10.2.1', 'equality', form.octets),
+  rule('1.3.6.1.4.1.4203.666.4.13', 'privateKeyMatch', '1.2.840.113549.1.8.1.1', 'equality', form.octets),
   // Bits of an integer, as Active Directory's tools ask for them: all of the asserted ones, or any.
   rule('1.2.840.113556.1.4.803', 'integerBitAndMatch', '27', 'equality', form.integer, { forAttributes: false, compare: form.allBits }),
   rule('1.2.840.113556.1.4.804', 'integerBitOrMatch', '27', 'equality', form.integer, { forAttributes: false, compare: form.anyBit }),

@@ -126,6 +126,8 @@ export const standardSyntaxes: readonly Syntax[] = [
   text('54', 'LDAP Syntax Description', framed),
   text('58', 'Substring Assertion', (v) => parseSubstrings(v) !== undefined),
   text('1.3.6.1.4.1.4203.666.2.7', 'OpenLDAP authz', notEmpty),
+  octets('1.3.6.1.1.15.1', 'Certificate Exact Assertion'),
+  octets('1.2.840.113549.1.8.1.1', 'PKCS#8 PrivateKeyInfo', derSequence),
   octets('1.3.6.1.4.1.4203.666.11.10.2.1', 'X.509 AttributeCertificate', derSequence),
   text('1.3.6.1.1.16.1', 'UUID', (v) => /^[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$/.test(v)),
   text('1.3.6.1.4.1.4203.666.11.2.1', 'CSN', (v) => /^\d{14}(?:\.\d{6})?Z#[0-9a-f]{6}#(?:[0-9a-f]{2}|[0-9a-f]{3})#[0-9a-f]{6}$/i.test(v)),
