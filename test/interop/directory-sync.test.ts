@@ -45,7 +45,8 @@ async function tree(args: readonly string[]): Promise<Map<string, string>> {
   const { code, out, all } = await tool('ldapsearch', [...args, '-LLL', '-o', 'ldif-wrap=no', '-b', base, '(objectClass=*)', '*', '+']);
   // A consumer that has just begun has nothing.
   if (code !== 0 && code !== 32) throw new Error(all);
-  const own = /^(entryDN|hasSubordinates|subschemaSubentry|contextCSN|userPassword):/;
+  const own =
+    /^(entryDN|hasSubordinates|subschemaSubentry|mtDomain(Users|Lists|SharedAccounts|StoreQuota|StoreWithoutQuota|WebQuota)|contextCSN|userPassword):/;
   return new Map(
     out
       .split('\n\n')

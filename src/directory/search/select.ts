@@ -25,6 +25,9 @@ export interface Selection {
 
 const variants = 16;
 const computedNames = ['hassubordinates', 'entrydn', 'subschemasubentry', ...usageAttributes.keys()];
+const allComputed: ReadonlySet<string> = new Set(computedNames);
+/** Whether an attribute (lower-case name) has values that no record holds. */
+export const isComputed = (lower: string): boolean => allComputed.has(lower);
 /** They change without the entry changing. */
 const fleeting = new Set(['hassubordinates', ...usageAttributes.keys()]);
 

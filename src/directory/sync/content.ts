@@ -2,7 +2,7 @@
  * What of the directory one asker follows: scope, filter, rights and selection together, asked of an entry as it was or is.
  *
  * Promise: the same answer for a stored entry and for its image in the change log. So what images do not have (secrets) and what
- * other entries decide (`hasSubordinates`, `entryDN`, names in `:dn:` filters) is neither sent nor matched: such an assertion is Undefined.
+ * other entries decide (`hasSubordinates`, `entryDN`, a domain's usage, names in `:dn:` filters) is neither sent nor matched: such an assertion is Undefined.
  * Spec: RFC 4533 §3.2, §4.1, §4.2
  */
 
@@ -12,7 +12,7 @@ import type { AttributeValue, Entry } from '../entry.ts';
 import type { Stored } from '../records/view.ts';
 import type { AttributeType, Schema } from '../schema/schema.ts';
 import type { Compiler, Matcher, MaySearch } from '../search/evaluate.ts';
-import type { Selection, Selector } from '../search/select.ts';
+import { isComputed, type Selection, type Selector } from '../search/select.ts';
 import type { FollowedSearch } from './port.ts';
 
 export interface ContentParts {
@@ -22,7 +22,6 @@ export interface ContentParts {
   readonly selector: Selector;
 }
 
-const computed = new Set(['hassubordinates', 'entrydn', 'subschemasubentry']);
 /** The server itself follows what anybody could: images have no secrets. */
 const allButSecrets: Verdict = { sign: 'followed by the server', allows: (attribute) => !attribute.secret };
 /** No attribute has this name, so the assertion is Undefined. */
@@ -46,7 +45,7 @@ export class Content {
     this.#selection = { ...selection, sign: `followed ${selection.sign}`, computed: [] };
   }
 
-  readonly may: MaySearch = (stored, type) => !computed.has(type.lower) && this.#verdict(stored.entry).allows(type, 'search');
+  readonly may: MaySearch = (stored, type) => !isComputed(type.lower) && this.#verdict(stored.entry).allows(type, 'search');
 
   #verdict(entry: Entry): Verdict {
     return this.subject.system ? allButSecrets : this.#parts.judge.verdict(this.subject, entry);
