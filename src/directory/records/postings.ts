@@ -175,11 +175,12 @@ export function editList(
     const ids = changed(before, added, removed);
     count += ids.length - before.length;
     const last = place === pieces.length - 1;
-    if (ids.length === 0) records.put(key, undefined);
+    // Ids before all others come into the first piece: named as before, it would stand behind those it is cut into.
+    const name = Math.min(first, ids[0] ?? first);
+    if (ids.length === 0 || name !== first) records.put(key, undefined);
     // Ids grow: what comes behind the last piece leaves it full.
     const size = last ? mostInPiece : mostInPiece / 2;
-    const made = ids.length > mostInPiece ? writePieces(records, list, idText, ids, first, size) : ids.length > 0 ? [first] : [];
-    if (ids.length > 0 && ids.length <= mostInPiece) records.put(key, encodeIds(ids));
+    const made = ids.length > 0 ? writePieces(records, list, idText, ids, name, ids.length > mostInPiece ? size : mostInPiece) : [];
     pieces.splice(place, 1, ...made);
   }
   putRoot(records, list, idText, count, pieces);
