@@ -137,6 +137,59 @@ export function directoryContract(name: string, open: () => Promise<DirectoryUnd
       ).toBe('objectClassViolation');
     });
 
+    test('a write is done where its assertion holds, and gives back the entry before and after', async () => {
+      const name = dn(`mail=asserted@contract.test,${base}`);
+      const is = (filter: string) => ({ assertion: parseFilter(filter) });
+      const replace = (value: string) => [{ operation: 'replace', attribute: { name: 'title', values: [value] } }] as const;
+      expect(await resultOf(directory.add(me, name, person('asserted@contract.test'), is('(sn=other)')))).toBe('assertionFailed');
+      expect(await directory.read(me, name)).toBeUndefined();
+      const added = await directory.add(me, name, person('asserted@contract.test'), {
+        ...is('(sn=contract)'),
+        postRead: ['entryUUID', 'sn'],
+      });
+      expect(added.after?.texts('sn')).toEqual(['Contract']);
+      expect(added.after?.text('entryUUID')).toMatch(/^[0-9a-f-]{36}$/);
+      await directory.modify(me, name, replace('first'));
+      const modified = await directory.modify(me, name, replace('second'), {
+        ...is('(title=first)'),
+        preRead: ['title'],
+        postRead: ['title'],
+      });
+      expect([modified.before?.texts('title'), modified.after?.texts('title')]).toEqual([['first'], ['second']]);
+      expect(await resultOf(directory.modify(me, name, replace('third'), is('(title=first)')))).toBe('assertionFailed');
+      expect(await resultOf(directory.compare(me, name, 'title', 'second', is('(title=first)')))).toBe('assertionFailed');
+      expect(await directory.compare(me, name, 'title', 'second', is('(title=second)'))).toBe(true);
+      const request = { base: name, scope: 'base', filter: parseFilter('(objectClass=*)') } as const;
+      expect(await resultOf(list(directory.search(me, { ...request, ...is('(title=first)') })))).toBe('assertionFailed');
+      expect(await list(directory.search(me, { ...request, ...is('(title=second)') }))).toHaveLength(1);
+      const to = { rdn: parseRdn('mail=renamed@contract.test'), deleteOldRdn: true };
+      expect(await resultOf(directory.rename(me, name, to, is('(title=first)')))).toBe('assertionFailed');
+      const renamed = await directory.rename(me, name, to, { preRead: ['mail'], postRead: ['mail'] });
+      expect([renamed.before?.texts('mail'), renamed.after?.texts('mail')]).toEqual([
+        ['asserted@contract.test'],
+        ['renamed@contract.test'],
+      ]);
+      const moved = dn(`mail=renamed@contract.test,${base}`);
+      expect(renamed.after?.dn.key).toBe(moved.key);
+      expect(await resultOf(directory.delete(me, moved, is('(title=first)')))).toBe('assertionFailed');
+      const deleted = await directory.delete(me, moved, { ...is('(title=second)'), preRead: ['title', 'mail'] });
+      expect(deleted.before?.texts('title')).toEqual(['second']);
+      expect(await directory.read(me, moved)).toBeUndefined();
+    });
+
+    test('an entry goes with everything below it where that is asked for', async () => {
+      const names = ['cn=top', 'cn=middle,cn=top', 'cn=low,cn=middle,cn=top', 'cn=other,cn=top'].map((rdns) => dn(`${rdns},${base}`));
+      for (const name of names)
+        await directory.add(me, name, [
+          { name: 'objectClass', values: ['applicationProcess'] },
+          { name: 'cn', values: [name.rdns[0]?.[0]?.value ?? ''] },
+        ]);
+      const [top] = names as [Dn, ...Dn[]];
+      expect(await resultOf(directory.delete(me, top))).toBe('notAllowedOnNonLeaf');
+      await directory.delete(me, top, { subtree: true });
+      expect(await find('(objectClass=applicationProcess)')).toEqual([]);
+    });
+
     test('name and password let in, anything else is invalidCredentials', async () => {
       const name = dn(`mail=a@contract.test,${base}`);
       await directory.modify(me, name, [{ operation: 'replace', attribute: { name: 'userPassword', values: ['right password'] } }]);
