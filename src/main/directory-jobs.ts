@@ -96,7 +96,7 @@ export class DirectoryJobs {
         const from = await trial.directory.position();
         const done = await importRecords(readLdifTolerant([ldif], { file: options.file }), {
           ...this.#common(options, tell),
-          target: new LocalTarget(trial.directory),
+          target: new LocalTarget(trial.directory, { each: true }),
         });
         return { summary: done, adopted: done.stopped !== undefined || (await this.#opened.directory.adopt(from, await changesOf(trial))) };
       });

@@ -9,9 +9,12 @@ const actor = system('import');
 export class LocalTarget implements Target {
   readonly takesOperational = true;
   readonly #directory: BundledDirectory;
+  readonly #each: boolean;
 
-  constructor(directory: BundledDirectory) {
+  /** `each`: every addition is a write of its own with its own place in the history, to be undone alone. For small imports. */
+  constructor(directory: BundledDirectory, how: { readonly each?: boolean } = {}) {
     this.#directory = directory;
+    this.#each = how.each ?? false;
   }
 
   read(dn: Dn): Promise<Entry | undefined> {
@@ -35,11 +38,13 @@ export class LocalTarget implements Target {
   }
 
   async addAll(additions: readonly Addition[], goOn: boolean): Promise<Outcome[]> {
-    try {
-      await this.#directory.addBatch(actor, additions);
-      return additions.map(() => 'done');
-    } catch (thrown) {
-      asRefusal(thrown);
+    if (!this.#each) {
+      try {
+        await this.#directory.addBatch(actor, additions);
+        return additions.map(() => 'done');
+      } catch (thrown) {
+        asRefusal(thrown);
+      }
     }
     // One of them is refused and none was written: one by one it shows which.
     const outcomes: Outcome[] = [];
@@ -54,7 +59,8 @@ export class LocalTarget implements Target {
 
   async #addOne(addition: Addition): Promise<Outcome> {
     try {
-      await this.#directory.addBatch(actor, [addition]);
+      if (this.#each) await this.write(addition);
+      else await this.#directory.addBatch(actor, [addition]);
       return 'done';
     } catch (thrown) {
       return ofOne(asRefusal(thrown), addition);

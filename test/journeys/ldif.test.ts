@@ -100,6 +100,7 @@ test('with a running server: all or nothing; stopping at the first error; going 
   const put = written('whole.ldif', `${person('new1', 'title: Dr\n')}${person('new3')}`);
   expect((await mailtree('import', put, '--all-or-nothing', '--replace')).out).toMatch(/1 added, 1 modified/);
   expect((await mailtree('export', '--filter', '(title=Dr)')).out).toContain('dn: mail=new1@jade.net,dc=jade,dc=net\n');
+  expect((await mailtree('history', 'mail=new3@jade.net,dc=jade,dc=net')).out).toMatch(/^\d+ .* add /m);
   await checkIsSound();
 });
 

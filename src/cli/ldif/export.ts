@@ -83,8 +83,11 @@ export const toFile =
     for (let at = 0; at < octets.length; ) at += writeSync(fd, octets, at);
   };
 
-export const toStdout: Sink = (octets) =>
-  new Promise((resolve, reject) => process.stdout.write(octets, (thrown) => (thrown ? reject(thrown) : resolve())));
+export const toStdout: Sink = (octets) => {
+  // Whoever reads may go away: that is told by the write, and by an event that would end the process.
+  if (process.stdout.listenerCount('error') === 0) process.stdout.on('error', () => {});
+  return new Promise((resolve, reject) => process.stdout.write(octets, (thrown) => (thrown ? reject(thrown) : resolve())));
+};
 
 /** Writes the pieces; Fault `unavailable` (disk full …) names where. Returns the number of entries. */
 export async function writeExport(pieces: AsyncIterable<string>, sink: Sink, name: string): Promise<number> {

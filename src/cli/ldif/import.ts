@@ -116,7 +116,11 @@ async function importOffline(offline: Offline, run: ImportRun): Promise<ImportSu
     if (run.flags.allOrNothing) return await importWhole(offline, run);
     const opened = await offline.open();
     try {
-      return await importRecords(run.records(), { ...run.options, schema, target: new LocalTarget(opened.directory) });
+      return await importRecords(run.records(), {
+        ...run.options,
+        schema,
+        target: new LocalTarget(opened.directory, { each: isSmall(run) }),
+      });
     } finally {
       await opened.close();
     }
@@ -125,12 +129,20 @@ async function importOffline(offline: Offline, run: ImportRun): Promise<ImportSu
   }
 }
 
+/** Octets of a file whose entries come into the history one by one. */
+const small = 262_144;
+const isSmall = ({ source }: ImportRun): boolean => source.size !== undefined && source.size <= small;
+
 /** On a copy, which takes the place of the database when every record is in it. */
 async function importWhole(offline: Offline, run: ImportRun): Promise<ImportSummary> {
   const copy = await offline.prepare({ copy: true });
   let summary: ImportSummary;
   try {
-    summary = await importRecords(run.records(), { ...run.options, schema: offline.schema, target: new LocalTarget(copy.directory) });
+    summary = await importRecords(run.records(), {
+      ...run.options,
+      schema: offline.schema,
+      target: new LocalTarget(copy.directory, { each: isSmall(run) }),
+    });
   } catch (thrown) {
     await copy.drop();
     throw thrown;
