@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { Entry } from '../../src/directory/index.ts';
 import { BerReader, BerWriter, type Message, type Request, type Response, rootDn } from '../../src/ldap-wire/index.ts';
 import { supportedControls, supportedExtensions } from '../../src/ldapd/index.ts';
+import { asserts, find, pageOf, pages, sortedOf, sorts } from '../support/ldap-controls.ts';
 import { type Door, openDoor, type RawLdap, searchFor, simpleBind } from '../support/ldap-door.ts';
 
 let it: Door;
@@ -116,6 +117,19 @@ test('the root DSE gives its operational attributes for + or by name', async () 
   expect(await names([], '(!(cn=x))')).toBeUndefined();
   expect(await names([], '(|(cn=x)(namingContexts=dc=*net))')).toEqual(['objectClass']);
   expect(codeOf(await client.ask(9, { op: 'compare', dn: '', attribute: 'objectClass', value: octets('top') }))).toBe(6);
+});
+
+test('controls count for the root DSE as for any entry', async () => {
+  const root = (filter = '(objectClass=*)'): Request => searchFor(filter, { base: '', scope: 'base' });
+  const page = await find(client, root(), pages(10), sorts([['objectClass']]));
+  expect([page.entries.length, pageOf(page.done), sortedOf(page.done)]).toEqual([1, { total: 1, cookie: new Uint8Array(0) }, [0]]);
+  const none = await find(client, root('(objectClass=other)'), pages(10), sorts([['objectClass']]));
+  expect([none.entries.length, pageOf(none.done).total, sortedOf(none.done)]).toEqual([0, 0, undefined]);
+  expect((await find(client, root(), asserts('(namingContexts=dc=jade,dc=net)'))).entries).toHaveLength(1);
+  expect(codeOf((await find(client, root(), asserts('(namingContexts=dc=other)'))).done)).toBe(122);
+  const compare: Request = { op: 'compare', dn: '', attribute: 'objectClass', value: octets('top') };
+  expect(codeOf(await client.ask(91, compare, [asserts('(cn=x)')]))).toBe(122);
+  expect(codeOf(await client.ask(92, compare, [asserts('(objectClass=top)')]))).toBe(6);
 });
 
 test('add, compare, modify, rename and delete reach the directory', async () => {

@@ -161,8 +161,7 @@ describe('paged results', () => {
     expect(pageOf(done).total).toBe(found.length);
   });
 
-  test('a page of the root DSE is a page', async () => {
-    await opened.directory.read(root, dn(base));
+  test('a page of one entry is a page', async () => {
     const { done } = await find(searchFor('(objectClass=*)', { base, scope: 'base' }), pages(10));
     expect(pageOf(done)).toEqual({ total: 1, cookie: new Uint8Array(0) });
   });
