@@ -75,6 +75,8 @@ export class LdapConnection {
   #framer = new Framer();
   #nextId = 1;
   #lost: DirectoryFault | undefined;
+  /** StartTLS was asked for: what comes behind the next message is not read as LDAP. */
+  #halting = false;
   /** When the server was last heard. */
   heardAt: number;
 
@@ -98,7 +100,9 @@ export class LdapConnection {
 
   /** StartTLS (RFC 4511 §4.14): nothing else may be under way. */
   async startTls(options: ConnectionOptions, timeoutMs = 10_000): Promise<void> {
+    this.#halting = true;
     succeed(await this.ask({ op: 'extended', oid: startTlsOid, value: undefined }, { timeoutMs }));
+    this.#halting = false;
     const plain = this.#socket;
     // Octets behind the answer were sent by whoever sits in between: RFC 4511 §4.14.1.
     if (this.#framer.waiting > 0) throw this.#end(new Error('plain octets behind the answer to StartTLS'));
@@ -189,6 +193,7 @@ export class LdapConnection {
         if (!octets || this.#lost) return;
         const { id, body, controls } = decodeResponse(octets);
         this.#answer(id, body, controls, octets.length);
+        if (this.#halting) return;
       }
     } catch (cause) {
       this.#end(cause);
