@@ -64,6 +64,17 @@ test('the history of an entry tells who changed what, from where, by which door;
   expect(JSON.stringify(items)).not.toMatch(/SCRAM|secret of user1|a new secret/);
 });
 
+test('a lock that somebody set is told and undone; what the server notes for itself is not told', async () => {
+  await set(user('user1'), ['replace', 'pwdAccountLockedTime', '000001010000Z']);
+  const locked = await last();
+  const values = ['20300101000000Z'];
+  await opened.directory.note(dn(user('user2')), [{ operation: 'replace', attribute: { name: 'pwdLastSuccess', values } }]);
+  expect(await last()).toBe(locked + 1);
+  expect(await lines({ limit: 1 })).toEqual(['modify pwdAccountLockedTime: →000001010000Z']);
+  await undo(locked);
+  expect(await read(user('user1'), 'pwdAccountLockedTime')).toEqual([]);
+});
+
 test('an entry is followed through renames, and one that is gone by its old name', async () => {
   const to = { rdn: parseRdn('mail=moved@jade.net'), deleteOldRdn: true };
   await opened.directory.rename(admin, dn(user('user1')), to);

@@ -37,12 +37,12 @@ function byForm(schema: Schema, name: string, attribute: Attribute | undefined):
   return new Map(attribute?.values.map((value) => [comparable(schema, name, value), value]));
 }
 
-/** The user attributes that differ. A value that only its spelling tells apart counts as changed. */
+/** The attributes that differ, but for those nobody can set. A value that only its spelling tells apart counts as changed. */
 export function differencesOf(schema: Schema, before: Entry | undefined, after: Entry | undefined): Difference[] {
   const names = new Map([...(before?.attributes ?? []), ...(after?.attributes ?? [])].map(([lower, { name }]) => [lower, name]));
   const found: Difference[] = [];
   for (const [lower, name] of names) {
-    if (typeOf(schema, name)?.operational) continue;
+    if (typeOf(schema, name)?.userModifiable === false) continue;
     const [was, is] = [before?.attributes.get(lower), after?.attributes.get(lower)];
     // A group may have a hundred thousand members, and most changes leave it alone.
     if (was === is) continue;

@@ -67,6 +67,8 @@ export class History {
       if (at < (query.since ?? 0) || at >= (query.until ?? unlimited) || !isBy(record, query.by) || !sees(record)) continue;
       const item = record.kind === 'import' ? record : { ...record, differences: differences(this.#schema, record) };
       if (query.attribute !== undefined && !this.#touches(item, query.attribute)) continue;
+      // Where nothing differs the server noted something for itself, as the time of a log-in.
+      if (item.kind === 'change' && item.change.kind === 'modify' && item.differences.length === 0) continue;
       left -= 1;
       yield item;
     }
