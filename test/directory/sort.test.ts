@@ -27,7 +27,7 @@ const fault = (run: () => unknown): string => {
   return 'none';
 };
 
-test('numbers sort as numbers, times as times, text without case, and what has none comes last', () => {
+test('numbers sort as numbers, times as times, text without case, and what has none comes last', async () => {
   const numbers = sorting([{ attribute: 'mtTestNumber' }], all);
   for (const [id, value] of [
     [1, '10'],
@@ -36,12 +36,12 @@ test('numbers sort as numbers, times as times, text without case, and what has n
     [4, '100'],
   ] as const)
     numbers.add(stored(id, value === undefined ? { cn: 'x' } : { mtTestNumber: value }));
-  expect([...numbers.ids()]).toEqual([2, 1, 4, 3]);
+  expect([...(await numbers.ids())]).toEqual([2, 1, 4, 3]);
   const times = sorting([{ attribute: 'mtTestTime', reverse: true }], all);
   times.add(stored(1, { mtTestTime: '20200101000000Z' }));
   times.add(stored(2, { mtTestTime: '20200101003000+0100' }));
   times.add(stored(3, {}));
-  expect([...times.ids()]).toEqual([3, 1, 2]);
+  expect([...(await times.ids())]).toEqual([3, 1, 2]);
   const text = sorting([{ attribute: 'cn' }], all);
   for (const [id, value] of [
     [1, 'b'],
@@ -50,18 +50,18 @@ test('numbers sort as numbers, times as times, text without case, and what has n
     [4, 'a'],
   ] as const)
     text.add(stored(id, { cn: value }));
-  expect([...text.ids()]).toEqual([2, 4, 1, 3]);
+  expect([...(await text.ids())]).toEqual([2, 4, 1, 3]);
 });
 
-test('values with options and derived types count for the type that is asked for', () => {
+test('values with options and derived types count for the type that is asked for', async () => {
   const sort = sorting([{ attribute: 'name' }], all);
   sort.add(stored(1, { sn: 'b' }));
   sort.add(stored(2, { 'cn;lang-de': 'a' }));
   sort.add(stored(3, { cn: 'c', title: 'aa' }));
-  expect([...sort.ids()]).toEqual([2, 3, 1]);
+  expect([...(await sort.ids())]).toEqual([2, 3, 1]);
 });
 
-test('of many entries only those wanted are kept, and the memory is given back', () => {
+test('of many entries only those wanted are kept, and the memory is given back', async () => {
   const memory = new SortMemory();
   const sort = sorting([{ attribute: 'mtTestNumber', reverse: true }], { wanted: 3, most: 10 }, memory);
   for (let id = 1; id <= 5000; id++) sort.add(stored(id, { mtTestNumber: String((id * 7919) % 5003) }));
@@ -69,12 +69,12 @@ test('of many entries only those wanted are kept, and the memory is given back',
   expect(sort.count).toBe(5000);
   const numberOf = (id: number): number => (id * 7919) % 5003;
   const expected = Array.from({ length: 5000 }, (_, n) => n + 1).sort((a, b) => numberOf(b) - numberOf(a));
-  expect([...sort.ids()]).toEqual(expected.slice(0, 3));
+  expect([...(await sort.ids())]).toEqual(expected.slice(0, 3));
   sort.release();
   expect(memory.octets).toBe(0);
 });
 
-test('too many entries, values that are too large, and too many sorts at a time are given up', () => {
+test('too many entries, values that are too large, and too many sorts at a time are given up', async () => {
   const memory = new SortMemory();
   const few = sorting([{ attribute: 'cn' }], { wanted: Number.POSITIVE_INFINITY, most: 2 }, memory);
   few.add(stored(1, { cn: 'a' }));
@@ -99,5 +99,26 @@ test('too many entries, values that are too large, and too many sorts at a time 
   expect(
     fault(() => Array.from({ length: 40 }, (_, id) => top.add(stored(id, { description: `${large}${String(id).padStart(2, '0')}` })))),
   ).toBe('none');
-  expect([...top.ids()]).toEqual([39, 38]);
+  expect([...(await top.ids())]).toEqual([39, 38]);
+});
+
+test('many entries are sorted in turns, equal ones stay as they came, and the loop goes round meanwhile', async () => {
+  const sort = sorting([{ attribute: 'title' }, { attribute: 'mtTestNumber', reverse: true }], all);
+  const keys: [string, number][] = Array.from({ length: 20_011 }, (_, n) => [String((n * 7919) % 13), (n * 31) % 7]);
+  for (const [n, [title, number]] of keys.entries()) sort.add(stored(n + 1, { title, mtTestNumber: String(number) }));
+  let turns = 0;
+  let going = true;
+  const turn = (): void => {
+    turns += 1;
+    if (going) setImmediate(turn);
+  };
+  setImmediate(turn);
+  const ids = [...(await sort.ids())];
+  going = false;
+  const order = (n: number): [string, number] => keys[n - 1] ?? ['', 0];
+  const expected = keys
+    .map((_, n) => n + 1)
+    .sort((a, b) => (order(a)[0] < order(b)[0] ? -1 : order(a)[0] > order(b)[0] ? 1 : order(b)[1] - order(a)[1] || a - b));
+  expect(ids).toEqual(expected);
+  expect(turns).toBeGreaterThan(9);
 });

@@ -208,7 +208,7 @@ export class Searcher {
       for await (const stored of this.#slowly(all, (found) => found)) sorting.add(stored);
       const { count } = sorting;
       let sent = 0;
-      for (const id of sorting.ids()) {
+      for (const id of await sorting.ids()) {
         const stored = this.#parts.view.load(id);
         // It may have changed since it was found.
         if (!stored || !this.#fits(run, stored)) continue;

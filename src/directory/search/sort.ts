@@ -7,6 +7,7 @@
  * Spec: RFC 2891 §1.1, §2.2
  */
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { AttributeValue } from '../entry.ts';
 import { SortFault, type SortKey } from '../port.ts';
 import type { Stored } from '../records/view.ts';
@@ -22,6 +23,8 @@ const mostOctetsOfOne = 32 * 1024 * 1024;
 const octetsOfRow = 64;
 /** Rows that may come beyond twice those wanted before they are cut: few are not worth sorting each time. */
 const spare = 64;
+/** Rows that are sorted, or merged, before others have a turn. */
+const run = 2048;
 
 interface Key {
   readonly rule: MatchingRule;
@@ -120,13 +123,37 @@ export class Sorting {
     if (this.#memory.octets > mostOctets) throw new SortFault('busy', 'too many answers are being put in order at the moment');
   }
 
-  /** The numbers of the entries in order; the keys are given up. */
-  ids(): Float64Array {
-    this.#cut();
-    const ids = Float64Array.from(this.#rows, (row) => row.id);
+  /** The numbers of the entries in order; the keys are given up. Many are sorted in turns, so that nobody waits for it. */
+  async ids(): Promise<Float64Array> {
+    let runs: Row[][] = [];
+    for (let at = 0; at < this.#rows.length; at += run) {
+      if (at > 0) await nextTurn();
+      runs.push(this.#rows.slice(at, at + run).sort((a, b) => this.#compare(a, b)));
+    }
+    while (runs.length > 1) {
+      const merged: Row[][] = [];
+      for (let n = 0; n < runs.length; n += 2) merged.push(await this.#merged(runs[n] ?? [], runs[n + 1] ?? []));
+      runs = merged;
+    }
+    const ids = Float64Array.from((runs[0] ?? []).slice(0, this.#wanted), (row) => row.id);
     this.release();
     this.#grow(ids.byteLength);
     return ids;
+  }
+
+  /** Both in one; of equal rows those of the first one come first. */
+  async #merged(first: readonly Row[], second: readonly Row[]): Promise<Row[]> {
+    if (second.length === 0) return [...first];
+    const out: Row[] = [];
+    let [a, b] = [0, 0];
+    for (let left = first[a], right = second[b]; left || right; left = first[a], right = second[b]) {
+      const takeLeft = left && (!right || this.#compare(left, right) <= 0);
+      out.push((takeLeft ? left : right) as Row);
+      if (takeLeft) a += 1;
+      else b += 1;
+      if (out.length % run === 0) await nextTurn();
+    }
+    return out;
   }
 
   /** Gives back what is held. To be called at the end, whatever it is. */
