@@ -85,6 +85,8 @@ export class Content {
     const shows = (by: Verdict, lower: string, type: AttributeType | undefined): boolean =>
       type !== undefined && (whole || this.#selection.wants(lower, type)) && by.allows(type, 'read');
     for (const [lower, { name, values }] of one.attributes) {
+      // The same where it matters, and seen under the same rules: no need to ask them.
+      if (verdict === others && sameValues(values, other.attributes.get(lower)?.values ?? [])) continue;
       const type = this.#parts.schema.describe(name)?.type;
       if (!shows(verdict, lower, type)) continue;
       const counterpart = shows(others, lower, type) ? other.attributes.get(lower)?.values : undefined;
@@ -104,9 +106,17 @@ function same(one: AttributeValue, other: AttributeValue | undefined): boolean {
   return Buffer.compare(one, other) === 0;
 }
 
+const images = new WeakMap<Entry, Stored>();
+
 /** Images stand for themselves: nothing that is followed asks for ids. */
 function imageOf(entry: Entry): Stored {
-  return { id: 0, parent: 0, entry, optioned: [...entry.attributes.keys()].some((name) => name.includes(';')) };
+  let image = images.get(entry);
+  if (!image) {
+    const optioned = [...entry.attributes.keys()].some((name) => name.includes(';'));
+    image = { id: 0, parent: 0, entry, optioned };
+    images.set(entry, image);
+  }
+  return image;
 }
 
 /** A filter in which `:dn:` assertions are Undefined. Depth is bounded where filters are read. */
