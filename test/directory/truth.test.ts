@@ -252,3 +252,27 @@ test('attributes are chosen by type, derived type, option and range of options; 
   ] as const)
     expect([attribute, value, await directory.compare(root, name, attribute, value)]).toEqual([attribute, value, result]);
 });
+
+test('long parts in long values: found where they stand, and made for the worst they cost in proportion to their lengths', async () => {
+  const { directory } = opened;
+  const at = dn('cn=long,dc=jade,dc=net');
+  const long = 'a'.repeat(1_000_000);
+  await directory.add(
+    root,
+    at,
+    attributes({ objectClass: 'device', cn: 'long', description: [long, `${'xyz'.repeat(50)}!${'xyz'.repeat(50)}`] }),
+  );
+  const found = async (item: string) =>
+    (await all(directory.search(root, { base: at, scope: 'base', filter: parseFilter(`(description=${item})`) }))).length;
+  for (const [item, count] of [
+    [`*${'a'.repeat(50_000)}b${'a'.repeat(50_000)}*`, 0],
+    [`*${'a'.repeat(60_000)}*${'a'.repeat(60_000)}*`, 1],
+    [`*b${'a'.repeat(100_000)}*`, 0],
+    [`*${'xyz'.repeat(30)}!${'xyz'.repeat(30)}*`, 1],
+    [`*${'xyz'.repeat(30)}!${'xyz'.repeat(30)}*${'xyz'.repeat(20)}*`, 1],
+    [`*${'xyz'.repeat(30)}!${'xyz'.repeat(30)}*${'xyz'.repeat(21)}*`, 0],
+    [`*${'zyx'.repeat(30)}*`, 0],
+    [`*${'zxy'.repeat(40)}*`, 1],
+  ] as const)
+    expect([item.slice(0, 40), await found(item)]).toEqual([item.slice(0, 40), count]);
+});
