@@ -209,7 +209,8 @@ export class BundledDirectory implements Directory, Followed {
     // Before any hashing: a stranger must not be able to make work.
     if (!subject.root && !judge.mayEntry(subject, asGiven(this.schema, dn, attributes), 'add')) throw await this.#refusedAdd(subject, dn);
     checkPasswords(this.schema, attributes, !mayGiveHashes(subject));
-    const hashed = await hashAttributes(passwords, attributes);
+    // An import brings over what was good enough elsewhere, in a batch or entry by entry.
+    const hashed = await hashAttributes(passwords, attributes, actor.as === 'system' && actor.door === 'import');
     return this.#write([dn], actor, options, (tx, stamp) => writer.add(tx, stamp, dn, hashed));
   }
 

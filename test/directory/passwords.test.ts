@@ -1,6 +1,15 @@
 import { pbkdf2Sync } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { type Actor, type Change, type Hasher, inlineHasher, parseScram, passwordText, workerHasher } from '../../src/directory/index.ts';
+import {
+  type Actor,
+  type Change,
+  type Hasher,
+  inlineHasher,
+  parseScram,
+  passwordText,
+  system,
+  workerHasher,
+} from '../../src/directory/index.ts';
 import { attributes, dn, fill, type Opened, openTemporary, person, refusal, root, settings } from './support.ts';
 
 const name = dn('mail=user1@jade.net,dc=jade,dc=net');
@@ -111,6 +120,12 @@ test('what is taken over from elsewhere is not asked whether it is long enough',
   const old = dn('mail=old@jade.net,dc=jade,dc=net');
   await opened.directory.addBatch(root, [{ dn: old, attributes: person('old@jade.net', { userPassword: 'jaj' }) }]);
   expect((await login('jaj', old)).dn?.key).toBe(old.key);
+  // Entry by entry as well, by the server's own import and by nobody else.
+  const single = dn('mail=single@jade.net,dc=jade,dc=net');
+  const one = person('single@jade.net', { userPassword: 'dots' });
+  expect(await refusal(opened.directory.add(root, single, one))).toContain('at least 6 characters');
+  await opened.directory.add(system('import'), single, one);
+  expect((await login('dots', single)).dn?.key).toBe(single.key);
   for (const mark of ['*', '!', 'x', '!!', '*LK*', '']) {
     const none = dn(`mail=none${mark.length}${mark.charCodeAt(0)}@jade.net,dc=jade,dc=net`);
     await opened.directory.addBatch(root, [
