@@ -162,6 +162,8 @@ test('ldapsearch: sync=ro with and without a cookie, sync=rp that ends itself by
   // Not critical: ldapsearch sends the control with its Cancel too.
   const sync = (how: string, ...more: string[]) =>
     tool('ldapsearch', [...as(), '-E', `sync=${how}`, '-b', domain, ...more, '1.1'], { ms: 20_000 });
+  const dse = await tool('ldapsearch', ['-x', '-H', url, '-LLL', '-b', '', '-s', 'base', 'supportedControl']);
+  for (const oid of ['1.3.6.1.4.1.4203.1.9.1.1', '2.16.840.1.113730.3.4.3']) expect(dse.out).toContain(`supportedControl: ${oid}\n`);
   const first = await sync('ro', '-s', 'base');
   expect(first.code).toBe(0);
   expect(first.all).toMatch(/SyncState control, UUID [0-9a-f-]{36} added/);
