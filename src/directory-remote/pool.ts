@@ -37,6 +37,17 @@ export class Shared {
     return best;
   }
 
+  /** For what may be asked twice: a connection that the server closed while nobody used it is no answer. */
+  async run<T>(work: (connection: LdapConnection) => Promise<T>): Promise<T> {
+    const connection = await this.get();
+    try {
+      return await work(connection);
+    } catch (thrown) {
+      if (this.#closed || connection.lost === undefined || thrown !== connection.lost) throw thrown;
+      return work(await this.get());
+    }
+  }
+
   #another(): Promise<LdapConnection> {
     this.#opening ??= this.#open()
       .then((connection) => {

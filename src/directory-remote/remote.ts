@@ -100,7 +100,7 @@ class Remote implements RemoteDirectory {
   async read(actor: Actor, dn: Dn, attributes?: readonly string[]): Promise<Entry | undefined> {
     const { shared, features } = this.#for(actor);
     const search = { base: dn, scope: 'base', filter: anything, attributes: attributes ?? [] } as const;
-    return firstEntry(await shared.get(), search, this.#options.timeoutMs, features.classes);
+    return shared.run((connection) => firstEntry(connection, search, this.#options.timeoutMs, features.classes));
   }
 
   async compare(
@@ -114,7 +114,7 @@ class Remote implements RemoteDirectory {
     const octets = typeof value === 'string' ? Buffer.from(value, 'utf8') : value;
     const controls = options?.assertion ? [assertionControl(features.controls, options.assertion)] : [];
     const request = { op: 'compare', dn: dn.toString(), attribute, value: octets } as const;
-    const answer = await (await shared.get()).ask(request, { controls, timeoutMs: this.#options.timeoutMs });
+    const answer = await shared.run((connection) => connection.ask(request, { controls, timeoutMs: this.#options.timeoutMs }));
     return succeed(answer).response.result.code === resultCodes.compareTrue;
   }
 

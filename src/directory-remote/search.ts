@@ -59,15 +59,14 @@ export async function* searchOne(upstream: Upstream, request: SearchRequest, tim
   const { sizeLimit = 0, signal } = request;
   const controls = controlsOf(upstream, request);
   if (request.scope === 'base' || (sizeLimit > 0 && sizeLimit <= smallAnswer)) {
-    yield* await whole(upstream, await upstream.shared.get(), request, timeoutMs);
+    yield* await upstream.shared.run((connection) => whole(upstream, connection, request, timeoutMs));
     return;
   }
-  const found: Entry[] = [];
-  const answer = await (await upstream.shared.get()).ask(searchRequest({ ...request, sizeLimit: smallAnswer }), {
-    controls,
-    timeoutMs,
-    signal,
-    onPartial: collector(found, upstream),
+  const small = searchRequest({ ...request, sizeLimit: smallAnswer });
+  const { found, answer } = await upstream.shared.run(async (connection) => {
+    const entries: Entry[] = [];
+    const last = await connection.ask(small, { controls, timeoutMs, signal, onPartial: collector(entries, upstream) });
+    return { found: entries, answer: last };
   });
   checkSorted(answer.controls);
   if (answer.response.result.code !== resultCodes.sizeLimitExceeded) {

@@ -228,3 +228,29 @@ test('nothing is done on behalf of somebody else, and an empty password is no lo
   expect(server.asked.some(({ body }) => body.op === 'delete')).toBe(false);
   expect(await directory.read(system('test'), parseDn('cn=e2,dc=test'))).toBeUndefined();
 });
+
+test('a connection that the server closed while nobody used it is no answer to a question', async () => {
+  let closed = 0;
+  server = await scriptedLdap(({ message, answer, socket }) => {
+    if (message.body.op !== 'search') return;
+    if (syncOf(message.controls))
+      return answer(syncOf(message.controls)?.mode === 3 ? refreshDone(0xa1, 'c1') : { op: 'search', result: done });
+    if (message.body.base === '')
+      answer({
+        op: 'entry',
+        dn: '',
+        attributes: [
+          { name: 'supportedControl', values: [oid(1)] },
+          { name: 'namingContexts', values: ['dc=test'] },
+        ],
+      });
+    if (message.body.base === 'cn=e1,dc=test' && closed++ === 0) return socket.destroy();
+    if (message.body.base === 'cn=e1,dc=test') answer(entry(1));
+    answer({ op: 'search', result: done });
+  });
+  const opened = openRemoteDirectory(remoteOptions([`ldap://127.0.0.1:${server.port}`]));
+  directory = opened.directory;
+  await opened.ready;
+  expect((await directory.read(system('test'), parseDn('cn=e1,dc=test')))?.text('cn')).toBe('e1');
+  expect(closed).toBe(2);
+});

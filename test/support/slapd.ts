@@ -32,6 +32,8 @@ export interface Slapd {
   readonly port: number;
   readonly url: string;
   readonly secureUrl: string;
+  /** Its Unix socket. */
+  readonly socketUrl: string;
   /** PEM file of the authority behind its certificate. */
   readonly ca: string;
   readonly process: ChildProcess;
@@ -113,6 +115,7 @@ export async function createSlapd(options: SlapdOptions = {}): Promise<Slapd> {
     port,
     url: `ldap://127.0.0.1:${port}`,
     secureUrl: `ldaps://127.0.0.1:${securePort}`,
+    socketUrl: `ldapi://${encodeURIComponent(join(dir, 'ldapi'))}`,
     ca,
     get process() {
       return child!;
@@ -121,7 +124,14 @@ export async function createSlapd(options: SlapdOptions = {}): Promise<Slapd> {
       let output = '';
       child = spawn(
         '/usr/sbin/slapd',
-        ['-d', 'none', '-f', conf, '-h', `ldap://127.0.0.1:${port}/${options.tls ? ` ldaps://127.0.0.1:${securePort}/` : ''}`],
+        [
+          '-d',
+          'none',
+          '-f',
+          conf,
+          '-h',
+          `ldap://127.0.0.1:${port}/ ldapi://${encodeURIComponent(join(dir, 'ldapi'))}/${options.tls ? ` ldaps://127.0.0.1:${securePort}/` : ''}`,
+        ],
         {
           stdio: ['ignore', 'ignore', 'pipe'],
         },
