@@ -60,9 +60,12 @@ export class Fault extends Error {
   readonly kind: FaultKind;
   /** What may be told to whoever asked: one line, no secrets, names what is wrong. */
   readonly say: string;
+  /** The log has it already, once, for all it keeps from being done: an outage. Whoever meets it says nothing more of weight. */
+  readonly told: boolean;
 
-  constructor(kind: FaultKind, say: string, options?: { cause?: unknown }) {
+  constructor(kind: FaultKind, say: string, options?: { cause?: unknown; told?: boolean }) {
     super(say, options);
+    this.told = options?.told ?? false;
     this.name = 'Fault';
     this.kind = kind;
     this.say = say;

@@ -82,7 +82,7 @@ export class Link {
 
   /** The server in use; DirectoryFault `unavailable` where there is none. */
   get upstream(): Upstream {
-    if (!this.#upstream) throw new DirectoryFault('unavailable', 'the directory does not answer at the moment');
+    if (!this.#upstream) throw new DirectoryFault('unavailable', 'the directory does not answer at the moment', { told: true });
     return this.#upstream;
   }
 

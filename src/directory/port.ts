@@ -103,9 +103,10 @@ export class DirectoryFault extends Fault {
   constructor(
     result: ResultName,
     say: string,
-    options: { cause?: unknown; matched?: Dn | undefined; policy?: PasswordPolicyError | undefined } = {},
+    options: { cause?: unknown; matched?: Dn | undefined; policy?: PasswordPolicyError | undefined; told?: boolean } = {},
   ) {
-    super(kinds[result] ?? 'refused', say, options.cause === undefined ? undefined : { cause: options.cause });
+    const { cause, told = false } = options;
+    super(kinds[result] ?? 'refused', say, cause === undefined ? { told } : { cause, told });
     this.name = 'DirectoryFault';
     this.result = result;
     this.matched = options.matched;

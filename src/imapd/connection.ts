@@ -249,6 +249,7 @@ export class Connection {
 
   #refusal(fault: Fault, name: string): Completion {
     if (fault.kind === 'bug') this.#options.log.error(`${this.#who()}: ${name}`, fault);
+    else if (fault.kind === 'unavailable' && fault.told) this.#options.log.diagnostic(`${this.#who()}: ${name}: ${fault.say}`);
     else if (fault.kind === 'unavailable') this.#options.log.warning(`${this.#who()}: ${name}`, fault);
     const [status, code] = replyOf(fault).imap;
     const say = fault instanceof Refusal ? fault.code : code;

@@ -62,6 +62,7 @@ export async function logIn(session: Session, name: string, password: string, gu
     if (fault.kind !== 'bad-credentials' && fault.kind !== 'not-permitted' && fault.kind !== 'not-found' && fault.kind !== 'refused') {
       // Whoever guesses is slowed down by the directory: that is its work, and nothing an operator must look at.
       if (fault.kind === 'busy') house.log.warning(`login from [${address}] put off: ${fault.say}`);
+      else if (fault.told) house.log.diagnostic(`login from [${address}] could not be checked: ${fault.say}`);
       else house.log.error(`login from [${address}] could not be checked`, fault.cause ?? fault);
       return { ok: false, code: 454, say: fault.kind === 'busy' ? fault.say : 'authentication is not possible at present' };
     }

@@ -77,6 +77,8 @@ test.each([
   await closed;
   await eventually(async () => (await subjects(files, 'user1@example.test')).includes(`while away ${count}`));
   const said = server.output().slice(before);
+  // One line each way, and nothing about the many who were told to come again.
+  expect(said.trim().split('\n')).toHaveLength(2);
   expect(said.match(/the directory is away/g)).toHaveLength(1);
   expect(said.match(/the directory is back/g)).toHaveLength(1);
   slapd.tool('ldapmodify', [], 'dn: cn=server,cn=mailtree\nchangetype: modify\nreplace: mtHostName\nmtHostName: mail.example.test\n');
