@@ -43,6 +43,8 @@ const stride = 100;
 const atOnce = 64;
 /** A base below which fewer entries stand than this is walked rather than searched by a large index. */
 const smallTree = 256;
+/** Children that are read before the others. */
+const firstListed = 128;
 /** Levels listed one by one before the walk reads all entries in a row instead. */
 const listings = 100;
 
@@ -278,8 +280,24 @@ export class Searcher {
     yield* scope === 'one' ? this.#children(run.baseId) : this.#walk(run.baseId);
   }
 
+  /** The first few are read alone: who asks for a page may never want the rest. */
   async *#children(id: number): AsyncGenerator<number> {
-    for await (const [, octets] of this.#parts.keyValue.scan(keys.names(id))) yield decodeNumber(octets);
+    const { keyValue } = this.#parts;
+    const range = keys.names(id);
+    const given = new Set<number>();
+    let from = range.from;
+    for await (const [key, octets] of keyValue.scan(range, { limit: firstListed })) {
+      const child = decodeNumber(octets);
+      given.add(child);
+      // The least key behind this one.
+      from = `${key}\u0000`;
+      yield child;
+    }
+    if (given.size < firstListed) return;
+    for await (const [, octets] of keyValue.scan({ from, to: range.to })) {
+      const child = decodeNumber(octets);
+      if (!given.has(child)) yield child;
+    }
   }
 
   /** Everything in scope, if that is little; else undefined. */
