@@ -8,7 +8,7 @@
 
 import type { ConnectionOptions } from 'node:tls';
 import { type Cancel, Fault } from '../base/index.ts';
-import { DirectoryFault, type Entry } from '../directory/index.ts';
+import { DirectoryFault, type Entry, resultCodes } from '../directory/index.ts';
 import { type Dn, parseFilter, rootDn } from '../ldap-wire/index.ts';
 import { ClassTree } from './class-tree.ts';
 import { bindExternal, bindSimple, searchRequest } from './client.ts';
@@ -163,7 +163,7 @@ export async function featuresOf(connection: LdapConnection, options: Bases & Pi
     controls: new Set(dse?.texts('supportedControl')),
     extensions: new Set(dse?.texts('supportedExtension')),
     contexts: (dse?.texts('namingContexts') ?? []).flatMap((text) => nameFrom(text) ?? []).filter((dn) => concerns(dn, options)),
-    root: options.domainBase.rdns.length === 0 && (await searchesRoot(connection, options.timeoutMs)),
+    root: options.domainBase.rdns.length === 0 && (await searchesRoot(connection, dse?.has('namingContexts') ?? false, options.timeoutMs)),
     published,
     classes: new ClassTree(published),
   };
@@ -183,16 +183,17 @@ function concerns(context: Dn, { systemBase, domainBase }: Bases): boolean {
   return context.rdns[context.rdns.length - 1]?.[0]?.type.toLowerCase() === 'dc';
 }
 
-async function searchesRoot(connection: LdapConnection, timeoutMs: number): Promise<boolean> {
+/** A tree that is empty and has no parts finds nothing, and does not refuse either. */
+async function searchesRoot(connection: LdapConnection, parts: boolean, timeoutMs: number): Promise<boolean> {
   let found = false;
   const request = searchRequest({ base: rootDn, scope: 'sub', filter: anything, attributes: ['1.1'], sizeLimit: 1 });
-  await connection.ask(request, {
+  const answer = await connection.ask(request, {
     timeoutMs,
     onPartial(response) {
       found ||= response.op === 'entry' && response.dn !== '';
     },
   });
-  return found;
+  return found || (!parts && answer.response.result.code === resultCodes.success);
 }
 
 /** The first entry of an answer; undefined where there is none or it may not be known. */
@@ -209,7 +210,7 @@ export async function firstEntry(
       if (response.op === 'entry') found ??= entryFrom(response.dn, response.attributes, classes);
     },
   });
-  if (answer.response.result.code === 32) return undefined;
+  if (answer.response.result.code === resultCodes.noSuchObject) return undefined;
   succeed(answer);
   return found;
 }
