@@ -64,6 +64,8 @@ interface Waiting {
 const startTlsOid = '1.3.6.1.4.1.1466.20037';
 const defaultAnswerLimit = 256 * 1024 * 1024;
 const noControls: readonly Control[] = [];
+/** A connection over which nothing came for so long, and an answer is due, is given up. */
+const silentMs = 2_000;
 
 export class LdapConnection {
   readonly place: LdapPlace;
@@ -161,7 +163,12 @@ export class LdapConnection {
     const { signal, timeoutMs = 0 } = asking;
     let cancel: Cancel = () => {};
     const abort = (): void => this.#abandon(id, givenUp());
-    const late = (): void => this.#abandon(id, new DirectoryFault('unavailable', 'the directory does not answer in time'));
+    const late = (): void => {
+      const fault = new DirectoryFault('unavailable', 'the directory does not answer in time');
+      // Something in between may have forgotten this connection: whoever asks next gets another one.
+      if (this.#clock.now() - this.heardAt >= Math.max(timeoutMs, silentMs)) this.#end(fault);
+      else this.#abandon(id, fault);
+    };
     const rearm = (): void => {
       cancel();
       if (timeoutMs > 0) cancel = this.#clock.after(timeoutMs, late);

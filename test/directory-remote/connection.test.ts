@@ -1,6 +1,7 @@
 /** One connection to a server that means no good, or says nothing at all. */
 
 import { afterEach, expect, test } from '@jest/globals';
+import { ManualClock } from '../../src/base/index.ts';
 import type { DirectoryFault } from '../../src/directory/index.ts';
 import { LdapClient, LdapConnection } from '../../src/directory-remote/index.ts';
 import { encodeResponse, noticeOfDisconnection, parseDn, parseFilter, type Request } from '../../src/ldap-wire/index.ts';
@@ -102,4 +103,15 @@ test('a refusal carries result, text and the servers it refers to', async () => 
   );
   const fault = await faultOf(new LdapClient(connection).add(parseDn('dc=test'), []));
   expect([fault.result, fault.say]).toEqual(['referral', 'a replica (it refers to ldap://first.test)']);
+});
+
+test('a connection over which nothing comes is given up with the answer that is due', async () => {
+  const clock = new ManualClock();
+  server = await scriptedLdap(() => {});
+  connection = await LdapConnection.connect({ host: '127.0.0.1', port: server.port }, { clock });
+  const fault = faultOf(connection.ask(search, { timeoutMs: 10_000 }));
+  await eventually(async () => server.asked.length === 1);
+  clock.advance(10_000);
+  expect((await fault).result).toBe('unavailable');
+  expect(connection.lost).toBeDefined();
 });

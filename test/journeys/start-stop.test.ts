@@ -151,8 +151,8 @@ test('generated passwords are printed at the first start only, work, and stand n
   edited(files, (text) => text.replace(/^(admin|examplePassword): .*\n/gm, ''));
   const server = await runServer(files);
   const [admin, example] = [...server.output().matchAll(/password +(\S+)/g)].map((match) => match[1] ?? '');
-  expect(admin).toMatch(/^[A-Za-z0-9]{20,}$/);
-  expect(example).toMatch(/^[A-Za-z0-9]{20,}$/);
+  expect(admin).toMatch(/^[A-Za-z0-9]{10,}-[A-Za-z0-9]{9,}$/);
+  expect(example).toMatch(/^[A-Za-z0-9]{10,}-[A-Za-z0-9]{9,}$/);
   expect(await doorsOpenFor(files, 'user1@example.test', example ?? '')).toEqual(['imap', 'pop3', 'submission']);
   const client = new Client({ url: `ldap://127.0.0.1:${files.ports.ldap}` });
   await client.bind('cn=admin,cn=admins,cn=mailtree', admin ?? '');
