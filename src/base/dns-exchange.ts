@@ -9,8 +9,12 @@
 import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { connect, isIPv6 } from 'node:net';
-import dnsPacket, { type DecodedPacket } from 'dns-packet';
+import type dnsPacket from 'dns-packet';
+import type { DecodedPacket } from 'dns-packet';
 import type { Clock } from './clock.ts';
+import { onDemand } from './on-demand.ts';
+
+const packets = onDemand<typeof dnsPacket>('dns-packet', import.meta.url);
 
 export interface DnsServer {
   /** An IP address. */
@@ -34,16 +38,16 @@ export async function exchange(server: DnsServer, question: Question, timeoutMs:
   const query = {
     type: 'query' as const,
     id,
-    flags: dnsPacket.RECURSION_DESIRED,
+    flags: packets().RECURSION_DESIRED,
     questions: [{ name: question.name, type: question.type }],
     additionals: [
       { type: 'OPT' as const, name: '.', udpPayloadSize: udpSize, flags: 0, options: [], extendedRcode: 0, ednsVersion: 0, flag_do: false },
     ],
   };
   const fits = (packet: DecodedPacket | undefined): boolean => packet !== undefined && packet.id === id && answers(packet, question);
-  const short = await overUdp(server, dnsPacket.encode(query), fits, timeoutMs, clock);
+  const short = await overUdp(server, packets().encode(query), fits, timeoutMs, clock);
   if (!short?.flag_tc) return short;
-  return overTcp(server, dnsPacket.streamEncode(query), fits, timeoutMs, clock);
+  return overTcp(server, packets().streamEncode(query), fits, timeoutMs, clock);
 }
 
 function answers(packet: DecodedPacket, question: Question): boolean {
@@ -54,7 +58,7 @@ function answers(packet: DecodedPacket, question: Question): boolean {
 
 function decoded(bytes: Buffer): DecodedPacket | undefined {
   try {
-    return dnsPacket.decode(bytes);
+    return packets().decode(bytes);
   } catch {
     return undefined;
   }

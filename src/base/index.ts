@@ -8,6 +8,7 @@ export { type Place, placeName } from './listener-bind.ts';
 export { constant, type Live, LiveValue } from './live.ts';
 export { createLog, type Log, type LogLevel, type LogSink, logLevels, logStamp, oneLine, silentLog } from './log.ts';
 export { Lru } from './lru.ts';
+export { onDemand } from './on-demand.ts';
 export { generatePassword } from './password.ts';
 export { actsForAnother, decodePlain, isLoopback, readPlain } from './plain-login.ts';
 export { createResolver, type DnsAnswer, type MxRecord, type Resolver, type ResolverOptions } from './resolver.ts';

@@ -3,17 +3,7 @@
 
 import { Command } from 'commander';
 import { version } from '../main/index.ts';
-import { addAliasCommands } from './commands/alias.ts';
-import { addCanCommand } from './commands/can.ts';
-import { addConnectorCommands } from './commands/connector.ts';
-import { addDomainCommands } from './commands/domain.ts';
-import { addExplainCommand } from './commands/explain.ts';
-import { addHistoryCommands } from './commands/history.ts';
-import { addStartCommand } from './commands/start.ts';
-import { addStatusCommands } from './commands/status.ts';
-import { addTransferCommands } from './commands/transfer.ts';
-import { addUserCommands } from './commands/user.ts';
-import { runner } from './program.ts';
+import { type Run, runner } from './program.ts';
 
 const program = new Command('mailtree');
 program
@@ -21,17 +11,30 @@ program
   .version(version)
   .option('--config <file>', 'configuration file (default: config/mailtree.yaml)');
 
+type Add = (program: Command, run: Run) => void;
+
+/** What adds the commands of each first word, in the order of the help text. */
+const groups: Readonly<Record<string, readonly (() => Promise<Add>)[]>> = {
+  start: [async () => (await import('./commands/start.ts')).addStartCommand],
+  'status retry component': [async () => (await import('./commands/status.ts')).addStatusCommands],
+  explain: [async () => (await import('./commands/explain.ts')).addExplainCommand],
+  user: [async () => (await import('./commands/user.ts')).addUserCommands],
+  alias: [async () => (await import('./commands/alias.ts')).addAliasCommands],
+  connector: [async () => (await import('./commands/connector.ts')).addConnectorCommands],
+  domain: [async () => (await import('./commands/domain.ts')).addDomainCommands],
+  directory: [
+    async () => (await import('./commands/can.ts')).addCanCommand,
+    async () => (await import('./commands/history.ts')).addHistoryCommands,
+    async () => (await import('./commands/transfer.ts')).addTransferCommands,
+  ],
+};
+
+/** The first word that is neither an option nor the file of `--config`. */
+const word = process.argv.slice(2).find((text, n, all) => !text.startsWith('-') && all[n - 1] !== '--config');
+// Code of other commands costs more than most commands do. Help, and a word that is none, need them all.
+const wanted = Object.entries(groups).filter(([words]) => word !== undefined && words.split(' ').includes(word));
 const run = runner(program);
-addStartCommand(program);
-addStatusCommands(program, run);
-addExplainCommand(program, run);
-addUserCommands(program, run);
-addAliasCommands(program, run);
-addConnectorCommands(program, run);
-addDomainCommands(program, run);
-addCanCommand(program, run);
-addHistoryCommands(program, run);
-addTransferCommands(program, run);
+for (const [, loads] of wanted.length > 0 ? wanted : Object.entries(groups)) for (const load of loads) (await load())(program, run);
 
 // `mailtree start --config FILE` and `mailtree --config FILE start` mean the same.
 for (const command of [program, ...program.commands.flatMap((c) => [c, ...c.commands])]) {

@@ -5,7 +5,10 @@
  * Spec: RFC 2047; RFC 2231 §5 (language); RFC 6532
  */
 
-import libmime from 'libmime';
+import type libmime from 'libmime';
+import { onDemand } from '../base/index.ts';
+
+const words = onDemand<typeof libmime>('libmime', import.meta.url);
 
 /** Longer header text is shown as it is: decoding it costs more than anybody reads. */
 const longest = 65_536;
@@ -13,7 +16,7 @@ const longest = 65_536;
 export function decodeWords(text: string): string {
   if (!text.includes('=?') || text.length > longest) return text;
   try {
-    return libmime.decodeWords(text);
+    return words().decodeWords(text);
   } catch {
     return text;
   }
@@ -22,5 +25,5 @@ export function decodeWords(text: string): string {
 /** ASCII text that means `text`; unchanged where it is ASCII without controls already. */
 export function encodeWords(text: string): string {
   if (/^[\x20-\x7e]*$/.test(text)) return text;
-  return libmime.encodeWord(text.replace(/[\r\n]+/g, ' '), 'Q', 52);
+  return words().encodeWord(text.replace(/[\r\n]+/g, ' '), 'Q', 52);
 }

@@ -9,7 +9,7 @@
 import { randomBytes } from 'node:crypto';
 import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Level } from 'level';
+import type { Level } from 'level';
 import { Fault } from '../base/index.ts';
 import { errorCode, realDisk } from './disk.ts';
 import { causeOf } from './engine.ts';
@@ -51,6 +51,7 @@ async function readHolder(path: string): Promise<number | undefined> {
 
 /** Takes the lock, or throws Fault `busy` naming the process that has it. */
 async function lock(folder: string, holderFile: string): Promise<Level> {
+  const { Level } = await import('level');
   for (let attempt = 0; ; attempt++) {
     const db = new Level(folder, { writeBufferSize: 64 * 1024, cacheSize: 0 });
     try {

@@ -8,7 +8,7 @@
 import { statSync } from 'node:fs';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Level } from 'level';
+import type { Level } from 'level';
 import { Fault } from '../base/index.ts';
 import { errorCode, realDisk } from './disk.ts';
 import type { Key, KeyRange } from './port.ts';
@@ -195,6 +195,8 @@ class LevelEngine implements Engine {
 
 /** Faults: `busy` when another process has it open, `unavailable` when it cannot be opened. */
 export async function openLevel(path: string, options: LevelOptions): Promise<Engine> {
+  // Commands that ask a running server go without it.
+  const { Level } = await import('level');
   const db: Database = new Level<string, Uint8Array>(path, { keyEncoding: 'utf8', valueEncoding: 'view', ...options });
   try {
     await mkdir(path, { recursive: true, mode: 0o700 });

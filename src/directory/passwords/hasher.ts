@@ -6,9 +6,11 @@
 
 import { createRequire } from 'node:module';
 import { pathToFileURL } from 'node:url';
-import { Piscina } from 'piscina';
-import { asFault, Fault } from '../../base/index.ts';
+import type { Piscina } from 'piscina';
+import { asFault, Fault, onDemand } from '../../base/index.ts';
 import run, { type HashTask } from './hash-worker.ts';
+
+const piscina = onDemand<{ readonly Piscina: typeof Piscina }>('piscina', import.meta.url);
 
 export interface Hasher {
   /** Place of the first stored form that this password fits, or -1. */
@@ -34,7 +36,7 @@ const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
 export function workerHasher(options: { readonly threads?: number; readonly queue?: number } = {}): Hasher {
   let pool: Piscina | undefined;
   const open = (): Piscina => {
-    const made = new Piscina({
+    const made = new (piscina().Piscina)({
       filename: new URL(`./hash-worker.${extension}`, import.meta.url).href,
       minThreads: 0,
       maxThreads: options.threads ?? 2,
