@@ -201,6 +201,33 @@ test('of several servers the next one is taken when one does not answer', async 
   await eventually(async () => /^250/.test(await rcpt(files, 'second@example.test')));
 });
 
+test('a replica takes over with what it has, and what the first server did meanwhile counts when it is back', async () => {
+  const first = await slapdWith();
+  await first.start();
+  const replica = await slapdWith({
+    database: [
+      `syncrepl rid=1 provider=${first.url} bindmethod=simple binddn="${serviceDn}" credentials=${servicePassword} searchbase="" type=refreshAndPersist retry="1 +"`,
+    ],
+  });
+  const files = await filesFor([first.url, replica.url]);
+  await started(files);
+  await replica.start();
+  const holds = (slapd: Slapd, filter: string): boolean => slapd.tool('ldapsearch', ['-LLL', '-b', '', filter, '1.1']).includes('dn: ');
+  await eventually(async () => holds(replica, '(mail=user3@example.test)'));
+  const uses = async (url: string): Promise<boolean> => (await command('mailtree', ['status'], files)).out.includes(`${url}, connected`);
+  expect(await rcpt(files, 'user1@example.test')).toMatch(/^250/);
+  await first.kill();
+  await eventually(() => uses(replica.url));
+  expect(await rcpt(files, 'user2@example.test')).toMatch(/^250/);
+  await first.start();
+  first.tool('ldapdelete', ['mail=user2@example.test,dc=example,dc=test']);
+  await eventually(async () => /^550/.test(await rcpt(files, 'user2@example.test')));
+  await replica.kill();
+  await eventually(() => uses(first.url));
+  first.tool('ldapdelete', ['mail=user1@example.test,dc=example,dc=test']);
+  await eventually(async () => /^550/.test(await rcpt(files, 'user1@example.test')));
+});
+
 test('the configuration keeps passwords off the network and the bundled doors shut', async () => {
   const start = async (lines: string): Promise<string> => {
     const files = await prepareServer({ example: false });
