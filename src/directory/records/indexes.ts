@@ -178,6 +178,7 @@ export class Indexes {
     const some = (entry: Entry | undefined): IndexedValues => (entry ? this.values(entry.attributes.values(), names) : noValues);
     const [old, now] = [some(before), some(after)];
     let lists = false;
+    const beyond: string[] = [];
     for (const attribute of names) {
       const [was, is] = [old.get(attribute), now.get(attribute)];
       if (sameValues(was, is)) continue;
@@ -185,12 +186,14 @@ export class Indexes {
       if (kinds?.substring || (kinds?.presence && (was === undefined) !== (is === undefined))) lists = true;
       if (!kinds?.equality) continue;
       for (const value of without(was, is)) if (this.#removeFromHead(tx, attribute, value, id)) lists = true;
-      for (const value of without(is, was)) if (this.#addToHead(tx, attribute, value, id)) lists = true;
+      for (const value of without(is, was)) if (this.#addToHead(tx, attribute, value, id)) beyond.push(keys.head(attribute, value));
     }
+    lists ||= beyond.length > 0;
     // A note that is there already must not bring back a value the entry has just left.
     if (!lists && !(before && tx.get(keys.pending(id)))) return;
     const all = (entry: Entry): IndexedValues => this.values(entry.attributes.values());
-    this.#note(tx, id, before && all(before), after ? all(after) : noValues, version);
+    if (before) this.#note(tx, id, all(before), after ? all(after) : noValues, version);
+    else this.#note(tx, id, undefined, now, version, beyond);
   }
 
   /** Indexed attributes that are not the same objects: whoever changes an entry leaves the others as they are. */
@@ -208,11 +211,18 @@ export class Indexes {
     return found;
   }
 
-  #note(tx: Transaction, id: number, old: IndexedValues | undefined, after: IndexedValues, version: number): void {
+  #note(
+    tx: Transaction,
+    id: number,
+    old: IndexedValues | undefined,
+    after: IndexedValues,
+    version: number,
+    beyond?: readonly string[],
+  ): void {
     const noted = old ? tx.get(keys.pending(id)) : undefined;
     const listed = noted ? decodePending(noted).listed : (old ?? noValues);
     tx.put(keys.pending(id), encodePending(version, listed));
-    tx.pending.set(id, { version, listed, values: after });
+    tx.pending.set(id, { version, listed, values: after, ...(beyond ? { beyond } : {}) });
   }
 
   /**

@@ -11,7 +11,7 @@ import type { Cancel, Clock, Log } from '../../base/index.ts';
 import type { KeyValue } from '../../storage/index.ts';
 import { type Indexes, sameValues, without } from './indexes.ts';
 import { idText, keys } from './keys.ts';
-import { decodePending, encodePending, type IndexedValues, type PendingEntry } from './pending.ts';
+import { decodePending, encodePending, type PendingEntry } from './pending.ts';
 import { decodeHead, editList, type Head } from './postings.ts';
 
 /** Notes from which on a merge begins at once, and how many it takes; more at a time cost less each. */
@@ -130,8 +130,8 @@ export class Merger {
     const gathering = new Gathering(this.#keyValue, this.#indexes);
     let done = 0;
     // In the order of ids, so that lists grow at their ends.
-    for (const [id, { listed, values }] of [...entries].sort(([a], [b]) => a - b)) {
-      gathering.take(id, listed, values);
+    for (const [id, entry] of [...entries].sort(([a], [b]) => a - b)) {
+      gathering.take(id, entry);
       if (++done % perTurn === 0) await nextTurn();
     }
     return gathering.edits;
@@ -150,15 +150,25 @@ class Gathering {
     this.#indexes = indexes;
   }
 
-  take(id: number, listed: IndexedValues, values: IndexedValues): void {
-    for (const [attribute, old] of listed) if (!values.has(attribute)) this.#attribute(id, attribute, old, undefined);
-    for (const [attribute, now] of values) this.#attribute(id, attribute, listed.get(attribute), now);
+  take(id: number, { listed, values, beyond }: PendingEntry): void {
+    for (const head of beyond ?? []) {
+      this.#indexes.noteFull(head);
+      this.#edit(keys.listOfHead(head)).add.push(id);
+    }
+    for (const [attribute, old] of listed) if (!values.has(attribute)) this.#attribute(id, attribute, old, undefined, false);
+    for (const [attribute, now] of values) this.#attribute(id, attribute, listed.get(attribute), now, beyond !== undefined);
   }
 
-  #attribute(id: number, attribute: string, old: readonly string[] | undefined, now: readonly string[] | undefined): void {
+  #attribute(
+    id: number,
+    attribute: string,
+    old: readonly string[] | undefined,
+    now: readonly string[] | undefined,
+    headsKnown: boolean,
+  ): void {
     const kinds = this.#indexes.kinds.get(attribute);
     if (!kinds) return;
-    if (kinds.equality) this.#equal(id, attribute, old, now);
+    if (kinds.equality && !headsKnown) this.#equal(id, attribute, old, now);
     if (sameValues(old, now)) return;
     const before = this.#indexes.lists(attribute, old);
     const after = this.#indexes.lists(attribute, now);

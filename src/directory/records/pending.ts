@@ -22,6 +22,8 @@ export interface PendingEntry {
   readonly listed: IndexedValues;
   /** What the entry has now; nothing for one that was deleted. */
   readonly values: IndexedValues;
+  /** Heads that had no room for it, where that is known: of entries that were added and not changed since. */
+  readonly beyond?: readonly string[];
 }
 
 export function encodePending(version: number, listed: IndexedValues): Uint8Array {
