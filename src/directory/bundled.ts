@@ -15,8 +15,11 @@ import type { Judge, Subject } from './access/judge.ts';
 import { isRule, ruleOf } from './access/rules.ts';
 import { deniedChange } from './access/self-write.ts';
 import type { Attribute, AttributeValue, Entry } from './entry.ts';
+import type { Recorded } from './history/change-record.ts';
+import { differences } from './history/differences.ts';
 import type { Feed } from './history/feed.ts';
-import { type History, type HistoryItem, type HistoryQuery, mayKnow } from './history/history.ts';
+import type { History, HistoryItem, HistoryQuery } from './history/history.ts';
+import { knownOf } from './history/known.ts';
 import type { Logins } from './passwords/login.ts';
 import type { Standings } from './passwords/standing.ts';
 import { checkPasswords, hashAttributes, hashModifications, type PasswordWriting } from './passwords/writing.ts';
@@ -385,7 +388,7 @@ export class BundledDirectory implements Directory, Followed {
     const { history, judge } = this.#parts;
     const subject = judge.subject(actor);
     if (!subject.root && !subject.domain) throw new DirectoryFault('insufficientAccessRights', 'you may not read the history');
-    yield* history.list(query, (record) => mayKnow(subject, record));
+    yield* history.list(query, (record) => knownOf({ judge, schema: this.schema }, subject, record));
   }
 
   /**
@@ -396,8 +399,12 @@ export class BundledDirectory implements Directory, Followed {
     const { undo, judge } = this.#parts;
     const subject = judge.subject(actor);
     const undoable = await undo.prepare(position);
-    if (!undoable.records.every((record) => mayKnow(subject, record)))
-      throw new DirectoryFault('insufficientAccessRights', `you may not undo change ${position}`);
+    const isKnown = (record: Recorded): boolean => {
+      const known = knownOf({ judge, schema: this.schema }, subject, record);
+      // What would be set back is told, so all of it must be known.
+      return known?.kind === 'change' && differences(this.schema, known).length === differences(this.schema, record).length;
+    };
+    if (!undoable.records.every(isKnown)) throw new DirectoryFault('insufficientAccessRights', `you may not undo change ${position}`);
     const stamp = { ...this.#stamp(actor, true), undoes: undoable.operation };
     const gather = Boolean(options.dryRun || options.force);
     const names = undoable.records.flatMap(({ change }) => [change.before, change.after].flatMap((entry) => entry?.dn ?? []));

@@ -299,3 +299,30 @@ test('the log keeps within its size, oldest changes first', async () => {
   expect(kept[0]?.change.position).toBe(await last());
   expect(await trimmer.trim({ until: 0, octets: 40_000 })).toBe(0);
 });
+
+test('a domain administrator learns from the history no more than from the entries, and undoes nothing unseen', async () => {
+  const chief = await opened.directory.authenticate(dn('cn=admin,dc=jade,dc=net'), 'admin secret', { door: 'ldap' });
+  const rule = (cn: string, order: string, more: Record<string, string>) =>
+    opened.directory.add(
+      root,
+      dn(`cn=${cn},cn=access,cn=mailtree`),
+      attributes({
+        ...{ objectClass: 'mtAccess', cn, mtAccessOrder: order, mtAccessWho: 'domain-admin', mtAccessEffect: 'deny' },
+        ...{ mtAccessRight: ['read', 'search', 'compare'], ...more },
+      }),
+    );
+  await rule('numbers', '1', { mtAccessAttribute: 'employeeNumber' });
+  await rule('second', '2', { mtAccessTarget: `entry:${user('user2')}` });
+  await set(user('user1'), ['replace', 'employeeNumber', '4711']);
+  await set(user('user1'), ['replace', 'employeeNumber', '4712'], ['replace', 'title', 'Dr']);
+  const both = await last();
+  await set(user('user2'), ['replace', 'title', 'Mr']);
+  const [newest] = await history({}, chief);
+  expect(newest).toMatchObject({ change: { position: both }, differences: [{ attribute: 'title', added: ['Dr'] }] });
+  expect(JSON.stringify(await history({}, chief))).not.toMatch(/4711|4712|user2@jade/);
+  expect(await history({ attribute: 'employeeNumber' }, chief)).toEqual([]);
+  expect(await refusal(undo(both, { dryRun: true }, chief))).toContain('insufficientAccessRights');
+  await set(user('user1'), ['replace', 'title', 'Prof']);
+  await undo(await last(), {}, chief);
+  expect(await read(user('user1'), 'title')).toEqual(['Dr']);
+});

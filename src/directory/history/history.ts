@@ -56,15 +56,20 @@ export class History {
     this.#schema = parts.schema;
   }
 
-  /** `sees` says whether whoever asks may know of a change. */
-  async *list(query: HistoryQuery, sees: (item: Recorded | Summary) => boolean = () => true): AsyncGenerator<HistoryItem> {
+  /** `seen` gives what of a change whoever asks may know; undefined where that is nothing. */
+  async *list(
+    query: HistoryQuery,
+    seen: (item: Recorded | Summary) => Recorded | Summary | undefined = (item) => item,
+  ): AsyncGenerator<HistoryItem> {
     let left = query.limit ?? unlimited;
     const source = query.dn || query.uuid ? this.#ofEntry(query) : this.#back(this.#view.change());
-    for await (const record of source) {
+    for await (const whole of source) {
       if (left <= 0) return;
-      const at = timeOf(record);
+      const at = timeOf(whole);
       if (at < (query.since ?? 0) - slack) return;
-      if (at < (query.since ?? 0) || at >= (query.until ?? unlimited) || !isBy(record, query.by) || !sees(record)) continue;
+      if (at < (query.since ?? 0) || at >= (query.until ?? unlimited) || !isBy(whole, query.by)) continue;
+      const record = seen(whole);
+      if (!record) continue;
       const item = record.kind === 'import' ? record : { ...record, differences: differences(this.#schema, record) };
       if (query.attribute !== undefined && !this.#touches(item, query.attribute)) continue;
       // Where nothing differs the server noted something for itself, as the time of a log-in.
@@ -171,13 +176,4 @@ function isBy(record: Recorded | Summary, by: string | undefined): boolean {
   if (by === undefined) return true;
   const { actor } = record.kind === 'import' ? record : record.change;
   return [whoDid(record), actor.door, actor.address ?? ''].some((text) => text.toLowerCase().includes(by.toLowerCase()));
-}
-
-/** Domain administrators know of what was done in their domain, from its beginning to its end. */
-export function mayKnow(subject: { readonly root: boolean; readonly domain: Dn | undefined }, record: Recorded | Summary): boolean {
-  if (subject.root) return true;
-  const { domain } = subject;
-  if (!domain || record.kind === 'import') return false;
-  const { before, after } = record.change;
-  return [before, after].every((entry) => entry === undefined || entry.dn.isWithin(domain));
 }
