@@ -11,11 +11,13 @@ import { asFault, type Log } from '../../base/index.ts';
 import type { KeyValue } from '../../storage/index.ts';
 import type { Change, Position, Watch } from '../port.ts';
 import { changed, keys } from '../records/keys.ts';
+import { TwoAges } from '../records/two-ages.ts';
 import type { View } from '../records/view.ts';
 import { decodeChange, type Logged } from './change-record.ts';
 
 const perTurn = 100;
-const kept = 256;
+/** Changes that are remembered for the next one who asks. Those of large groups are left out: they are megabytes each. */
+const kept = { limit: 512, weight: 16 * 1_048_576 };
 /** So many changes that nobody has read yet are forgotten one by one; more empty the view's memory. */
 const oneByOne = 1_000;
 
@@ -32,7 +34,7 @@ export class Feed {
   readonly #view: View;
   readonly #log: Log;
   readonly #watchers = new Set<Watcher>();
-  readonly #recent = new Map<Position, Logged>();
+  readonly #recent = new TwoAges<Position, Logged>(kept);
   readonly #waiting = new Set<() => void>();
   readonly #unsubscribe: () => void;
   /** Up to here the view has forgotten what it knew from before a change. */
@@ -174,12 +176,7 @@ export class Feed {
     // Whoever hears of the change and reads the entry must not get what the cache had before.
     if (position > this.#settled) this.#forget(logged);
     if (position === this.#settled + 1) this.#settled = position;
-    this.#recent.set(position, logged);
-    if (this.#recent.size > kept)
-      for (const oldest of this.#recent.keys()) {
-        this.#recent.delete(oldest);
-        break;
-      }
+    this.#recent.set(position, logged, octets.length);
     return logged;
   }
 
