@@ -299,3 +299,12 @@ test('a user gives a password, not the form it is stored in, and not a hundred o
   ).toBe('not refused');
   expect((await login(password)).dn?.key).toBe(name.key);
 });
+
+test('nobody gathers so many passwords that a log-in would cost as many hashes', async () => {
+  const user = await login('secret of user1');
+  const add = (n: number) =>
+    opened.directory.modify(user, name, [{ operation: 'add', attribute: { name: 'userPassword', values: [`further password ${n}`] } }]);
+  for (let n = 1; n < 10; n++) await add(n);
+  expect(await refusal(add(10))).toBe('constraintViolation: attribute userPassword: an entry has at most 10 passwords');
+  expect(await stored()).toHaveLength(10);
+});

@@ -263,3 +263,8 @@ test('the subschema entry is there for whoever asks, with what was asked for', a
     await close();
   }
 });
+
+test('what is derived from a password is as secret', () => {
+  const schema = load("attributetype ( 1.2.3 NAME 'innPassword' SUP userPassword )");
+  expect(schema.attribute('innPassword')?.secret).toBe(true);
+});

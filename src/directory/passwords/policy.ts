@@ -12,6 +12,8 @@ import type { DirectorySettings } from '../settings.ts';
 
 /** Locked by an administrator, until an administrator unlocks (draft §5.3.3). */
 export const lockedForGood = '000001010000Z';
+/** Passwords in one request, and of one entry: each costs a worker some milliseconds at every log-in. */
+export const mostPasswords = 10;
 const day = 86_400_000;
 /** Shorter pieces of a name are in too many passwords by chance. */
 const shortestPiece = 3;

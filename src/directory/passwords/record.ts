@@ -7,9 +7,11 @@
  */
 
 import type { Entry } from '../entry.ts';
+import { DirectoryFault } from '../port.ts';
 import { generalizedTime } from '../schema/time.ts';
 import type { DirectorySettings } from '../settings.ts';
 import type { Draft } from '../write/draft.ts';
+import { mostPasswords } from './policy.ts';
 import { passwordText, storedPassword } from './scheme.ts';
 
 export interface PasswordChange {
@@ -29,6 +31,8 @@ export function notePassword(draft: Draft, before: Entry | undefined, { at, by, 
   const fresh = now.filter((value) => !then.includes(value));
   const gone = then.filter((value) => !now.includes(value));
   if (fresh.length === 0 && gone.length === 0) return;
+  if (fresh.length > 0 && now.length > mostPasswords && by !== 'import')
+    throw new DirectoryFault('constraintViolation', `attribute userPassword: an entry has at most ${mostPasswords} passwords`);
   // What comes with an entry from elsewhere is kept as it came.
   if (!before && draft.has('pwdChangedTime')) return;
   const time = generalizedTime(at);

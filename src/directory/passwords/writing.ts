@@ -8,13 +8,11 @@ import { DirectoryFault, type Modification } from '../port.ts';
 import type { Schema } from '../schema/schema.ts';
 import type { DirectorySettings } from '../settings.ts';
 import type { Hasher } from './hasher.ts';
-import { checkQuality, namesOf } from './policy.ts';
+import { checkQuality, mostPasswords, namesOf } from './policy.ts';
 import { formerPasswords } from './record.ts';
 import { isNoPassword, isStoredForm, passwordOid, passwordText } from './scheme.ts';
 
 const longest = 1024;
-/** Passwords in one request: each costs a worker some milliseconds. */
-const most = 10;
 
 export interface PasswordWriting {
   readonly schema: Schema;
@@ -27,8 +25,8 @@ const isPassword = (schema: Schema, attribute: Attribute): boolean => schema.des
 /** Refuses what would keep the workers busy, and stored forms where `clearOnly`. DirectoryFault constraintViolation. */
 export function checkPasswords(schema: Schema, attributes: readonly Attribute[], clearOnly: boolean): void {
   const values = attributes.filter((attribute) => isPassword(schema, attribute)).flatMap((attribute) => attribute.values);
-  if (values.length > most)
-    throw new DirectoryFault('constraintViolation', `attribute userPassword: more than ${most} passwords in one request`);
+  if (values.length > mostPasswords)
+    throw new DirectoryFault('constraintViolation', `attribute userPassword: more than ${mostPasswords} passwords in one request`);
   if (clearOnly && values.some((value) => isStoredForm(value)))
     throw new DirectoryFault('constraintViolation', 'attribute userPassword: give the password itself, not a form to store it in');
 }

@@ -95,7 +95,7 @@ function makeType(draft: Draft, sup: AttributeType | undefined, found: Found): A
     single: draft.fields.has('SINGLE-VALUE'),
     userModifiable: !draft.fields.has('NO-USER-MODIFICATION'),
     operational,
-    secret: draft.oid === '2.5.4.35' || /^(?:true|yes)$/i.test(one(draft, 'X-MT-SECRET') ?? ''),
+    secret: (sup?.secret ?? false) || draft.oid === '2.5.4.35' || /^(?:true|yes)$/i.test(one(draft, 'X-MT-SECRET') ?? ''),
     limits: limitsOf(draft),
     text: writeDescription(draft.oid, draft.fields),
   };
