@@ -161,3 +161,12 @@ test('the same question gets the same Entry object until the entry changes', asy
   ]);
   expect(ask()).not.toBe(before);
 });
+
+test('what is Undefined for every entry costs no look at any, alone or beside something else', async () => {
+  const actor = await opened.directory.authenticate(dn(`mail=${u1},dc=jade,dc=net`), 'secret of user1', { door: 'test' });
+  const found = (filter: string): Promise<string[]> =>
+    mails(opened.directory.search(actor, { base: dn('dc=net'), scope: 'sub', filter: parseFilter(filter) }));
+  for (const filter of ['(nsAimId=x)', '(nsAimId=*)', '(nsAimId=*x*)', '(postalCode>=a)', '(&(objectClass=*)(nsAimId=x))'])
+    expect(await found(filter)).toEqual([]);
+  expect(await found(`(|(nsAimId=*x*)(mail=${u1})(mozillaNickname=x))`)).toEqual([u1]);
+});

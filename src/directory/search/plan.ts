@@ -27,6 +27,8 @@ const worthNarrowing = 64;
 const idsForAnEntry = 20;
 /** Runs of characters whose lists are narrowed with, at most. */
 const mostGrams = 5;
+/** What is Undefined for every entry matches none. */
+const nobody: Candidates = { estimate: 0, ids: async () => [] };
 /** Beyond these the order of keys is not that of the matching rules. */
 const unordered = /[\ud800-\uffff]/;
 
@@ -54,6 +56,7 @@ export class Planner {
 
   /** Few candidates, at once; undefined when it takes more than reading a few records. */
   idsNow(filter: Filter): readonly number[] | undefined {
+    if (this.#isUndefined(filter)) return [];
     if (filter.type === 'equal') return this.#equalNow(filter.attribute, filter.value);
     if (filter.type === 'and') {
       for (const part of filter.filters) {
@@ -75,6 +78,7 @@ export class Planner {
 
   /** The best candidate set the indexes offer, or undefined. */
   async candidates(filter: Filter): Promise<Candidates | undefined> {
+    if (this.#isUndefined(filter)) return nobody;
     switch (filter.type) {
       case 'equal':
       case 'approx':
@@ -94,6 +98,16 @@ export class Planner {
       default:
         return undefined;
     }
+  }
+
+  /** Whether an item is Undefined whatever the entry: address books ask for attributes of other servers, and nothing is read for those. */
+  #isUndefined(filter: Filter): boolean {
+    if (!('attribute' in filter) || filter.attribute === undefined) return false;
+    const { schema } = this.#indexes;
+    const type = schema.describe(filter.attribute)?.type;
+    if (!type) return true;
+    const ordering = filter.type === 'greaterOrEqual' || filter.type === 'lessOrEqual';
+    return ordering && schema.withSubtypes(type).every((each) => each.ordering === undefined);
   }
 
   /** The indexed attributes a description stands for, where every one of them has this kind of index. */
