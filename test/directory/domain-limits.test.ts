@@ -197,3 +197,13 @@ test('lost numbers are found by the check, and made anew by reindexing and by a 
   await opened.keyValue.transact(async () => ({ deletes: ['directory/w', 'directory/u/a1'], result: undefined }), 'durable');
   opened = await opened.reopen();
 });
+
+test('no access rule hangs on what is counted below an entry: it is about the entry as it stands', async () => {
+  const values = {
+    ...{ objectClass: 'mtAccess', cn: 'few', mtAccessOrder: '1', mtAccessWho: 'all', mtAccessEffect: 'deny', mtAccessRight: 'read' },
+    mtAccessFilter: '(mtDomainUsers=0)',
+  };
+  expect(await refusal(opened.directory.add(root, dn('cn=few,cn=access,cn=mailtree'), attributes(values)))).toBe(
+    'constraintViolation: attribute mtAccessFilter: mtDomainUsers is not of the entry itself',
+  );
+});

@@ -9,6 +9,7 @@ import { type Dn, type Filter, parseDn, parseFilter } from '../../ldap-wire/inde
 import type { Entry } from '../entry.ts';
 import type { AttributeType, Schema } from '../schema/schema.ts';
 import type { Compiler } from '../search/evaluate.ts';
+import { isFleeting } from '../search/select.ts';
 import { accessClass, type Right, rights } from './classes.ts';
 
 const plainWho = ['all', 'anonymous', 'authenticated', 'self', 'same-domain', 'domain-admin'] as const;
@@ -149,7 +150,7 @@ function testOf(text: string, { schema, compiler }: RuleParts): EntryTest {
     // Whoever writes such a rule would see what is secret by what it does.
     if (type.secret) refuse(`${type.name} is secret`);
     // A rule is about an entry as it stands, also one that is only about to be added.
-    if (type.lower === 'hassubordinates') refuse(`${type.name} is not of the entry itself`);
+    if (isFleeting(type.lower)) refuse(`${type.name} is not of the entry itself`);
   }
   const matcher = compiler.compile(filter);
   const known = new WeakMap<Entry, boolean>();

@@ -28,8 +28,9 @@ const computedNames = ['hassubordinates', 'entrydn', 'subschemasubentry', ...usa
 const allComputed: ReadonlySet<string> = new Set(computedNames);
 /** Whether an attribute (lower-case name) has values that no record holds. */
 export const isComputed = (lower: string): boolean => allComputed.has(lower);
-/** They change without the entry changing. */
 const fleeting = new Set(['hassubordinates', ...usageAttributes.keys()]);
+/** Whether it says something of what stands below, and so changes without the entry changing. */
+export const isFleeting = (lower: string): boolean => fleeting.has(lower);
 
 export class Selector {
   readonly #schema: Schema;
@@ -104,7 +105,7 @@ export class Selector {
 
   select(stored: Stored, selection: Selection, verdict: Verdict): Entry {
     // Whether there are subordinates changes without the entry changing: such an answer is not kept.
-    const keep = !selection.computed.some((name) => fleeting.has(name));
+    const keep = !selection.computed.some(isFleeting);
     const sign = keep ? `${verdict.sign}|${selection.sign}` : '';
     const known = keep ? stored.shown : undefined;
     const ready = known?.get(sign);
