@@ -249,6 +249,8 @@ export class Session {
   }
 
   #answerBad(bad: BadRequest): void {
+    // RFC 4511 §4.2.1: whoever has sent a bind is anonymous from then on, until one succeeds.
+    if (bad.operation === 'bind') this.#becomes(undefined);
     // Unbind and abandon have no answer.
     if (bad.operation === 'unbind') this.#hangUp();
     else if (bad.operation !== 'abandon') {

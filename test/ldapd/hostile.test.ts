@@ -216,3 +216,14 @@ test('unbind closes the connection without a word', async () => {
   client.send(1, { op: 'unbind' });
   expect(await client.next()).toBeUndefined();
 });
+
+test('a bind that makes no sense leaves nobody logged in', async () => {
+  const client = await it.client();
+  await client.ask(1, simpleBind('mail=user1@jade.net,dc=jade,dc=net', 'secret1'));
+  const whoAmI = { op: 'extended', oid: '1.3.6.1.4.1.4203.1.11.3', value: undefined } as const;
+  const name = Buffer.from('dn:mail=user1@jade.net,dc=jade,dc=net');
+  expect((await client.ask(2, whoAmI))?.body).toMatchObject({ value: name });
+  client.write('300a 020103 6005 020103 0400');
+  expect(await client.next()).toMatchObject({ id: 3, body: { op: 'bind', result: { code: 2 } } });
+  expect((await client.ask(4, whoAmI))?.body).toMatchObject({ result: { code: 0 }, value: Buffer.alloc(0) });
+});
