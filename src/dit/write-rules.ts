@@ -7,7 +7,7 @@
  */
 
 import { type Actor, DirectoryFault, type Entry, isListMember, type RuleReader, type WriteRule } from '../directory/index.ts';
-import { type Dn, parseDn } from '../ldap-wire/index.ts';
+import { type Dn, parseDn, rebased } from '../ldap-wire/index.ts';
 import { addressKey, normalizeAddress, normalizeDomain } from '../mail/index.ts';
 import { domainName } from './domain-name.ts';
 
@@ -79,8 +79,7 @@ function addressesMoveWithTheirDomain({ systemBase, domainBase }: PlatformBases)
     if (before.dn.key === after.dn.key || (inPlace && !isLevel(before.dn) && !isLevel(after.dn))) return;
     for (const entry of await reader.below(before.dn)) {
       if (isListMember(entry)) continue;
-      const rest = entry.dn.rdns.slice(0, entry.dn.rdns.length - before.dn.rdns.length);
-      const there = rest.reduceRight<Dn>((above, rdn) => above.child(rdn), after.dn);
+      const there = rebased(entry.dn, before.dn, after.dn);
       for (const address of ['mail', 'mtMailAddress'].flatMap((attribute) => entry.texts(attribute))) {
         const home = await localDomain(address.slice(address.lastIndexOf('@') + 1).toLowerCase(), domainBase, reader);
         if (!home || there.isWithin(home.dn)) continue;

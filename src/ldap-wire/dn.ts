@@ -194,6 +194,11 @@ export function makeDn(rdns: readonly Rdn[]): Dn {
   return new Name(rdns);
 }
 
+/** The name with `to` in the place of `from`, which is this name or one above it. */
+export function rebased(dn: Dn, from: Dn, to: Dn): Dn {
+  return dn.rdns.slice(0, dn.rdns.length - from.rdns.length).reduceRight((above, rdn) => above.child(rdn), to);
+}
+
 /** For the parser alone: levels that are known to be right, with the text where it is in normal form already. */
 export function trustedDn(rdns: readonly Rdn[], text: string | undefined): Dn {
   return rdns.length === 0 ? rootDn : new Name(rdns, text);

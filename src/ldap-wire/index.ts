@@ -11,6 +11,7 @@ export {
   type NamingRule,
   type Rdn,
   rdnKey,
+  rebased,
   rootDn,
   useNamingRules,
 } from './dn.ts';

@@ -183,3 +183,40 @@ test('moving a subtree to where a name below would be too deep is refused, all o
   expect(await refusal(rename(`ou=0,${jade}`, 'ou=0', other))).toMatch(/would have more than 100 levels/);
   expect(await read(deep, 'ou')).toEqual(['59']);
 });
+
+test('what stands below an entry does not become a member of a list, or cease to be one, by its renaming', async () => {
+  await add(`mail=list@jade.net,${jade}`, { objectClass: 'mtTestList', mail: 'list@jade.net', cn: 'list' });
+  await add(`mail=user1@jade.net,mail=list@jade.net,${jade}`, { objectClass: 'mtTestList', mail: 'user1@jade.net' });
+  const keep = (name: string, rdn: string) => opened.directory.rename(admin, dn(name), { rdn: parseRdn(rdn), deleteOldRdn: false });
+  expect(await refusal(keep(`mail=list@jade.net,${jade}`, 'cn=list'))).toContain('unwillingToPerform: entries below one named by mail');
+  await remove(`mail=user1@jade.net,mail=list@jade.net,${jade}`);
+  await keep(`mail=list@jade.net,${jade}`, 'cn=list');
+  await add(`mail=below@jade.net,cn=list,${jade}`, { objectClass: 'mtTestList', mail: 'below@jade.net' });
+  expect(await refusal(keep(`cn=list,${jade}`, 'mail=list@jade.net'))).toContain('unwillingToPerform: entries below one named by mail');
+});
+
+test('addresses that were only mentioned are taken when a subtree moves to where it would own them', async () => {
+  const place = await openTemporary({ elsewhere: [dn('ou=elsewhere,dc=jade,dc=net')] });
+  const { directory } = place;
+  await fill(directory);
+  for (const ou of ['elsewhere', 'mine'])
+    await directory.add(root, dn(`ou=${ou},${jade}`), attributes({ objectClass: 'organizationalUnit', ou }));
+  await directory.add(root, dn(`ou=unit,ou=elsewhere,${jade}`), attributes({ objectClass: 'organizationalUnit', ou: 'unit' }));
+  await directory.add(
+    root,
+    dn(`cn=copy,ou=unit,ou=elsewhere,${jade}`),
+    attributes({ objectClass: 'mtTestList', cn: 'copy', mail: 'user1@jade.net' }),
+  );
+  const move = () =>
+    directory.rename(root, dn(`ou=unit,ou=elsewhere,${jade}`), {
+      rdn: parseRdn('ou=unit'),
+      deleteOldRdn: false,
+      newSuperior: dn(`ou=mine,${jade}`),
+    });
+  expect(await refusal(move())).toBe('constraintViolation: attribute mail: the address "user1@jade.net" belongs to another entry');
+  await directory.modify(root, dn(`cn=copy,ou=unit,ou=elsewhere,${jade}`), [
+    { operation: 'replace', attribute: { name: 'mail', values: ['copy@jade.net'] } },
+  ]);
+  await move();
+  await place.close();
+});

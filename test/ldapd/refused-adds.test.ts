@@ -67,6 +67,12 @@ const adds: readonly Case[] = [
     'constraintViolation',
     'attribute displayName: takes one value',
   ],
+  [
+    'one attribute twice in its name',
+    add(`cn=x+cn=y,${jade}`, { sn: 'x', objectClass: 'person' }),
+    'namingViolation',
+    'attribute cn: stands',
+  ],
   ['the same value twice', add(user('x'), person('x', { title: ['Dr', 'DR'] })), 'attributeOrValueExists', 'attribute title'],
   ['the same attribute by two names', add(user('x'), person('x', { surname: 'S' })), 'attributeOrValueExists', 'attribute sn'],
   ['an attribute without values', add(user('x'), person('x', { title: [] })), 'protocolError', 'title'],

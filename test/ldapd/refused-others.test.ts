@@ -31,6 +31,7 @@ const others: readonly Case[] = [
   ['renaming by an attribute nobody knows', rename(one, 'pizza=x'), 'undefinedAttributeType', 'attribute pizza'],
   ['renaming by an attribute its class does not have', rename(`cn=posix,${jade}`, 'uid=x'), 'objectClassViolation', 'attribute'],
   ['renaming away what is required', rename(`cn=posix,${jade}`, 'l=here'), 'objectClassViolation', 'attribute cn: required'],
+  ['renaming by one attribute twice', rename(one, 'cn=a+commonName=A'), 'namingViolation', 'attribute cn: stands twice'],
   ['renaming by a second single value', rename(one, 'employeeNumber=78'), 'constraintViolation', 'attribute'],
   ['renaming by an operational attribute', rename(one, 'entryUUID=x'), 'namingViolation', 'attribute entryUUID: cannot be used to name'],
   ['renaming to an address that is taken', rename(one, 'mail=second@jade.net'), 'constraintViolation', 'attribute mail: the address'],

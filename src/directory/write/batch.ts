@@ -1,5 +1,6 @@
 /** Many entries as one transaction: an import. */
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Dn } from '../../ldap-wire/index.ts';
 import type { Attribute } from '../entry.ts';
 import { recordImport } from '../history/summary.ts';
@@ -12,6 +13,9 @@ export interface NewEntry {
   readonly attributes: readonly Attribute[];
 }
 
+/** Entries that are added before others have a turn. */
+const perTurn = 50;
+
 /** Adds them, with one summary in the change log. A refusal names the entry in front. */
 export async function addTogether(
   tx: Transaction,
@@ -19,7 +23,8 @@ export async function addTogether(
   entries: readonly (NewEntry & { readonly stamp: Stamp })[],
 ): Promise<void> {
   const from = tx.counters().change + 1;
-  for (const { dn, attributes, stamp } of entries) {
+  for (const [n, { dn, attributes, stamp }] of entries.entries()) {
+    if (n % perTurn === perTurn - 1) await nextTurn();
     try {
       await writer.add(tx, stamp, dn, attributes);
     } catch (thrown) {

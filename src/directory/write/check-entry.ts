@@ -140,10 +140,20 @@ function naming(schema: Schema, ava: Ava): AttributeType {
 /** Refuses a relative name that none could have, before anything else is asked about it. */
 export function checkRelativeName(schema: Schema, rdn: Rdn): void {
   for (const ava of rdn) checkedValue(naming(schema, ava), ava.value);
+  checkDistinct(schema, rdn);
+}
+
+/** Each attribute stands once in a relative name (X.501 §9.3): with `cn=a+cn=A` an entry would have two names. */
+function checkDistinct(schema: Schema, rdn: Rdn): void {
+  if (rdn.length === 1) return;
+  const types = rdn.map((ava) => naming(schema, ava));
+  const twice = types.find((type, n) => types.indexOf(type) !== n);
+  if (twice) throw new DirectoryFault('namingViolation', `attribute ${twice.name}: stands twice in one relative name`);
 }
 
 /** Every attribute of the relative name is there with its value. On add, missing ones are put in. */
 export function checkNaming(schema: Schema, draft: Draft, dn: Dn, how: { readonly complete: boolean }): void {
+  if (how.complete) checkDistinct(schema, dn.rdns[0] ?? []);
   for (const ava of dn.rdns[0] ?? []) {
     const type = naming(schema, ava);
     const value = checkedValue(type, ava.value);

@@ -8,8 +8,9 @@
  * Promise: bounded work, else adminLimitExceeded; nothing is left without an attribute it must have: that is refused.
  */
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { asFault } from '../../base/index.ts';
-import { type Dn, dnLimits, parseDn } from '../../ldap-wire/index.ts';
+import { type Dn, dnLimits, parseDn, rebased } from '../../ldap-wire/index.ts';
 import { type Attribute, type AttributeValue, Entry } from '../entry.ts';
 import { DirectoryFault } from '../port.ts';
 import type { Transaction } from '../records/transaction.ts';
@@ -26,6 +27,8 @@ const ruleAttributes = ['mtAccessWho', 'mtAccessTarget'] as const;
 const ownAddresses = ['mail', 'mailLocalAddress', 'mtMailAddress'] as const;
 const addressAttributes = { lists: 'rfc822MailMember', forwarding: 'mailForwardingAddress' } as const;
 
+/** Names that are looked up before others have a turn. */
+const perTurn = 50;
 const mostReferring = 10_000;
 const mostRules = 1_000;
 
@@ -71,7 +74,10 @@ export class References {
       at = tx.made.length;
       const moves = await this.#movesOf(tx, made);
       if (moves.old.length > 0) await this.#followNames(tx, stamp, moves);
-      for (const { before, after } of made) if (before && !isListMember(before)) await this.#followAddresses(tx, stamp, before, after);
+      for (const [n, { before, after }] of made.entries()) {
+        if (n % perTurn === perTurn - 1) await nextTurn();
+        if (before && !isListMember(before)) await this.#followAddresses(tx, stamp, before, after);
+      }
     }
   }
 
@@ -79,7 +85,8 @@ export class References {
     const old: Dn[] = [];
     const renames: [from: Dn, to: Dn][] = [];
     const gone = new Set<string>();
-    for (const { id, before, after } of made) {
+    for (const [n, { id, before, after }] of made.entries()) {
+      if (n % perTurn === perTurn - 1) await nextTurn();
       if (!before || before.dn.key === after?.dn.key) continue;
       old.push(before.dn);
       if (!after) {
@@ -88,7 +95,8 @@ export class References {
       }
       renames.push([before.dn, after.dn]);
       if (tx.childCount(id) === 0) continue;
-      for (const below of await idsBelow(tx, id, this.#parts.most(), 'renamed')) {
+      for (const [n, below] of (await idsBelow(tx, id, this.#parts.most(), 'renamed')).entries()) {
+        if (n % perTurn === perTurn - 1) await nextTurn();
         const dn = await nameOf(tx, below);
         if (dn.isWithin(after.dn)) old.push(rebased(dn, after.dn, before.dn));
       }
@@ -102,7 +110,8 @@ export class References {
 
   async #followNames(tx: Transaction, stamp: Stamp, moves: Moves): Promise<void> {
     const referring = new Set<number>();
-    for (const { key } of moves.old) {
+    for (const [n, { key }] of moves.old.entries()) {
+      if (n % perTurn === perTurn - 1) await nextTurn();
       for (const { lower } of this.#names) {
         for (const id of await this.#parts.writer.find(tx, lower, key, mostReferring + 1)) referring.add(id);
         if (referring.size > mostReferring)
@@ -233,11 +242,6 @@ async function nameOf(tx: Transaction, id: number): Promise<Dn> {
 }
 
 const addressesOf = (entry: Entry): string[] => ownAddresses.flatMap((name) => entry.texts(name)).map((address) => address.toLowerCase());
-
-/** The name with another one in the place of one above it, or of all of it. */
-function rebased(dn: Dn, from: Dn, to: Dn): Dn {
-  return dn.rdns.slice(0, dn.rdns.length - from.rdns.length).reduceRight((above, rdn) => above.child(rdn), to);
-}
 
 /** A value of an attribute that names entries; `#'01'B` behind the name stays (RFC 4517 §3.3.21). */
 function renamedValue(value: string, moves: Moves): string | undefined {

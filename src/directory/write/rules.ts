@@ -3,8 +3,8 @@
  * the same moment cannot both slip through. `main` adds those of other rooms.
  */
 
-import type { Dn } from '../../ldap-wire/index.ts';
-import type { Entry } from '../entry.ts';
+import { type Dn, type Rdn, rdnKey, rebased } from '../../ldap-wire/index.ts';
+import { Entry } from '../entry.ts';
 import { type Actor, DirectoryFault } from '../port.ts';
 
 export interface RuleReader {
@@ -42,8 +42,7 @@ export function uniqueAddresses(options: UniqueAddresses): WriteRule {
   const addressesOf = (entry: Entry): { attribute: string; address: string }[] =>
     options.attributes.flatMap((attribute) => entry.texts(attribute).map((address) => ({ attribute, address })));
   const names = new Set(options.attributes.map((name) => name.toLowerCase()));
-  return async ({ kind, before, after }, reader) => {
-    if (!after || kind === 'delete') return;
+  const check = async (before: Entry | undefined, after: Entry, reader: RuleReader): Promise<void> => {
     // Searches find a value with options as well, and whose address it is must not depend on who looks how.
     for (const { name } of after.attributes.values()) {
       const [base = '', ...tags] = name.toLowerCase().split(';');
@@ -66,9 +65,22 @@ export function uniqueAddresses(options: UniqueAddresses): WriteRule {
       }
     }
   };
+  const below = (dn: Dn): Entry => new Entry(dn.child([{ type: 'cn', value: 'entry' }]), []);
+  return async ({ kind, before, after }, reader) => {
+    if (!after || kind === 'delete') return;
+    await check(before, after, reader);
+    if (kind !== 'rename' || !before || !options.except(below(before.dn)) || options.except(below(after.dn))) return;
+    // What stands below mentioned addresses, and will own them.
+    for (const entry of await reader.below(before.dn))
+      await check(undefined, new Entry(rebased(entry.dn, before.dn, after.dn), entry.attributes.values()), reader);
+  };
 }
+
+/** Whether entries below one of this relative name are members of a list. */
+export const namesList = (rdn: Rdn): boolean => rdnKey(rdn).startsWith('mail=');
 
 /** A member of a list stands below the list and is named by an address that is not its own. */
 export function isListMember(entry: Entry): boolean {
-  return entry.dn.parent?.key.startsWith('mail=') ?? false;
+  const [, above] = entry.dn.rdns;
+  return above !== undefined && namesList(above);
 }

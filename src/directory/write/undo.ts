@@ -8,7 +8,8 @@
  * Checking and writing is the Writer's business; what each kind of change needs is undo-steps.ts's.
  */
 
-import type { Dn } from '../../ldap-wire/index.ts';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type Dn, rebased } from '../../ldap-wire/index.ts';
 import type { KeyValue, PartReader } from '../../storage/index.ts';
 import { decodeRecord, isRename, type Recorded } from '../history/change-record.ts';
 import type { Difference } from '../history/differences.ts';
@@ -75,6 +76,8 @@ export interface UndoParts {
 }
 
 const mostChanges = 20_000;
+/** Changes that are undone before others have a turn. */
+const perTurn = 20;
 /** Parts that are left out at most; each costs another run. */
 const mostConflicts = 100;
 
@@ -111,7 +114,11 @@ export class Undo {
           `the operation made more than ${mostChanges} changes: that is more than are undone at once`,
         );
     }
-    return { operation, records, nameNow: (dn) => renames.reduce(renamed, dn) };
+    return {
+      operation,
+      records,
+      nameNow: (dn) => renames.reduce((name, [from, to]) => (name.isWithin(from) ? rebased(name, from, to) : name), dn),
+    };
   }
 
   /**
@@ -156,7 +163,8 @@ export class Undo {
     so: { left: ReadonlySet<Position>; steps: UndoStep[]; found: UndoConflict[]; notes: string[]; gather: boolean },
   ): Promise<UndoConflict | undefined> {
     const { schema, writer } = this.#parts;
-    for (const record of [...undoable.records].reverse()) {
+    for (const [n, record] of [...undoable.records].reverse().entries()) {
+      if (n % perTurn === perTurn - 1) await nextTurn();
       const { position: change, before, after } = record.change;
       const dn = undoable.nameNow((before ?? after)!.dn);
       if (so.left.has(change)) continue;
@@ -180,10 +188,4 @@ function conflictOf({ operation }: Undoable, why: string): DirectoryFault {
 
 function nothingLeft(operation: Position): DirectoryFault {
   return new DirectoryFault('unwillingToPerform', `change ${operation} has nothing left to undo: everything is as it was before`);
-}
-
-/** What a name has become through the renaming of an entry: its own or one above it. */
-function renamed(dn: Dn, [from, to]: readonly [from: Dn, to: Dn]): Dn {
-  if (!dn.isWithin(from)) return dn;
-  return dn.rdns.slice(0, dn.rdns.length - from.rdns.length).reduceRight((above, rdn) => above.child(rdn), to);
 }

@@ -27,7 +27,7 @@ import type { Around } from './around.ts';
 import { checkAttributes, checkNaming, checkRelativeName, completeClasses } from './check-entry.ts';
 import { Draft } from './draft.ts';
 import type { ReferenceWriter } from './references.ts';
-import type { RuleReader, WriteAttempt, WriteRule } from './rules.ts';
+import { namesList, type RuleReader, type WriteAttempt, type WriteRule } from './rules.ts';
 import { entriesBelow, type Found, idsBelow } from './subtree.ts';
 
 export interface WriterParts {
@@ -152,7 +152,7 @@ export class Writer implements ReferenceWriter {
     if (found !== undefined) {
       const stored = tx.stored(found);
       if (stored && judge.knows(subject, stored.entry)) return found;
-      throw new DirectoryFault('noSuchObject', 'the parent entry does not exist');
+      throw await this.#noParent(tx, subject, above);
     }
     const dcOnly = dn.rdns.every(isDc);
     const context = above.rdns.length === 0 ? dcOnly || isSuffix(suffixes, dn) : !dcOnly && isSuffix(suffixes, dn);
@@ -264,6 +264,12 @@ export class Writer implements ReferenceWriter {
       to.rdn.map((ava) => ava.type),
     );
     if (moved && !judge.mayEntry(subject, after, 'add')) throw notAllowed('move an entry there');
+    // What stands below it would become its own, or another's, without a word of it.
+    if (namesList(oldRdn) !== namesList(to.rdn) && tx.childCount(id) > 0)
+      throw new DirectoryFault(
+        'unwillingToPerform',
+        'entries below one named by mail are members of a list: with such below it, that cannot change',
+      );
     await this.#askRules(tx, { kind: 'rename', before, after, actor: stamp.actor });
     tx.delete(placeOf(parent, before.dn));
     place(tx, id, newParent, target);
