@@ -44,9 +44,10 @@ export function logStamp(now: number): string {
   return `${weekdays[d.getDay()]} ${months[d.getMonth()]} ${two(d.getDate())} ${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}`;
 }
 
-const controls = /[\u0000-\u001f\u007f\u0085\u2028\u2029]/g;
+/** C1 controls too: a terminal takes U+009B for the start of an escape sequence. */
+const controls = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
 
-/** Text made safe for one log line: control characters become visible escapes. */
+/** Text made safe for one line of a log or a terminal: control characters become visible escapes. */
 export function oneLine(text: string): string {
   return text.replace(controls, (c) => (c === '\n' ? '\\n' : c === '\r' ? '\\r' : `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`));
 }

@@ -82,10 +82,12 @@ export function limitChanges(options: LimitOptions, flags: Partial<Record<LimitK
   });
 }
 
-/** `3/10`, `3` where there is no limit, `off`; by title. */
+/** `3/10`, `3` where there is no limit, `off`; `?` where the server does not count; by title. */
 export function usedAndAllowed(entry: Entry): Readonly<Record<string, string>> {
   const shown = domainLimits.map(({ attribute, used, title, unit }): [string, string] => {
-    const has = inUnits(entry.text(used) ?? '0', unit);
+    // An external directory does not count.
+    const counted = entry.text(used);
+    const has = counted === undefined ? '?' : inUnits(counted, unit);
     const most = entry.text(attribute);
     if (most === undefined) return [title, has];
     return [title, most === '0' && has === '0' ? 'off' : `${has}/${inUnits(most, unit)}`];
@@ -93,12 +95,13 @@ export function usedAndAllowed(entry: Entry): Readonly<Record<string, string>> {
   return Object.fromEntries(shown);
 }
 
-/** The same as numbers, `null` where there is no limit; octets as octets. */
-export function limitsAsNumbers(entry: Entry): Readonly<Record<string, { readonly used: number; readonly allowed: number | null }>> {
+/** The same as numbers, `null` where there is no limit or no count; octets as octets. */
+export function limitsAsNumbers(entry: Entry): Readonly<Record<string, { readonly used: number | null; readonly allowed: number | null }>> {
   return Object.fromEntries(
     domainLimits.map(({ key, attribute, used }) => {
       const most = entry.text(attribute);
-      return [key, { used: Number(entry.text(used) ?? 0), allowed: most === undefined ? null : Number(most) }];
+      const counted = entry.text(used);
+      return [key, { used: counted === undefined ? null : Number(counted), allowed: most === undefined ? null : Number(most) }];
     }),
   );
 }

@@ -72,6 +72,15 @@ export async function makeDomain(client: LdapClient, config: Config, name: strin
   return dn;
 }
 
+/** Does nothing where there is nothing to change. */
+export async function changeDomain(client: LdapClient, dn: Dn, changes: readonly DomainChange[]): Promise<void> {
+  if (changes.length === 0) return;
+  await client.modify(
+    dn,
+    changes.map(({ name, value }) => ({ operation: 'replace', attribute: { name, values: value === '' ? [] : [value] } })),
+  );
+}
+
 /**
  * The domain is no longer local. Its administrator goes with it; users, aliases and lists must be gone already, and sub-domains keep
  * the entry as a bare level of the tree.

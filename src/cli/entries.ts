@@ -81,6 +81,15 @@ export async function userOf(client: LdapClient, config: Config, address: string
   return entry;
 }
 
+/** The same by the primary address alone: whoever closes or removes an account must not hit it by an alias of somebody else's. */
+export async function userByPrimary(client: LdapClient, config: Config, address: string): Promise<Entry> {
+  const entry = await userOf(client, config, address);
+  const primary = entry.texts('mail');
+  if (primary.length > 0 && !primary.some((each) => each.toLowerCase() === address.toLowerCase()))
+    throw new Fault('refused', `${address} is an alias of ${primary[0]}: give the primary address`);
+  return entry;
+}
+
 export function childrenOf(client: LdapClient, dn: Dn): Promise<Entry[]> {
   return client.search({ base: dn, scope: 'one', filter: { type: 'present', attribute: 'objectClass' } });
 }

@@ -8,7 +8,7 @@
 
 import { Command } from 'commander';
 import { Fault } from '../base/index.ts';
-import { DirectoryFault, type Entry } from '../directory/index.ts';
+import type { Entry } from '../directory/index.ts';
 import type { LdapClient } from '../directory-remote/index.ts';
 import { type Config, version } from '../main/index.ts';
 import { asAdministrator } from './administrator.ts';
@@ -16,6 +16,7 @@ import { type ActionFlags, actionOf, forbid, need, notHere } from './compatible.
 import {
   addDomainAdministrator,
   administratorDn,
+  changeDomain,
   type DomainChange,
   dcName,
   domainEntry,
@@ -26,7 +27,7 @@ import {
 } from './domain.ts';
 import { domainLimits, limitChanges, usedAndAllowed } from './domain-limits.ts';
 import { equal, treeBase } from './entries.ts';
-import { runner, table } from './program.ts';
+import { hideArguments, runner, table } from './program.ts';
 
 interface Options extends ActionFlags {
   readonly d?: string;
@@ -41,6 +42,7 @@ interface Options extends ActionFlags {
   readonly k?: string;
 }
 
+hideArguments('iemsdomacct');
 const program = new Command('iemsdomacct');
 const run = runner(program);
 program
@@ -97,14 +99,12 @@ async function create(client: LdapClient, config: Config, name: string, changes:
   const known = await existing(client, config, name);
   if (known) {
     await addDomainAdministrator(client, known.dn, password);
-    if (changes.length === 0) return;
-    return client.modify(
-      known.dn,
-      changes.map(({ name: attribute, value }) => ({
-        operation: 'replace',
-        attribute: { name: attribute, values: value === '' ? [] : [value] },
-      })),
-    );
+    try {
+      return await changeDomain(client, known.dn, changes);
+    } catch (thrown) {
+      await client.delete(administratorDn(known.dn));
+      throw thrown;
+    }
   }
   const dn = await makeDomain(client, config, name, changes);
   try {
@@ -133,9 +133,14 @@ async function list(config: Config, pattern: string): Promise<void> {
       filter: equal('objectClass', 'mtMailDomain'),
       attributes: ['*', ...domainLimits.map(({ used }) => used)],
     });
-    const accounts: Entry[] = [];
-    for (const entry of found) if (fits.test(dcName(entry.dn)) && (await hasAdministrator(client, entry))) accounts.push(entry);
-    return accounts;
+    const administrators = await client.search({
+      base: treeBase(config),
+      scope: 'sub',
+      filter: equal('objectClass', 'mtAdministrator'),
+      attributes: ['1.1'],
+    });
+    const managed = new Set(administrators.map(({ dn }) => dn.key));
+    return found.filter(({ dn }) => fits.test(dcName(dn)) && managed.has(administratorDn(dn).key));
   });
   table(
     ['domain', ...domainLimits.map(({ title }) => title), 'remark'],
@@ -146,15 +151,6 @@ async function list(config: Config, pattern: string): Promise<void> {
       })
       .sort(([a = ''], [b = '']) => a.localeCompare(b)),
   );
-}
-
-async function hasAdministrator(client: LdapClient, { dn }: Entry): Promise<boolean> {
-  try {
-    return (await client.search({ base: administratorDn(dn), scope: 'base', filter: equal('objectClass', 'mtAdministrator') })).length > 0;
-  } catch (thrown) {
-    if (thrown instanceof DirectoryFault && thrown.result === 'noSuchObject') return false;
-    throw thrown;
-  }
 }
 
 await program.parseAsync();

@@ -12,9 +12,9 @@ import { version } from '../main/index.ts';
 import { closeAccount, hasAccount, openAccount } from './account.ts';
 import { asAdministrator } from './administrator.ts';
 import { type ActionFlags, actionOf, forbid, need, notHere } from './compatible.ts';
-import { addressGiven, domainDn, equal, inDomain, like, treeBase, userOf } from './entries.ts';
-import { newPerson, permissionGiven, quotaOctets } from './person.ts';
-import { runner, table } from './program.ts';
+import { addressGiven, domainDn, equal, inDomain, like, treeBase, userByPrimary } from './entries.ts';
+import { type PersonOptions, permissionGiven, quotaOctets } from './person.ts';
+import { hideArguments, runner, table } from './program.ts';
 
 interface Options extends ActionFlags {
   readonly a?: string;
@@ -29,6 +29,7 @@ interface Options extends ActionFlags {
   readonly t?: string;
 }
 
+hideArguments('iemsuser');
 const program = new Command('iemsuser');
 const run = runner(program);
 program
@@ -56,20 +57,22 @@ program
       if (action === 'L') return await list();
       const given = addressGiven(need(options.a, 'a', 'the address', action));
       if (action === 'C') {
-        const attributes = accountOf(given.local, options);
+        const { person, more } = accountOf(options);
         await asAdministrator(config, (client) =>
-          inDomain(given.domain, () => openAccount(client, domainDn(config, given.domain), given.text, attributes)),
+          inDomain(given.domain, () => openAccount(client, domainDn(config, given.domain), given.text, person, more)),
         );
         if (options.h !== undefined) notHere('-h', 'mailMessageStore', 'all mailboxes are kept in the data directory');
         console.log(`created ${given.text}`);
       } else {
-        await asAdministrator(config, async (client) => closeAccount(client, await userOf(client, config, given.text)));
+        await asAdministrator(config, async (client) => closeAccount(client, await userByPrimary(client, config, given.text)));
         console.log(`deleted ${given.text}`);
       }
 
       async function list(): Promise<void> {
         const filter = { type: 'and', filters: [equal('objectClass', 'mtMailUser'), like('mail', options.a ?? '*')] } as const;
-        const found = await asAdministrator(config, (client) => client.search({ base: treeBase(config), scope: 'sub', filter }));
+        const found = await asAdministrator(config, (client) =>
+          client.search({ base: treeBase(config), scope: 'sub', filter, attributes: listed }),
+        );
         const megabytes = (octets: string | undefined): string =>
           octets === undefined ? 'unlimited' : String(Math.round(Number(octets) / 1_048_576));
         table(
@@ -91,8 +94,12 @@ program
     }),
   );
 
+const listed = [
+  ...['objectClass', 'accountStatus', 'mail', 'givenName', 'sn', 'mtAccountPermission', 'mailQuotaSize', 'mtWebFolder', 'mtWebFolderQuota'],
+];
+
 /** The attributes of `-C`. Password and last name have no default: a script that forgets them is told so. */
-function accountOf(local: string, options: Options): Attribute[] {
+function accountOf(options: Options): { readonly person: PersonOptions; readonly more: readonly Attribute[] } {
   const folder = options.m?.toLowerCase();
   if (folder !== undefined && folder !== 'enable' && folder !== 'disable') throw new Fault('malformed', '-m must be enable or disable');
   const values: [string, string | undefined][] = [
@@ -104,11 +111,10 @@ function accountOf(local: string, options: Options): Attribute[] {
     ['mtWebFolder', folder === 'enable' ? 'TRUE' : undefined],
     ['mtWebFolderQuota', options.t === undefined ? undefined : quotaOctets('-t', options.t)],
   ];
-  const names = newPerson(local, {
-    last: need(options.l, 'l', 'the last name', 'C'),
-    ...(options.f === undefined ? {} : { first: options.f }),
-  });
-  return [...names, ...values.flatMap(([name, value]) => (value === undefined ? [] : [{ name, values: [value] }]))];
+  return {
+    person: { last: need(options.l, 'l', 'the last name', 'C'), ...(options.f === undefined ? {} : { first: options.f }) },
+    more: values.flatMap(([name, value]) => (value === undefined ? [] : [{ name, values: [value] }])),
+  };
 }
 
 await program.parseAsync();

@@ -9,6 +9,7 @@ import { Fault, generatePassword } from '../base/index.ts';
 import type { Attribute, Entry, Modification } from '../directory/index.ts';
 import { accountPermissions } from '../dit/index.ts';
 import { askPassword } from './administrator.ts';
+import { hideArguments } from './program.ts';
 
 interface Field {
   /** As commander names it: `postalCode` for `--postal-code`. */
@@ -71,6 +72,7 @@ export async function passwordGiven(options: PersonOptions): Promise<{ readonly 
   if (options.password !== undefined && options.passwordStdin)
     throw new Fault('malformed', 'give --password or --password-stdin, not both');
   if (options.passwordStdin) return { password: await askPassword('Password: '), madeUp: false };
+  if (options.password !== undefined) hideArguments();
   if (options.password !== undefined) return { password: options.password, madeUp: false };
   // Some 116 bits.
   return { password: generatePassword(20), madeUp: true };

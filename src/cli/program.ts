@@ -1,7 +1,7 @@
 /** What every command shares: finding the configuration, saying what went wrong, printing tables. */
 
 import type { Command } from 'commander';
-import { asFault, Fault } from '../base/index.ts';
+import { asFault, Fault, oneLine } from '../base/index.ts';
 import type { Config } from '../main/index.ts';
 import { loadConfig } from './config-file.ts';
 
@@ -25,13 +25,15 @@ export function runner(program: Command): Run {
 export function complain(thrown: unknown, who = 'mailtree'): void {
   const fault = asFault(thrown);
   const bug = fault.kind === 'bug' && !(thrown instanceof Fault);
-  console.error(`${who}: ${bug ? (thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)) : fault.say}`);
+  const text = bug ? (thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)) : fault.say;
+  console.error(`${who}: ${text.split('\n').map(oneLine).join('\n')}`);
   process.exitCode = 1;
 }
 
+/** Cells come from anybody: control characters in them are shown, not sent to the terminal. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): void {
-  const all = [head, ...rows];
-  const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
+  const all = [head, ...rows].map((row) => row.map(oneLine));
+  const widths = head.map((_, column) => all.reduce((widest, row) => Math.max(widest, (row[column] ?? '').length), 0));
   for (const row of all)
     console.log(
       row
@@ -39,6 +41,11 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
         .join('  ')
         .trimEnd(),
     );
+}
+
+/** Takes the arguments out of the process list, where other users of this machine could read a password among them. */
+export function hideArguments(who = 'mailtree'): void {
+  process.title = who;
 }
 
 export function json(value: unknown): void {

@@ -40,12 +40,10 @@ class ServiceClient extends LdapClient {
   }
 
   /** From the root where the server has one, else in each of its trees. */
-  override async search(search: ClientSearch): Promise<Entry[]> {
-    if (search.base.rdns.length > 0 || search.scope === 'base' || this.#features.root) return super.search(search);
-    const found: Entry[] = [];
+  override async searchEach(search: ClientSearch, onEntry: (entry: Entry) => void): Promise<void> {
+    if (search.base.rdns.length > 0 || search.scope === 'base' || this.#features.root) return super.searchEach(search, onEntry);
     for (const base of basesOf(this.#features, this.#bases))
-      found.push(...(await super.search({ ...search, base, scope: search.scope === 'one' ? 'base' : 'sub' })));
-    return found;
+      await super.searchEach({ ...search, base, scope: search.scope === 'one' ? 'base' : 'sub' }, onEntry);
   }
 
   override async add(dn: Dn, attributes: readonly Attribute[]): Promise<void> {

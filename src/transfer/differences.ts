@@ -1,5 +1,6 @@
 /** What a write changed in an entry, attribute by attribute, for people. Secrets show that they changed, never what they are. */
 
+import { oneLine } from '../base/index.ts';
 import type { AttributeValue, Entry, Schema } from '../directory/index.ts';
 import type { Done } from './import.ts';
 import { normal } from './records.ts';
@@ -36,7 +37,7 @@ const key = (schema: Schema, name: string, value: AttributeValue): string =>
 
 function shown(value: AttributeValue): string {
   if (typeof value !== 'string') return `(${value.length} octets)`;
-  const line = value.replace(/\s+/g, ' ');
+  const line = oneLine(value.replace(/\s+/g, ' '));
   return line.length > longest ? `${line.slice(0, longest)}…` : line;
 }
 

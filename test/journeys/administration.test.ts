@@ -222,7 +222,7 @@ test("iemsuser takes the manual's example and options, and says what is missing 
   const elsewhere = await iemsuser(...'-C -a lisa@jade.net -p password -l Simpson -h /var/spool/lisa -r send'.split(' '));
   expect(elsewhere).toMatchObject({ code: 0, out: 'created lisa@jade.net\n', err: expect.stringMatching(/^-h: noted .*mailMessageStore/) });
   expect(await rcpt(files, 'lisa@jade.net')).toMatch(/^550 /);
-  for (const [line, wrong] of [
+  const slips = [
     ['-C -a bart@jade.net -p password -l Simpson', /bart@jade\.net exists already/],
     ['-C -a maggie@jade.net -l Simpson', /-C needs -p: the password/],
     ['-C -a maggie@jade.net -p password', /-C needs -l: the last name/],
@@ -238,9 +238,8 @@ test("iemsuser takes the manual's example and options, and says what is missing 
     ['-D -a bart@jade.net -q 5', /-q does not go with -D/],
     ['-C -D -a bart@jade.net', /give one of -C/],
     ['-a bart@jade.net', /give one of -C/],
-  ] as const) {
-    expect(await bad(iemsuser(...line.split(' ')))).toMatch(wrong);
-  }
+  ] as const;
+  await Promise.all(slips.map(async ([line, wrong]) => expect(await bad(iemsuser(...line.split(' ')))).toMatch(wrong)));
   expect(await good(iemsuser('-D', '-a', 'bart@jade.net'))).toBe('deleted bart@jade.net\n');
   expect(await good(iemsuser('-L'))).not.toContain('bart@jade.net');
   const ldap = await ldapAdministrator(files);
@@ -269,7 +268,7 @@ test("iemsdomacct takes the manual's example: limits hold, the administrator man
   await expect(again.bind('cn=admin,dc=topaz,dc=test', 'password')).rejects.toThrow();
   await again.bind('cn=admin,dc=topaz,dc=test', 'another-one');
   await again.unbind();
-  for (const [line, wrong] of [
+  const slips = [
     ['-C -d topaz.test -p password', /topaz\.test has an administrator already/],
     ['-C -d opal.test', /-C needs -p/],
     ['-C -d opal.test -p short', /at least 6 characters/],
@@ -279,9 +278,8 @@ test("iemsdomacct takes the manual's example: limits hold, the administrator man
     ['-D -d topaz.test', /topaz\.test has 2 entries below it/],
     ['-D -d opal.test', /opal\.test is not a local domain/],
     ['-L -u 5', /-u does not go with -L/],
-  ] as const) {
-    expect(await bad(iemsdomacct(line))).toMatch(wrong);
-  }
+  ] as const;
+  await Promise.all(slips.map(async ([line, wrong]) => expect(await bad(iemsdomacct(line))).toMatch(wrong)));
   expect(await good(mailtree('domain', 'list', 'opal.test'))).not.toContain('opal');
   expect(await good(mailtree('user', 'delete', 'a@topaz.test', 'b@topaz.test'))).toMatch(/deleted b@topaz\.test/);
   await good(mailtree('domain', 'add', 'sub.topaz.test'));

@@ -58,7 +58,12 @@ export function addAliasCommands(program: Command, run: Run): void {
         const wanted = pattern ?? '*';
         const found = await asAdministrator(config, async (client) =>
           options.of === undefined
-            ? client.search({ base: treeBase(config), scope: 'sub', filter: like('mailLocalAddress', wanted) })
+            ? client.search({
+                base: treeBase(config),
+                scope: 'sub',
+                filter: like('mailLocalAddress', wanted),
+                attributes: ['mail', 'mailLocalAddress'],
+              })
             : [await entryOf(client, config, addressGiven(options.of).text)],
         );
         const matches = matching(wanted);

@@ -1,6 +1,7 @@
 /** `mailtree directory can WHO [RIGHT] DN [ATTRIBUTE]`: what the access rules say, and which of them says it. */
 
 import type { Command } from 'commander';
+import { Fault } from '../../base/index.ts';
 import type { AccessAnswer } from '../../directory/index.ts';
 import { askControl } from '../control-client.ts';
 import { type Run, table } from '../program.ts';
@@ -21,6 +22,8 @@ export function addCanCommand(program: Command, run: Run): void {
         async (config, who: string, first: string, second: string | undefined, third: string | undefined, options: { json?: boolean }) => {
           // A right is one of a few words, and no name is.
           const named = known.includes(first.toLowerCase()) && second !== undefined;
+          if (!named && !first.includes('='))
+            throw new Fault('malformed', `"${first}" is neither a right (${known.join(', ')}) nor the name of an entry`);
           const [right, dn, attribute] = named ? [first, second, third] : [undefined, first, second];
           const answer = await askControl<AccessAnswer>(config, { path: '/directory/can', query: { who, dn, right, attribute } });
           if (options.json) console.log(JSON.stringify(answer, null, 2));

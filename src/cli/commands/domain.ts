@@ -12,6 +12,7 @@ import type { Config } from '../../main/index.ts';
 import { asAdministrator } from '../administrator.ts';
 import {
   administratorDn,
+  changeDomain,
   type DomainChange,
   dcName,
   domainEntry,
@@ -97,13 +98,7 @@ async function edit(config: Config, text: string, options: DomainOptions): Promi
   if (changes.length === 0) throw new Fault('malformed', 'nothing to change was given (--help lists what can be)');
   await asAdministrator(config, async (client) => {
     const { dn } = await domainEntry(client, config, name);
-    await client.modify(
-      dn,
-      changes.map(({ name: attribute, value }) => ({
-        operation: 'replace',
-        attribute: { name: attribute, values: value === '' ? [] : [value] },
-      })),
-    );
+    await changeDomain(client, dn, changes);
   });
   console.log(`changed ${name}`);
 }

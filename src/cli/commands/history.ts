@@ -1,7 +1,7 @@
 /** `mailtree directory history` and `mailtree directory undo`. Source: checklist DIR-15 */
 
 import type { Command } from 'commander';
-import { Fault } from '../../base/index.ts';
+import { Fault, oneLine } from '../../base/index.ts';
 import {
   type HistoryDifference,
   type HistoryLine,
@@ -91,7 +91,7 @@ function differenceLines(differences: readonly HistoryDifference[]): string[] {
 /** Octets by their number, control characters escaped: values come from anybody. */
 function shown(value: PlainValue): string {
   if (typeof value !== 'string') return `(${Buffer.from(value.base64, 'base64').length} octets)`;
-  return value.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return oneLine(value);
 }
 
 const does = { add: 'brings back', modify: 'changes', rename: 'renames', delete: 'removes' } as const;

@@ -8,11 +8,11 @@ import type { Filter } from '../../ldap-wire/index.ts';
 import type { Config } from '../../main/index.ts';
 import { closeAccount, moveAccount, openAccount, removeEntry } from '../account.ts';
 import { asAdministrator } from '../administrator.ts';
-import { addressGiven, childrenOf, domainDn, entryOf, equal, inDomain, like, treeBase, userOf } from '../entries.ts';
+import { addressGiven, childrenOf, domainDn, entryOf, equal, inDomain, like, treeBase, userByPrimary, userOf } from '../entries.ts';
 import {
   addPasswordOptions,
   addPersonOptions,
-  newPerson,
+  personAttributes,
   type PersonOptions,
   passwordGiven,
   personChanges,
@@ -65,11 +65,12 @@ export function addUserCommands(program: Command, run: Run): void {
 
 async function add(config: Config, address: string, options: PersonOptions): Promise<void> {
   const given = addressGiven(address);
-  const attributes = newPerson(given.local, options);
+  // What is wrong with them is told before a password is asked for.
+  personAttributes(options);
   const { password, madeUp } = await passwordGiven(options);
   await asAdministrator(config, (client) =>
     inDomain(given.domain, () =>
-      openAccount(client, domainDn(config, given.domain), given.text, [...attributes, { name: 'userPassword', values: [password] }]),
+      openAccount(client, domainDn(config, given.domain), given.text, options, [{ name: 'userPassword', values: [password] }]),
     ),
   );
   console.log(`added ${given.text}`);
@@ -82,11 +83,9 @@ async function edit(config: Config, address: string, options: EditOptions): Prom
     const entry = await userOf(client, config, addressGiven(address).text);
     const changes = personChanges(entry, options);
     if (changes.length === 0 && !to) throw new Fault('malformed', 'nothing to change was given (--help lists what can be)');
-    if (changes.length > 0) await client.modify(entry.dn, changes);
-    if (to)
-      await inDomain(to.domain, () =>
-        moveAccount(client, entry, to.text, domainDn(config, to.domain), { alias: options.keepAlias ?? false }),
-      );
+    if (!to) return client.modify(entry.dn, changes);
+    const how = { keepAlias: options.keepAlias ?? false, changes };
+    await inDomain(to.domain, () => moveAccount(client, entry, to.text, domainDn(config, to.domain), how));
   });
   console.log(`changed ${to?.text ?? address}`);
 }
@@ -174,19 +173,23 @@ async function list(config: Config, pattern: string | undefined, options: ListOp
   );
 }
 
+/** What a list shows: with everything else, a hundred thousand users would not fit. */
+const listed = ['objectClass', 'mail', 'givenName', 'sn', 'cn', 'accountStatus', 'mailLocalAddress'];
+
 function search(client: LdapClient, config: Config, filter: Filter, domain: string | undefined): Promise<Entry[]> {
-  if (domain === undefined) return client.search({ base: treeBase(config), scope: 'sub', filter });
-  return inDomain(domain, () => client.search({ base: domainDn(config, domain), scope: 'one', filter }));
+  if (domain === undefined) return client.search({ base: treeBase(config), scope: 'sub', filter, attributes: listed });
+  return inDomain(domain, () => client.search({ base: domainDn(config, domain), scope: 'one', filter, attributes: listed }));
 }
 
 async function remove(config: Config, addresses: string[], options: { accountOnly?: boolean }): Promise<void> {
   await asAdministrator(config, async (client) => {
-    for (const address of addresses) {
-      const given = addressGiven(address);
-      const entry = await userOf(client, config, given.text);
+    // A wrong one among them is told before anybody is deleted.
+    const entries: [string, Entry][] = [];
+    for (const address of addresses) entries.push([address, await userByPrimary(client, config, addressGiven(address).text)]);
+    for (const [address, entry] of entries) {
       if (options.accountOnly) await closeAccount(client, entry);
       else await removeEntry(client, entry.dn);
-      console.log(`${options.accountOnly ? 'closed the mailbox of' : 'deleted'} ${given.text}`);
+      console.log(`${options.accountOnly ? 'closed the mailbox of' : 'deleted'} ${address}`);
     }
   });
 }
