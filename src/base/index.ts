@@ -1,3 +1,4 @@
+export { type AddressRange, parseAddressRange } from './address-range.ts';
 export { type InputChannel, inputChannels, type OutputChannel, outputChannels } from './channels.ts';
 export { type Cancel, type Clock, ManualClock, type Random, systemClock } from './clock.ts';
 export type { Component } from './component.ts';

@@ -7,8 +7,10 @@ import { type Change, type Directory, DirectoryFault, type Watch } from '../dire
 import { type Dn, parseDn } from '../ldap-wire/index.ts';
 import { readSettings, type SettingsDeclaration, type SettingsOf, type SettingsShape } from '../settings/index.ts';
 import { AddressView } from './address-view.ts';
-import type { Dit, Domain, Forwarding, MtaPolicy, Recipient } from './port.ts';
+import { Peers } from './peers.ts';
+import type { Dit, Domain, Forwarding, MtaPolicy, Peer, Recipient } from './port.ts';
 import { connectorFrom, revokedBy } from './recipient.ts';
+import { Reports } from './reports.ts';
 import { mtaSettings, serverSettings } from './settings.ts';
 import { SystemView } from './system-view.ts';
 
@@ -75,6 +77,9 @@ class DitView implements OpenDit {
   readonly #loggedIn = new Lru<string, true>(mostLoggedIn);
   /** By domain; undefined until somebody asks, and again after any change of the system context. */
   #forwardings: ReadonlyMap<string, Forwarding> | undefined;
+  /** As long. */
+  #peers: Peers | undefined;
+  readonly #reports: Reports;
 
   constructor(options: DitOptions) {
     this.#options = options;
@@ -87,9 +92,11 @@ class DitView implements OpenDit {
       options.log,
       this.#clock,
     );
+    this.#reports = new Reports(options.log, this.#clock);
     this.mta = this.#mtaPolicy();
     this.#system.onAny(() => {
       this.#forwardings = undefined;
+      this.#peers = undefined;
     });
   }
 
@@ -228,6 +235,19 @@ class DitView implements OpenDit {
         if (!found.has(name)) found.set(name, { dn, domain: name, channel, identifier });
     }
     return found;
+  }
+
+  peer(...names: readonly string[]): Peer {
+    return this.#knownPeers().find(names);
+  }
+
+  get largestInbound(): number {
+    return this.#knownPeers().largestInbound;
+  }
+
+  #knownPeers(): Peers {
+    this.#peers ??= new Peers(this.#system.children(this.#entryName('cn=peers')), (text) => this.#reports.say(text));
+    return this.#peers;
   }
 
   async loginDn(name: string): Promise<Dn> {

@@ -8,6 +8,7 @@
 
 import type { Live, OutputChannel } from '../base/index.ts';
 import type { SettingsDeclaration, SettingsOf, SettingsShape } from '../settings/index.ts';
+import type { peerSettings } from './peer-settings.ts';
 
 export type Permission = 'none' | 'send' | 'receive' | 'send-receive';
 
@@ -62,6 +63,18 @@ export interface Forwarding {
   readonly identifier: string;
 }
 
+/** What is agreed with another host (checklist SMTPC-14): sizes in octets with 0 for none, the interval in minutes, the period in hours. */
+export type PeerPolicy = SettingsOf<(typeof peerSettings)['settings']>;
+
+export interface Peer extends PeerPolicy {
+  /** The most specific entry's name as it is compared: `engr.xyz.org`, `192.0.2.0/24`, `default`. */
+  readonly peer: string;
+  /** That entry; undefined where there is none, not even `cn=default`. */
+  readonly dn: string | undefined;
+  /** The entry that says it, by setting. Absent: none does, and the default holds. */
+  readonly saidBy: Readonly<Partial<Record<keyof PeerPolicy, string>>>;
+}
+
 export interface Dit {
   /** Who has this address (primary, alias or list), compared without regard to case. Undefined: nobody. */
   recipient(address: string): Promise<Recipient | undefined>;
@@ -70,6 +83,13 @@ export interface Dit {
   /** The local domain this name is or falls under (`subdomains`), most specific first. Undefined: not ours. */
   domain(name: string): Promise<Domain | undefined>;
   forwarding(domain: string): Promise<Forwarding | undefined>;
+  /**
+   * What holds for a host with these names and addresses (text as in HELO, `192.0.2.1`, literals), as the directory says it now. Never
+   * fails; names that are none count for nothing. Entries for addresses come before those for names.
+   */
+  peer(...names: readonly string[]): Peer;
+  /** The largest message that any peer may send, in octets: what SIZE can promise at most. 0: some peer has no limit of its own. */
+  readonly largestInbound: number;
   /** Whether the name and password belong to an account that may log in: its recipient; Fault bad-credentials otherwise. */
   login(name: string, password: string, from: { readonly door: string; readonly address: string }): Promise<Recipient>;
   readonly mta: Live<MtaPolicy>;

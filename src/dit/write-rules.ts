@@ -10,6 +10,7 @@ import { type Actor, DirectoryFault, type Entry, isListMember, type RuleReader, 
 import { type Dn, parseDn, rebased } from '../ldap-wire/index.ts';
 import { addressKey, normalizeAddress, normalizeDomain } from '../mail/index.ts';
 import { domainName } from './domain-name.ts';
+import { systemEntryRules } from './system-rules.ts';
 
 export interface PlatformBases {
   readonly systemBase: Dn;
@@ -21,7 +22,13 @@ export interface PlatformBases {
 const addressAttributes = ['mail', 'mailLocalAddress', 'mtMailAddress'] as const;
 
 export function platformRules(bases: PlatformBases): readonly WriteRule[] {
-  return [addressesLiveInTheirDomain(bases), addressesMoveWithTheirDomain(bases), neededEntriesStay(bases), postmasterStays(bases)];
+  return [
+    addressesLiveInTheirDomain(bases),
+    addressesMoveWithTheirDomain(bases),
+    neededEntriesStay(bases),
+    postmasterStays(bases),
+    ...systemEntryRules(bases.systemBase),
+  ];
 }
 
 function addressesLiveInTheirDomain({ systemBase, domainBase, elsewhere = [] }: PlatformBases): WriteRule {

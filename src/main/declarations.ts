@@ -1,7 +1,7 @@
 /** Everything the rooms declare, in one place: what schema, default LDIF and reference page are made from. */
 
 import { accessClass, directorySettings } from '../directory/index.ts';
-import { ditClasses, mtaSettings, serverSettings } from '../dit/index.ts';
+import { ditClasses, mtaSettings, peerSettings, serverSettings } from '../dit/index.ts';
 import { imapdSettings } from '../imapd/index.ts';
 import { ldapdSettings } from '../ldapd/index.ts';
 import { lmdaSettings } from '../lmda/index.ts';
@@ -20,6 +20,7 @@ export const declared: Declared = {
     directorySettings,
     ldapdSettings,
     mtaSettings,
+    peerSettings,
     preprocessorSettings,
     ...moduleDeclarations,
     smtpdSettings,

@@ -85,6 +85,14 @@ export async function fillDirectory(
   };
 }
 
+/** What this version cannot do without and the one that filled the directory did not have. */
+export async function addNeeded(directory: Directory, config: Config): Promise<void> {
+  const peers = parseDn(`cn=peers,${config.systemBase}`);
+  if (await directory.read(actor, peers.child([{ type: 'cn', value: 'default' }]))) return;
+  const { entries } = firstEntries(config, { admin: '', example: '' });
+  for (const entry of entries) if (entry.dn.isWithin(peers)) await addIfMissing(directory, entry);
+}
+
 /** A further host of a directory that is there already: its component entries are made where they are missing. */
 export async function addHost(directory: Directory, config: Config): Promise<void> {
   const host = parseDn(`cn=${config.host},cn=responder,${config.systemBase}`);

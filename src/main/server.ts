@@ -37,7 +37,7 @@ import { differences } from './differences.ts';
 import { openStoredDirectory } from './directory.ts';
 import { DirectoryJobs } from './directory-jobs.ts';
 import { beginExternal, checkSchema, fillExternal } from './external-directory.ts';
-import { type FirstStart, fillDirectory, hostOf } from './first-start.ts';
+import { addNeeded, type FirstStart, fillDirectory, hostOf } from './first-start.ts';
 import { createHandIn } from './hand-in.ts';
 import { readHistory, undoChange } from './history.ts';
 import { openLogFile } from './log-file.ts';
@@ -296,6 +296,7 @@ async function openBundled({ config, options, settings, log, onClose }: Opening)
   const { schema, directory: bundled, keyValue } = await openStoredDirectory(config, { settings, clock: systemClock, log, onClose });
   const first = await fillDirectory(bundled, config);
   if (first) options.firstStart(first);
+  else await addNeeded(bundled, config);
   return { schema, directory: bundled, bundled, bundledStore: keyValue, external: undefined, healthy: () => keyValue.healthy };
 }
 
