@@ -11,7 +11,9 @@ import { asFault, Fault } from '../base/index.ts';
 import { type Attribute, DirectoryFault, type Entry, type Modification } from '../directory/index.ts';
 import type { LdapClient } from '../directory-remote/index.ts';
 import type { Dn, Rdn } from '../ldap-wire/index.ts';
-import { childrenOf } from './entries.ts';
+import type { Address } from '../mail/index.ts';
+import type { Config } from '../main/index.ts';
+import { childrenOf, domainDn, stillFree } from './entries.ts';
 import { newPerson, type PersonOptions, personChanges } from './person.ts';
 
 const userClasses = ['inetOrgPerson', 'mtMailUser', 'inetLocalMailRecipient'] as const;
@@ -29,13 +31,15 @@ export const hasAccount = (entry: Entry): boolean => entry.isA('mtMailUser') && 
  */
 export async function openAccount(
   client: LdapClient,
-  domain: Dn,
-  address: string,
+  config: Config,
+  given: Address & { readonly text: string },
   person: PersonOptions,
   more: readonly Attribute[],
 ): Promise<Dn> {
-  const dn = domain.child([{ type: 'mail', value: address }]);
-  const names = newPerson(address.slice(0, address.lastIndexOf('@')), person);
+  const address = given.text;
+  const dn = domainDn(config, given.domain).child([{ type: 'mail', value: address }]);
+  const names = newPerson(given.local, person);
+  await stillFree(client, config, address, dn);
   try {
     await client.add(dn, [{ name: 'objectClass', values: userClasses }, { name: 'mail', values: [address] }, ...names, ...more]);
     return dn;

@@ -122,6 +122,16 @@ export async function addDomainAdministrator(client: LdapClient, domain: Dn, pas
   }
 }
 
+/** Fault `not-found` where there is none. */
+export async function removeDomainAdministrator(client: LdapClient, dn: Dn): Promise<void> {
+  try {
+    await client.delete(dn);
+  } catch (thrown) {
+    if (!(thrown instanceof DirectoryFault) || thrown.result !== 'noSuchObject') throw thrown;
+    throw new Fault('not-found', `there is no administrator ${dn.toString()}`);
+  }
+}
+
 /** Adds the administrator or sets its password; true where it was added. */
 export async function setDomainAdministrator(client: LdapClient, dn: Dn, password: string): Promise<boolean> {
   try {

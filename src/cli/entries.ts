@@ -74,6 +74,20 @@ export async function entryOf(client: LdapClient, config: Config, address: strin
   return owner;
 }
 
+/**
+ * Where the directory is another server's, nobody there refuses an address that somebody has: mail to it would be deferred for both.
+ * Fault `exists` says whose it is; the bundled directory looks in the transaction of the write, and needs no such question.
+ */
+export async function stillFree(client: LdapClient, config: Config, address: string, mover?: Dn): Promise<void> {
+  if (!config.directory) return;
+  try {
+    const { dn } = await entryOf(client, config, address);
+    if (dn.key !== mover?.key) throw new Fault('exists', `the address ${address} belongs to ${dn.toString()}`);
+  } catch (thrown) {
+    if (!(thrown instanceof Fault) || thrown.kind !== 'not-found') throw thrown;
+  }
+}
+
 /** The same, where it must be a person. Fault `refused` says what it is instead. */
 export async function userOf(client: LdapClient, config: Config, address: string): Promise<Entry> {
   const entry = await entryOf(client, config, address);

@@ -12,7 +12,7 @@ import { version } from '../main/index.ts';
 import { closeAccount, hasAccount, openAccount } from './account.ts';
 import { asAdministrator } from './administrator.ts';
 import { type ActionFlags, actionOf, forbid, need, notHere } from './compatible.ts';
-import { addressGiven, domainDn, equal, inDomain, like, treeBase, userByPrimary } from './entries.ts';
+import { addressGiven, equal, inDomain, like, treeBase, userByPrimary } from './entries.ts';
 import { type PersonOptions, permissionGiven, quotaOctets } from './person.ts';
 import { hideArguments, runner, table } from './program.ts';
 
@@ -58,9 +58,7 @@ program
       const given = addressGiven(need(options.a, 'a', 'the address', action));
       if (action === 'C') {
         const { person, more } = accountOf(options);
-        await asAdministrator(config, (client) =>
-          inDomain(given.domain, () => openAccount(client, domainDn(config, given.domain), given.text, person, more)),
-        );
+        await asAdministrator(config, (client) => inDomain(given.domain, () => openAccount(client, config, given, person, more)));
         if (options.h !== undefined) notHere('-h', 'mailMessageStore', 'all mailboxes are kept in the data directory');
         console.log(`created ${given.text}`);
       } else {

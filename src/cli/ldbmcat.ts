@@ -9,7 +9,7 @@
 import { closeSync, fsyncSync, unlinkSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
-import { type Config, version } from '../main/index.ts';
+import { bundledOnly, type Config, version } from '../main/index.ts';
 import { loadConfig } from './config-file.ts';
 import { exportByControl, exportOffline, toFile, toStdout, writeExport } from './ldif/export.ts';
 import { tryOffline } from './ldif/import.ts';
@@ -34,6 +34,7 @@ program
   });
 
 async function exportAll(config: Config, flags: { readonly directory?: string; readonly stdout?: boolean }): Promise<void> {
+  bundledOnly(config);
   const wish = { base: '', filter: '', operational: true, secrets: true };
   const offline = await tryOffline(config);
   try {

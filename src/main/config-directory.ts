@@ -143,5 +143,10 @@ export function basesOfConfig({ systemBase, domainBase }: Pick<Config, 'systemBa
 }
 
 /** What is asked of the bundled directory where there is another one. */
+/** Fault `refused` where the directory is another server's. */
+export function bundledOnly(config: Pick<Config, 'directory'>): void {
+  if (config.directory) throw notBundled();
+}
+
 export const notBundled = (): Fault =>
   new Fault('refused', 'the directory is an external one (directory.urls): its history, rights and files are the business of that server');

@@ -15,6 +15,7 @@ import type { AccessAnswer, AccessQuestion } from '../directory/index.ts';
 import type { LinkStatus } from '../directory-remote/index.ts';
 import { type Queue, type QueueName, queueNames } from '../queue/index.ts';
 import type { ComponentStatus, Responder } from '../responder/index.ts';
+import { notBundled } from './config-directory.ts';
 import { type DirectoryJobs, jsonLines, textStream, type WholeImport } from './directory-jobs.ts';
 import type { HandIn } from './hand-in.ts';
 import type { HistoryLine, HistoryQuestion, UndoHow, UndoReport } from './history.ts';
@@ -138,7 +139,7 @@ function controlApp(options: ControlOptions): Hono {
 
 function addDirectory(app: Hono, jobs: DirectoryJobs | undefined): void {
   const here = (): DirectoryJobs => {
-    if (!jobs) throw new Fault('unsupported', 'the directory is not in this server; use its own tools');
+    if (!jobs) throw notBundled();
     return jobs;
   };
   app.post('/directory/import', (c) => {

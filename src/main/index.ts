@@ -1,6 +1,6 @@
 export type { ComponentStatus } from '../responder/index.ts';
 export { type Config, controlPath, type DoorName, parseConfig, readConfig, type Where } from './config.ts';
-export { basesOfConfig, serviceOptions } from './config-directory.ts';
+export { basesOfConfig, bundledOnly, serviceOptions } from './config-directory.ts';
 export type { ServerStatus } from './control.ts';
 export type { WholeImport } from './directory-jobs.ts';
 export type { FirstStart } from './first-start.ts';

@@ -22,7 +22,7 @@ import {
   ScratchKeyValue,
 } from '../storage/index.ts';
 import type { Config } from './config.ts';
-import { notBundled } from './config-directory.ts';
+import { bundledOnly } from './config-directory.ts';
 import { directoryOn, directoryPath, type StoredDirectory, schemaOf } from './directory.ts';
 
 export interface OpenedDirectory {
@@ -64,7 +64,7 @@ export interface Offline {
  * `not-permitted` for another user than the one it belongs to.
  */
 export async function openOffline(config: Config, how: { readonly create?: boolean } = {}): Promise<Offline> {
-  if (config.directory) throw notBundled();
+  bundledOnly(config);
   // Everything below the data directory is the server's own: mail, passwords, keys.
   process.umask(0o077);
   if (!existsSync(config.data)) {
@@ -123,7 +123,7 @@ export async function openOffline(config: Config, how: { readonly create?: boole
 
 /** Works on the directory while no server runs. Fault `busy` where one does, `not-found` where there is no directory yet. */
 export async function withStoredDirectory<T>(config: Config, work: (stored: StoredDirectory) => Promise<T>): Promise<T> {
-  if (config.directory) throw notBundled();
+  bundledOnly(config);
   if (!existsSync(directoryPath(config))) throw new Fault('not-found', `there is no directory in ${config.data}`);
   const offline = await openOffline(config);
   try {

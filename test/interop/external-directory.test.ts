@@ -113,6 +113,25 @@ test('commands write there: users, passwords, domains, aliases', async () => {
   await eventually(async () => /^550/.test(await rcpt(files, 'new@external.test')));
 });
 
+test('commands look who has an address before they give it away, count nothing, and say what is not theirs to do', async () => {
+  const refused = async (...args: string[]): Promise<string> => {
+    const { code, out, err } = await command('mailtree', args, files);
+    expect({ code, out }).toEqual({ code: 1, out: '' });
+    return err;
+  };
+  const taken = await Promise.all([
+    refused('alias', 'add', 'user1@example.test', 'user2@example.test'),
+    refused('user', 'edit', 'user2@example.test', '--mail', 'user1@example.test', '--title', 'x'),
+  ]);
+  for (const said of taken) expect(said).toMatch(/the address user1@example\.test belongs to mail=user1@example\.test,dc=example,dc=test/);
+  expect((await command('mailtree', ['user', 'show', 'user2@example.test'], files)).out).not.toMatch(/title|user1/);
+  const { out } = await command('mailtree', ['domain', 'list', 'example.test'], files);
+  expect(out).toMatch(/^example\.test +\? +\? /m);
+  const others = [['check'], ['reindex'], ['can', 'anonymous', 'dc=test'], ['history'], ['undo', '1'], ['export', '--with-passwords']];
+  const elsewhere = await Promise.all(others.map((args) => refused('directory', ...args)));
+  for (const said of elsewhere) expect(said).toMatch(/^mailtree: the directory is an external one \(directory\.urls\)/);
+});
+
 test('a listener moves when its setting changes', async () => {
   const port = await freePort();
   const dn = 'cn=SMTPD,cn=mail.example.test,cn=responder,cn=mailtree';

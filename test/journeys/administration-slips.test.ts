@@ -80,6 +80,7 @@ test('a domain that is there gets its account as a whole or not at all', async (
   const account = (directory: string) => command('iemsdomacct', ['-C', '-d', 'jade.net', '-p', 'password', '-h', directory], files);
   expect(await bad(account('/var/ü'))).toMatch(/mailMessageStore/);
   expect(await good(mailtree('domain', 'show', 'jade.net'))).toMatch(/^administrator$/m);
+  expect(await bad(mailtree('domain', 'administrator', 'jade.net', '--delete'))).toMatch(/no administrator cn=admin,dc=jade,dc=net/);
   expect(await account('/var/u')).toMatchObject({ code: 0 });
   expect(await good(command('iemsdomacct', ['-L'], files))).toMatch(/^jade\.net /m);
 });

@@ -276,7 +276,7 @@ test("iemsdomacct takes the manual's example: limits hold, the administrator man
     ['-C -d bad_name! -p password', /not a domain name/],
     ['-C -p password', /-C needs -d/],
     ['-D -d topaz.test', /topaz\.test has 2 entries below it/],
-    ['-D -d opal.test', /opal\.test is not a local domain/],
+    ['-D -d beryl.test', /beryl\.test is not a local domain/],
     ['-L -u 5', /-u does not go with -L/],
   ] as const;
   await Promise.all(slips.map(async ([line, wrong]) => expect(await bad(iemsdomacct(line))).toMatch(wrong)));

@@ -8,7 +8,7 @@ import type { Config } from '../../main/index.ts';
 import { asAdministrator } from '../administrator.ts';
 import { askControl } from '../control-client.ts';
 import { matching } from '../domain.ts';
-import { addressGiven, entryOf, like, treeBase } from '../entries.ts';
+import { addressGiven, entryOf, like, stillFree, treeBase } from '../entries.ts';
 import { json, type Run, table } from '../program.ts';
 
 const aliasClass = 'inetLocalMailRecipient';
@@ -23,6 +23,7 @@ export function addAliasCommands(program: Command, run: Run): void {
         const given = addressGiven(aliasText);
         await asAdministrator(config, async (client) => {
           const entry = await entryOf(client, config, addressGiven(address).text);
+          await stillFree(client, config, given.text, entry.dn);
           const allowed = entry.isA(aliasClass) || entry.isA('mtMailUser') || entry.isA('mtMailAlias');
           await client.modify(entry.dn, [
             ...(allowed ? [] : [{ operation: 'add', attribute: { name: 'objectClass', values: [aliasClass] } } as const]),
@@ -40,6 +41,7 @@ export function addAliasCommands(program: Command, run: Run): void {
         const [given, wanted] = [addressGiven(aliasText), addressGiven(newText)];
         await asAdministrator(config, async (client) => {
           const entry = await aliasOwner(client, config, given.text);
+          await stillFree(client, config, wanted.text, entry.dn);
           await client.modify(entry.dn, [
             { operation: 'delete', attribute: { name: 'mailLocalAddress', values: [given.text] } },
             { operation: 'add', attribute: { name: 'mailLocalAddress', values: [wanted.text] } },

@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import { Fault } from '../../base/index.ts';
 import type { AccessAnswer } from '../../directory/index.ts';
+import { bundledOnly } from '../../main/index.ts';
 import { askControl } from '../control-client.ts';
 import { type Run, table } from '../program.ts';
 import { directoryCommands } from './directory.ts';
@@ -20,6 +21,7 @@ export function addCanCommand(program: Command, run: Run): void {
     .action(
       run(
         async (config, who: string, first: string, second: string | undefined, third: string | undefined, options: { json?: boolean }) => {
+          bundledOnly(config);
           // A right is one of a few words, and no name is.
           const named = known.includes(first.toLowerCase()) && second !== undefined;
           if (!named && !first.includes('='))

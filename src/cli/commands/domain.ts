@@ -20,6 +20,7 @@ import {
   makeDomain,
   matching,
   removeDomain,
+  removeDomainAdministrator,
   setDomainAdministrator,
 } from '../domain.ts';
 import { domainLimits, type LimitOptions, limitChanges, limitsAsNumbers, usedAndAllowed } from '../domain-limits.ts';
@@ -107,7 +108,7 @@ async function administrator(config: Config, text: string, options: PersonOption
   const name = domainGiven(text);
   const dn = await asAdministrator(config, async (client) => administratorDn((await domainEntry(client, config, name)).dn));
   if (options.delete) {
-    await asAdministrator(config, (client) => client.delete(dn));
+    await asAdministrator(config, (client) => removeDomainAdministrator(client, dn));
     return console.log(`deleted ${dn.toString()}`);
   }
   const { password, madeUp } = await passwordGiven(options);

@@ -4,7 +4,7 @@ import { closeSync } from 'node:fs';
 import type { Command } from 'commander';
 import { Fault } from '../../base/index.ts';
 import { checkDirectory, type DirectoryReport, reindexDirectory } from '../../directory/index.ts';
-import type { Config } from '../../main/index.ts';
+import { bundledOnly, type Config } from '../../main/index.ts';
 import { askControl } from '../control-client.ts';
 import { type ExportWish, exportByControl, exportOffline, exportOverLdap, toFile, toStdout, writeExport } from '../ldif/export.ts';
 import { type ImportFlags, runImport, tryOffline } from '../ldif/import.ts';
@@ -55,6 +55,7 @@ export function addTransferCommands(program: Command, run: Run): void {
 
 async function runExport(config: Config, flags: ExportFlags): Promise<void> {
   const wish = { base: flags.base ?? '', filter: flags.filter ?? '', operational: flags.operational ?? false };
+  if (flags.withPasswords) bundledOnly(config);
   const offline = await tryOffline(config);
   try {
     let pieces: AsyncIterable<string>;
@@ -84,6 +85,7 @@ async function writeTo(output: string | undefined, pieces: AsyncIterable<string>
 }
 
 async function runCheck(config: Config, flags: { readonly json?: boolean }): Promise<void> {
+  bundledOnly(config);
   const offline = await tryOffline(config);
   let report: DirectoryReport;
   const progress = new Progress({ what: 'check' });
@@ -117,6 +119,7 @@ async function runCheck(config: Config, flags: { readonly json?: boolean }): Pro
 }
 
 async function runReindex(config: Config): Promise<void> {
+  bundledOnly(config);
   const offline = await tryOffline(config);
   if (!offline) throw new Fault('busy', 'a server is running: stop it first');
   const progress = new Progress({ what: 'reindex' });

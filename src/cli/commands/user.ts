@@ -8,7 +8,19 @@ import type { Filter } from '../../ldap-wire/index.ts';
 import type { Config } from '../../main/index.ts';
 import { closeAccount, moveAccount, openAccount, removeEntry } from '../account.ts';
 import { asAdministrator } from '../administrator.ts';
-import { addressGiven, childrenOf, domainDn, entryOf, equal, inDomain, like, treeBase, userByPrimary, userOf } from '../entries.ts';
+import {
+  addressGiven,
+  childrenOf,
+  domainDn,
+  entryOf,
+  equal,
+  inDomain,
+  like,
+  stillFree,
+  treeBase,
+  userByPrimary,
+  userOf,
+} from '../entries.ts';
 import {
   addPasswordOptions,
   addPersonOptions,
@@ -69,9 +81,7 @@ async function add(config: Config, address: string, options: PersonOptions): Pro
   personAttributes(options);
   const { password, madeUp } = await passwordGiven(options);
   await asAdministrator(config, (client) =>
-    inDomain(given.domain, () =>
-      openAccount(client, domainDn(config, given.domain), given.text, options, [{ name: 'userPassword', values: [password] }]),
-    ),
+    inDomain(given.domain, () => openAccount(client, config, given, options, [{ name: 'userPassword', values: [password] }])),
   );
   console.log(`added ${given.text}`);
   if (madeUp) console.log(`password: ${password}`);
@@ -84,6 +94,7 @@ async function edit(config: Config, address: string, options: EditOptions): Prom
     const changes = personChanges(entry, options);
     if (changes.length === 0 && !to) throw new Fault('malformed', 'nothing to change was given (--help lists what can be)');
     if (!to) return client.modify(entry.dn, changes);
+    await stillFree(client, config, to.text, entry.dn);
     const how = { keepAlias: options.keepAlias ?? false, changes };
     await inDomain(to.domain, () => moveAccount(client, entry, to.text, domainDn(config, to.domain), how));
   });

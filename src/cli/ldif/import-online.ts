@@ -1,7 +1,7 @@
 /** An import by way of the running server: over LDAP, or as a whole over the control socket. */
 
 import { Fault } from '../../base/index.ts';
-import { type Config, loadSchemaOf, type WholeImport } from '../../main/index.ts';
+import { bundledOnly, type Config, loadSchemaOf, type WholeImport } from '../../main/index.ts';
 import { type ImportSummary, importRecords, LdapTarget } from '../../transfer/index.ts';
 import { asAdministrator } from '../administrator.ts';
 import { streamControl } from '../control-client.ts';
@@ -15,6 +15,7 @@ export async function importOnline(config: Config, run: ImportRun): Promise<Impo
 
 /** The server does it on a copy and tells line by line; at the end, all at once or not at all. */
 async function importWhole(config: Config, run: ImportRun): Promise<ImportSummary> {
+  bundledOnly(config);
   const { source, flags } = run;
   if (flags.fileUrls !== undefined) throw new Fault('unsupported', '--file-urls with --dry-run or --all-or-nothing needs a stopped server');
   const query = {
