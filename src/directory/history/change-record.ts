@@ -68,6 +68,8 @@ export interface Logged {
   readonly id: number;
   readonly stamped: number;
   readonly tree: boolean;
+  /** Octets of its record. */
+  readonly size: number;
 }
 
 /** And with what only the history wants to know. */
@@ -157,6 +159,7 @@ export function decodeRecord(position: Position, octets: Uint8Array): Recorded |
     secrets: record.s ?? [],
     stamped: record.c ?? record.t,
     tree: record.d === 1,
+    size: octets.length,
   };
 }
 

@@ -176,7 +176,7 @@ export class Feed {
     // Whoever hears of the change and reads the entry must not get what the cache had before.
     if (position > this.#settled) this.#forget(logged);
     if (position === this.#settled + 1) this.#settled = position;
-    this.#recent.set(position, logged, octets.length);
+    this.#recent.set(position, logged, logged.size);
     return logged;
   }
 

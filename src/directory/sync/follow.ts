@@ -2,7 +2,7 @@
  * Changes as they come, for one who follows.
  *
  * Promise: in order, each once, none before everything it depends on can be seen (names, access rules); whoever is slow is behind in the
- * log, and holds a hundred changes at most.
+ * log, and holds a hundred changes at most, fewer where they are of large entries.
  */
 
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -23,6 +23,8 @@ export interface FollowParts {
 export class Missed extends Error {}
 
 const perBatch = 100;
+/** Octets of records in one batch, as soon as there is more than one. */
+const batchOctets = 4 * 1_048_576;
 
 /** Changes after `from`. Where there is none at the moment and the follower has other work, an empty batch says so. */
 export async function* batches(
@@ -42,10 +44,11 @@ export async function* batches(
       continue;
     }
     const batch: Logged[] = [];
-    while (position < last && batch.length < perBatch) {
+    for (let octets = 0; position < last && batch.length < perBatch && octets < batchOctets; ) {
       const logged = feed.logged(position + 1);
       if (!logged) break;
       batch.push(logged);
+      octets += logged.size;
       position += 1;
     }
     if (batch.length === 0) throw new Missed();
