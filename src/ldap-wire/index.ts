@@ -22,8 +22,8 @@ export { readFilter, writeFilter } from './filter-ber.ts';
 export { escapeFilterValue, filterLimits, formatFilter, parseFilter } from './filter-text.ts';
 export { Framer } from './framer.ts';
 export type { LdifAttribute, LdifBody, LdifControl, LdifModification, LdifRecord } from './ldif.ts';
-export { type LdifBroken, LdifFault, type LdifOptions, parseLdif, placeInLdif, readLdif, readLdifTolerant } from './ldif-read.ts';
-export { foldLdif, formatLdifEntry, formatLdifLine, formatLdifRecord } from './ldif-write.ts';
+export { type LdifBroken, LdifFault, type LdifOptions, parseLdif, readLdif, readLdifTolerant } from './ldif-read.ts';
+export { formatLdifEntry, formatLdifLine, formatLdifRecord } from './ldif-write.ts';
 export {
   type Control,
   type LdapResult,

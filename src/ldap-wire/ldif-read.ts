@@ -48,7 +48,7 @@ export class LdifFault extends Fault {
 }
 
 /** How a place in a file is named: `file:line`, or `line n` where the file has no name. */
-export function placeInLdif(file: string | undefined, line: number): string {
+function placeInLdif(file: string | undefined, line: number): string {
   return file === undefined ? `line ${line}` : `${file}:${line}`;
 }
 

@@ -25,7 +25,7 @@ export function formatLdifLine(name: string, value: string | Uint8Array): string
 }
 
 /** A line with its end, folded at 76 columns where it is longer. For ASCII. */
-export function foldLdif(line: string): string {
+function foldLdif(line: string): string {
   if (line.length <= columns) return `${line}\n`;
   let out = `${line.slice(0, columns)}\n`;
   for (let at = columns; at < line.length; at += columns - 1) out += ` ${line.slice(at, at + columns - 1)}\n`;

@@ -9,7 +9,7 @@ import type { ControlKind } from './controls/control.ts';
 import type { Cursors } from './cursors.ts';
 import type { LdapdSettings } from './settings.ts';
 
-/** Entries that are computed, not stored: the root DSE, the subschema, `cn=monitor`. */
+/** Entries that are computed, not stored: the root DSE. */
 export interface Virtual {
   /**
    * The entry of this name as the actor may see it, or undefined where the name is not virtual. `mechanisms`: what SASL may be by

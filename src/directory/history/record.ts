@@ -9,13 +9,13 @@ import type { Stamp } from '../write/writer.ts';
 import { type ChangeDraft, encodeChange, secretsOf } from './change-record.ts';
 
 /** Gives the change its number. Without `stamp.history` a summary will stand for it. */
-export async function recordChange(
+export function recordChange(
   tx: Transaction,
   stamp: Stamp,
   schema: Schema,
   draft: Omit<ChangeDraft, 'at' | 'stamped' | 'tree' | 'actor' | 'operation' | 'undoes'>,
-): Promise<void> {
-  await countUsage(tx, draft);
+): void {
+  countUsage(tx, draft);
   const counters = tx.counters();
   counters.change += 1;
   const number = counters.change;

@@ -6,7 +6,7 @@ import type { Transaction } from '../records/transaction.ts';
 import { encodeSummary, type Summary } from './change-record.ts';
 
 /** Stands at the batch's last number. Who followed the changes so far cannot do so across it. */
-export async function recordImport(tx: Transaction, summary: Pick<Summary, 'from' | 'at' | 'actor'>): Promise<void> {
+export function recordImport(tx: Transaction, summary: Pick<Summary, 'from' | 'at' | 'actor'>): void {
   const { change } = tx.counters();
   if (change < summary.from) return;
   tx.put(keys.log(change), encodeSummary(summary));

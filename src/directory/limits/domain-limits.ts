@@ -42,7 +42,7 @@ export const domainLimits: readonly DomainLimit[] = [
 ];
 
 /** Throws DirectoryFault adminLimitExceeded where the entry sets a limit that the usage exceeds and the change has raised. */
-export async function checkLimits(tx: Transaction, id: number, record: EntryRecord, usage: Usage, delta: Usage): Promise<void> {
+export function checkLimits(tx: Transaction, id: number, record: EntryRecord, usage: Usage, delta: Usage): void {
   if (!valuesOf(record, 'objectClass').some((name) => name.toLowerCase() === 'mtmaildomain')) return;
   for (const { attribute, kind, of, each } of domainLimits) {
     const [text = ''] = valuesOf(record, attribute);
@@ -51,7 +51,7 @@ export async function checkLimits(tx: Transaction, id: number, record: EntryReco
     const more = delta[kind];
     const open = each !== undefined && delta[each.kind] > 0n;
     if (!open && (more <= 0n || usage[kind] <= most)) continue;
-    const domain = await nameOf(tx, id);
+    const domain = nameOf(tx, id);
     const refuse = (say: string): DirectoryFault => new DirectoryFault('adminLimitExceeded', say);
     if (most === 0n) throw refuse(`attribute ${attribute}: the domain ${domain} may have no ${of}`);
     if (each && open)
@@ -70,8 +70,8 @@ function valuesOf(record: EntryRecord, name: string): string[] {
 }
 
 /** `jade.net`; of a domain that is no chain of `dc` levels its whole name. */
-async function nameOf(tx: Transaction, id: number): Promise<string> {
-  const dn = await dnInside(tx, id);
+function nameOf(tx: Transaction, id: number): string {
+  const dn = dnInside(tx, id);
   const labels = dn.rdns.filter(([ava]) => ava?.type.toLowerCase() === 'dc').map(([ava]) => ava?.value ?? '');
   return labels.length === 0 ? dn.toString() : labels.join('.');
 }

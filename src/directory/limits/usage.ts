@@ -76,11 +76,11 @@ interface Above {
 }
 
 /** Who stands above an entry, nearest first. */
-async function above(tx: Transaction, dn: Dn | undefined): Promise<Above[]> {
+function above(tx: Transaction, dn: Dn | undefined): Above[] {
   const found: Above[] = [];
-  let id = dn && dn.rdns.length > 0 ? await idInside(tx, dn) : undefined;
+  let id = dn && dn.rdns.length > 0 ? idInside(tx, dn) : undefined;
   while (id !== undefined && id !== rootId) {
-    const record = await tx.entry(id);
+    const record = tx.entry(id);
     if (!record) break;
     found.push({ id, record });
     id = record.parent;
@@ -95,10 +95,10 @@ export interface Counted {
 }
 
 /** Counts one change, after its entry was written. Throws DirectoryFault adminLimitExceeded where a domain's limit forbids it. */
-export async function countUsage(tx: Transaction, { id, before, after }: Counted): Promise<void> {
+export function countUsage(tx: Transaction, { id, before, after }: Counted): void {
   const moved = before !== undefined && after !== undefined && before.dn.parent?.key !== after.dn.parent?.key;
   const [was, is] = [usageOf(before), usageOf(after)];
-  const below = moved ? decodeUsage(await tx.get(keys.usage(id))) : nothing;
+  const below = moved ? decodeUsage(tx.get(keys.usage(id))) : nothing;
   const changes = new Map<number, { readonly at: Above; delta: Usage }>();
   const add = (all: readonly Above[], usage: Usage, sign: 1n | -1n): void => {
     for (const at of all) {
@@ -107,17 +107,17 @@ export async function countUsage(tx: Transaction, { id, before, after }: Counted
     }
   };
   if (moved) {
-    add(await above(tx, before.dn.parent), sum(was, below), -1n);
-    add(await above(tx, after.dn.parent), sum(is, below), 1n);
+    add(above(tx, before.dn.parent), sum(was, below), -1n);
+    add(above(tx, after.dn.parent), sum(is, below), 1n);
   } else {
     const delta = sum(is, was, -1n);
     if (isNothing(delta)) return;
-    add(await above(tx, (after ?? before)?.dn.parent), delta, 1n);
+    add(above(tx, (after ?? before)?.dn.parent), delta, 1n);
   }
   for (const { at, delta } of changes.values()) {
     if (isNothing(delta)) continue;
-    const usage = sum(decodeUsage(await tx.get(keys.usage(at.id))), delta);
-    await checkLimits(tx, at.id, at.record, usage, delta);
+    const usage = sum(decodeUsage(tx.get(keys.usage(at.id))), delta);
+    checkLimits(tx, at.id, at.record, usage, delta);
     if (isNothing(usage)) tx.delete(keys.usage(at.id));
     else tx.put(keys.usage(at.id), encodeUsage(usage));
   }

@@ -11,7 +11,7 @@ import { md5Crypt } from './md5-crypt.ts';
 import { saslprep } from './saslprep.ts';
 import { formatScram, parseScram, storedPassword } from './scheme.ts';
 
-export const mostIterations = 10_000_000;
+const mostIterations = 10_000_000;
 const mostRounds = 5_000_000;
 const mostBcryptCost = 15;
 const mostArgonMemory = 262_144;

@@ -72,7 +72,7 @@ const uid = /#'[01]*'B$/;
 /** Raised when the records of the indexes change. */
 const recordsVersion = '3';
 
-export const gramLength = 3;
+const gramLength = 3;
 /** Characters of a value that are cut up, at most. */
 export const longestIndexed = 256;
 

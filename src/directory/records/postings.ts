@@ -29,7 +29,7 @@ function numberAt(octets: Uint8Array, at: number): number {
   return high * 0x1_0000_0000 + (low >>> 0);
 }
 
-export const noHead: Head = { ids: [], more: false };
+const noHead: Head = { ids: [], more: false };
 
 export function decodeHead(octets: Uint8Array | undefined): Head {
   if (!octets) return noHead;
@@ -62,7 +62,7 @@ function writeNumber(octets: Uint8Array, from: number, number: number): number {
 }
 
 const nothing = new Uint8Array(0);
-export const encodeIds = (ids: readonly number[]): Uint8Array => append(nothing, ids, 0);
+const encodeIds = (ids: readonly number[]): Uint8Array => append(nothing, ids, 0);
 
 /** Reads numbers from `at` on until there are `most`. `at` of what is returned is behind them. */
 function readNumbers(octets: Uint8Array, from: number, most: number): { numbers: number[]; at: number } {

@@ -33,5 +33,5 @@ export async function addTogether(
     }
   }
   const [first] = entries;
-  if (first) await recordImport(tx, { from, at: first.stamp.at, actor: first.stamp.actor });
+  if (first) recordImport(tx, { from, at: first.stamp.at, actor: first.stamp.actor });
 }

@@ -8,7 +8,7 @@ import type { Ava, Dn, Rdn } from '../../ldap-wire/index.ts';
 import { type Attribute, type AttributeValue, Entry } from '../entry.ts';
 import { DirectoryFault } from '../port.ts';
 import type { AttributeType, ObjectClass, Schema } from '../schema/schema.ts';
-import { checkedValue, type Draft, sameness } from './draft.ts';
+import { checkedValue, type Draft } from './draft.ts';
 
 /** The structural chain must be one: among the structural classes each is a superclass of the last. */
 function structuralOf(classes: readonly ObjectClass[]): ObjectClass {
@@ -170,10 +170,4 @@ export function checkNaming(schema: Schema, draft: Draft, dn: Dn, how: { readonl
         `attribute ${type.name}: the value in the entry's name cannot be removed; rename the entry`,
       );
   }
-}
-
-/** Whether two values of one attribute are the same. */
-export function sameValue(schema: Schema, name: string, a: string, b: string): boolean {
-  const type = schema.attribute(name);
-  return type ? sameness(type, a) === sameness(type, b) : a === b;
 }

@@ -97,7 +97,7 @@ export class References {
       if (tx.childCount(id) === 0) continue;
       for (const [n, below] of (await idsBelow(tx, id, this.#parts.most(), 'renamed')).entries()) {
         if (n % perTurn === perTurn - 1) await nextTurn();
-        const dn = await nameOf(tx, below);
+        const dn = nameOf(tx, below);
         if (dn.isWithin(after.dn)) old.push(rebased(dn, after.dn, before.dn));
       }
     }
@@ -152,13 +152,13 @@ export class References {
       changed.push({ name, values: distinct(type, made) });
     }
     if (changed.length === 0) return false;
-    await this.#checkLeft(tx, id, record.attributes, changed);
+    this.#checkLeft(tx, id, record.attributes, changed);
     await this.#parts.writer.amend(tx, stamp, id, changed);
     return true;
   }
 
   /** Throws where an attribute that the entry must have, or that says less without any value, would go. */
-  async #checkLeft(tx: Transaction, id: number, before: readonly Attribute[], changed: readonly Attribute[]): Promise<void> {
+  #checkLeft(tx: Transaction, id: number, before: readonly Attribute[], changed: readonly Attribute[]): void {
     const { schema } = this.#parts;
     const classes = before.find(({ name }) => name.toLowerCase() === 'objectclass')?.values ?? [];
     for (const { name, values } of changed) {
@@ -227,7 +227,7 @@ export class References {
 }
 
 /** The name of an entry below one that was moved: too deep or too long, nobody could ever ask for it. */
-async function nameOf(tx: Transaction, id: number): Promise<Dn> {
+function nameOf(tx: Transaction, id: number): Dn {
   try {
     const dn = dnInside(tx, id);
     if (dn.toString().length <= dnLimits.length) return dn;

@@ -53,11 +53,11 @@ export function undoStep(context: StepContext, record: Recorded): Promise<string
 
 async function undoAdd(context: StepContext, record: Recorded): Promise<string[]> {
   const { tx, stamp, schema, writer, steps } = context;
-  const now = await current(tx, record.change.uuid);
+  const now = current(tx, record.change.uuid);
   if (!now) return [`${nameOf(record)} is not there any more`];
   const open = new Entry(now.entry.dn, withoutSecrets(schema, now.entry));
   const [changed] = differencesOf(schema, record.change.after, open);
-  if (changed) return [await changedSince(context, now.entry, record, changed.attribute)];
+  if (changed) return [changedSince(context, now.entry, record, changed.attribute)];
   if (tx.childCount(now.id) > 0) return [`${now.entry.dn.toString()} has entries below it by now`];
   await writer.delete(tx, stamp, now.entry.dn);
   steps.push({ change: record.change.position, does: 'delete', dn: now.entry.dn, differences: differencesOf(schema, open, undefined) });
@@ -69,7 +69,7 @@ async function undoDelete(context: StepContext, record: Recorded): Promise<strin
   const { before, uuid, position } = record.change;
   const [rdn] = before?.dn.rdns ?? [];
   if (!before || !rdn) return [];
-  if (await current(tx, uuid)) return [`${nameOf(record)} is there again`];
+  if (current(tx, uuid)) return [`${nameOf(record)} is there again`];
   const dn = before.dn.parent ? undoable.nameNow(before.dn.parent).child(rdn) : before.dn;
   const sealed = tx.get(keys.sealed(position));
   const secrets = sealed ? richAttributes(JSON.parse(decodeText(sealed)) as PlainAttributes) : [];
@@ -90,7 +90,7 @@ async function undoDelete(context: StepContext, record: Recorded): Promise<strin
 async function undoRename(context: StepContext, record: Recorded): Promise<string[]> {
   const { tx, stamp, schema, writer, undoable, steps } = context;
   const { before, after, uuid, position } = record.change;
-  const now = await current(tx, uuid);
+  const now = current(tx, uuid);
   const [was, became] = [before?.dn.rdns[0], after?.dn.rdns[0]];
   if (!before || !after || !was || !became) return [];
   if (!now) return [`${nameOf(record)} is not there any more`];
@@ -98,7 +98,7 @@ async function undoRename(context: StepContext, record: Recorded): Promise<strin
   const moved = before.dn.parent?.key !== after.dn.parent?.key;
   const above = after.dn.parent && undoable.nameNow(after.dn.parent);
   if (rdnKey(dn.rdns[0] ?? []) !== rdnKey(became) || (moved && dn.parent?.key !== above?.key))
-    return [await changedSince(context, now.entry, record, undefined)];
+    return [changedSince(context, now.entry, record, undefined)];
   const superior = moved && before.dn.parent ? undoable.nameNow(before.dn.parent) : undefined;
   const deleteOldRdn = became.some((ava) => !hasValue(schema, before, ava));
   await writer.rename(tx, stamp, dn, { rdn: was, deleteOldRdn, ...(superior ? { newSuperior: superior } : {}) });
@@ -109,7 +109,7 @@ async function undoRename(context: StepContext, record: Recorded): Promise<strin
 
 async function undoModify(context: StepContext, record: Recorded): Promise<string[]> {
   const { tx, stamp, schema, writer, steps } = context;
-  const now = await current(tx, record.change.uuid);
+  const now = current(tx, record.change.uuid);
   if (!now) return [`${nameOf(record)} is not there any more`];
   const conflicts: string[] = [];
   const done: Difference[] = [];
@@ -120,7 +120,7 @@ async function undoModify(context: StepContext, record: Recorded): Promise<strin
       continue;
     }
     const inverse = inverseOf(schema, difference, now.entry, record.change);
-    if (inverse === 'conflict') conflicts.push(await changedSince(context, now.entry, record, difference.attribute));
+    if (inverse === 'conflict') conflicts.push(changedSince(context, now.entry, record, difference.attribute));
     else if (inverse.removed.length + inverse.added.length > 0) done.push(inverse);
   }
   if (done.length === 0) return conflicts;
@@ -172,14 +172,14 @@ const withoutSecrets = (schema: Schema, entry: Entry): Attribute[] =>
 
 const nameOf = ({ change }: Recorded): string => (change.after ?? change.before)?.dn.toString() ?? change.uuid;
 
-async function current(tx: Transaction, uuid: string): Promise<{ id: number; entry: Entry } | undefined> {
+function current(tx: Transaction, uuid: string): { id: number; entry: Entry } | undefined {
   const id = idWithUuid(tx, uuid);
   const record = id === undefined ? undefined : tx.entry(id);
   return id === undefined || !record ? undefined : { id, entry: new Entry(dnInside(tx, id), record.attributes) };
 }
 
 /** Names the attribute (or the name) and the change that touched it last. */
-async function changedSince({ tx, schema }: StepContext, now: Entry, record: Recorded, attribute: string | undefined): Promise<string> {
+function changedSince({ tx, schema }: StepContext, now: Entry, record: Recorded, attribute: string | undefined): string {
   const what = `${attribute === undefined ? 'the name' : `attribute ${attribute}`} of ${now.dn.toString()}`;
   let at = changeOf(now.text('entryCSN'), tx.counters().change);
   while (at !== undefined && at > record.change.position) {

@@ -140,7 +140,7 @@ export class Writer implements ReferenceWriter {
     place(tx, id, what.parent, dn);
     if (what.parent !== rootId) tx.addToChildCount(what.parent, 1);
     indexes.update(tx, id, undefined, after, counters.change + 1);
-    await recordChange(tx, stamp, schema, { kind: 'add', id, uuid, before: undefined, after });
+    recordChange(tx, stamp, schema, { kind: 'add', id, uuid, before: undefined, after });
     return { id, after };
   }
 
@@ -152,14 +152,14 @@ export class Writer implements ReferenceWriter {
     if (found !== undefined) {
       const stored = tx.stored(found);
       if (stored && judge.knows(subject, stored.entry)) return found;
-      throw await this.#noParent(tx, subject, above);
+      throw this.#noParent(tx, subject, above);
     }
     const dcOnly = dn.rdns.every(isDc);
     const context = above.rdns.length === 0 ? dcOnly || isSuffix(suffixes, dn) : !dcOnly && isSuffix(suffixes, dn);
     if (context) return await this.#context(tx, subject, dn);
     if (above.rdns.length === 0)
       throw new DirectoryFault('noSuchObject', 'no such naming context: an entry without a parent is a dc entry or a configured suffix');
-    if (!subject.root || !dcOnly) throw await this.#noParent(tx, subject, above);
+    if (!subject.root || !dcOnly) throw this.#noParent(tx, subject, above);
     const missing: Dn[] = [];
     let parent: number = rootId;
     for (let at: Dn | undefined = above; at && at.rdns.length > 0; at = at.parent) {
@@ -192,7 +192,7 @@ export class Writer implements ReferenceWriter {
     return rootId;
   }
 
-  async #noParent(tx: Transaction, subject: Subject, parent: Dn, say = 'the parent entry does not exist'): Promise<DirectoryFault> {
+  #noParent(tx: Transaction, subject: Subject, parent: Dn, say = 'the parent entry does not exist'): DirectoryFault {
     for (let at = parent.parent; at && at.rdns.length > 0; at = at.parent) {
       const id = idInside(tx, at);
       const record = id === undefined ? undefined : tx.entry(id);
@@ -207,21 +207,21 @@ export class Writer implements ReferenceWriter {
   async modify(tx: Transaction, stamp: Stamp, dn: Dn, modifications: readonly Modification[]): Promise<Entry> {
     const { schema } = this.#parts;
     const subject = this.#subject(stamp);
-    const { id, parent, before } = await this.#target(tx, stamp, subject, dn);
+    const { id, parent, before } = this.#target(tx, stamp, subject, dn);
     for (const { attribute } of modifications) this.#checkModifiable(subject, stamp, attribute);
     this.#checkChanges(subject, before, modifications);
     const draft = new Draft(schema, before.attributes.values());
     for (const modification of modifications) draft.apply(modification);
     if (!stamp.note) this.#notePassword(stamp, subject, draft, before);
     this.#complete(draft, before, dn);
-    const after = await this.#finish(tx, stamp, draft, before.dn);
+    const after = this.#finish(tx, stamp, draft, before.dn);
     // Judged as what it becomes, too: nobody turns an entry into one that he may not touch.
     this.#checkChanges(subject, after, modifications);
     await this.#askRules(tx, { kind: 'modify', before, after, actor: stamp.actor });
     const [rdn = []] = before.dn.rdns;
     putEntry(tx, id, parent, rdn, after);
     this.#reindex(tx, id, before, after);
-    await recordChange(tx, stamp, schema, { kind: 'modify', id, uuid: after.text('entryUUID') ?? '', before, after });
+    recordChange(tx, stamp, schema, { kind: 'modify', id, uuid: after.text('entryUUID') ?? '', before, after });
     stamp.around?.end(storedInside(tx, id, parent, after));
     return after;
   }
@@ -229,7 +229,7 @@ export class Writer implements ReferenceWriter {
   async rename(tx: Transaction, stamp: Stamp, dn: Dn, to: NewName): Promise<void> {
     const { schema, judge } = this.#parts;
     const subject = this.#subject(stamp);
-    const { id, parent, before } = await this.#target(tx, stamp, subject, dn);
+    const { id, parent, before } = this.#target(tx, stamp, subject, dn);
     const superior = to.newSuperior ?? before.dn.parent ?? makeDn([]);
     const target = superior.child(to.rdn);
     const moved = to.newSuperior !== undefined && to.newSuperior.key !== before.dn.parent?.key;
@@ -257,7 +257,7 @@ export class Writer implements ReferenceWriter {
     }
     for (const ava of to.rdn) if (!draft.hasValue(ava.type, ava.value)) draft.add({ name: ava.type, values: [ava.value] });
     this.#complete(draft, before, target);
-    const after = await this.#finish(tx, stamp, draft, target);
+    const after = this.#finish(tx, stamp, draft, target);
     this.#checkWrites(
       subject,
       after,
@@ -282,20 +282,20 @@ export class Writer implements ReferenceWriter {
     tx.gone.push(before.dn);
     if (tx.childCount(id) > 0) tx.renamed = true;
     this.#reindex(tx, id, before, after);
-    await recordChange(tx, stamp, schema, { kind: 'rename', id, uuid: after.text('entryUUID') ?? '', before, after });
+    recordChange(tx, stamp, schema, { kind: 'rename', id, uuid: after.text('entryUUID') ?? '', before, after });
     stamp.around?.end(storedInside(tx, id, newParent, after));
   }
 
   async delete(tx: Transaction, stamp: Stamp, dn: Dn): Promise<void> {
     const subject = this.#subject(stamp);
-    await this.#remove(tx, stamp, subject, await this.#target(tx, stamp, subject, dn));
+    await this.#remove(tx, stamp, subject, this.#target(tx, stamp, subject, dn));
   }
 
   /** The entry and everything below it, at most `most` entries, each as if it were deleted by itself: lowest first. */
   async deleteTree(tx: Transaction, stamp: Stamp, dn: Dn, most: number): Promise<void> {
     const { judge } = this.#parts;
     const subject = this.#subject(stamp);
-    const top = await this.#target(tx, stamp, subject, dn);
+    const top = this.#target(tx, stamp, subject, dn);
     // Before anything is read for somebody who may not.
     if (!judge.mayEntry(subject, top.before, 'delete')) throw notAllowed('delete this entry');
     const all = await entriesBelow(tx, top, most);
@@ -327,16 +327,16 @@ export class Writer implements ReferenceWriter {
     tx.touched.add(id);
     tx.gone.push(before.dn);
     indexes.update(tx, id, before, undefined, tx.counters().change + 1);
-    await recordChange(tx, stamp, schema, { kind: 'delete', id, uuid: before.text('entryUUID') ?? '', before, after: undefined });
+    recordChange(tx, stamp, schema, { kind: 'delete', id, uuid: before.text('entryUUID') ?? '', before, after: undefined });
   }
 
   /** The entry that is to be changed, if the subject may know it. */
-  async #target(tx: Transaction, stamp: Stamp, subject: Subject, dn: Dn): Promise<Found> {
+  #target(tx: Transaction, stamp: Stamp, subject: Subject, dn: Dn): Found {
     const id = tx.idOf(dn);
     const stored = id === undefined || id === rootId ? undefined : tx.stored(id);
-    if (id === undefined || !stored) throw await this.#noParent(tx, subject, dn, 'there is no such entry');
+    if (id === undefined || !stored) throw this.#noParent(tx, subject, dn, 'there is no such entry');
     const { entry: before, parent } = stored;
-    if (!this.#parts.judge.knows(subject, before)) throw await this.#noParent(tx, subject, dn, 'there is no such entry');
+    if (!this.#parts.judge.knows(subject, before)) throw this.#noParent(tx, subject, dn, 'there is no such entry');
     if (stamp.around) stamp.around.begin(storedInside(tx, id, parent, before));
     return { id, parent, before };
   }
@@ -380,10 +380,10 @@ export class Writer implements ReferenceWriter {
     );
     putEntry(tx, id, parent, rdn, after);
     this.#reindex(tx, id, before, after);
-    await recordChange(tx, stamp, this.#parts.schema, { kind: 'modify', id, uuid: after.text('entryUUID') ?? '', before, after });
+    recordChange(tx, stamp, this.#parts.schema, { kind: 'modify', id, uuid: after.text('entryUUID') ?? '', before, after });
   }
 
-  async #finish(tx: Transaction, stamp: Stamp, draft: Draft, dn: Dn): Promise<Entry> {
+  #finish(tx: Transaction, stamp: Stamp, draft: Draft, dn: Dn): Entry {
     const counters = tx.counters();
     if (!stamp.note) {
       draft.set('modifyTimestamp', [generalizedTime(stamp.at)]);
