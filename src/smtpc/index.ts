@@ -1,2 +1,2 @@
-export { smtpcSettings } from './settings.ts';
-export { createSmtpc, type SmtpcOptions, type SmtpcSettings } from './smtpc.ts';
+export { type SmtpcSettings, smtpcSettings } from './settings.ts';
+export { createSmtpc, type SmtpcOptions } from './smtpc.ts';

@@ -1,6 +1,6 @@
 /** What can be set about SMTPC. Source: manual chapter 6 "SMTP Parameters"; checklist SMTPC-* */
 
-import { boolean, choice, declareSettings, integer, text } from '../settings/index.ts';
+import { boolean, choice, declareSettings, integer, type SettingsOf, text } from '../settings/index.ts';
 
 const minutes = (attribute: string, label: string, help: string, initial: number) =>
   integer({ attribute, label, help, spec: 'SMTPC-07, RFC 5321 §4.5.3.2', default: initial, min: 1, max: 60, unit: 'minutes' });
@@ -9,7 +9,7 @@ export const smtpcSettings = declareSettings({
   objectClass: 'mtSmtpc',
   entry: 'cn=smtpc',
   title: 'SMTPC',
-  help: 'Sends mail to other servers. Changes hold for the next connection.',
+  help: 'Sends mail to other servers. Changes hold for the next connection. Intervals, retry period and sessions for one destination are agreed with its peer (cn=peers).',
   settings: {
     sessions: integer({
       attribute: 'mtSmtpcSessions',
@@ -20,26 +20,6 @@ export const smtpcSettings = declareSettings({
       min: 1,
       max: 1_000,
       unit: 'sessions',
-    }),
-    sessionsPerDestination: integer({
-      attribute: 'mtSmtpcSessionsPerDestination',
-      label: 'Sessions for one destination',
-      help: 'Connections at one time for one domain.',
-      spec: 'SMTPC-14',
-      default: 5,
-      min: 1,
-      max: 100,
-      unit: 'sessions',
-    }),
-    messagesPerSession: integer({
-      attribute: 'mtSmtpcMessagesPerSession',
-      label: 'Messages in a session',
-      help: 'As many messages of one destination are sent over a connection before it is closed.',
-      spec: 'SMTPC-01',
-      default: 6,
-      min: 1,
-      max: 1_000,
-      unit: 'messages',
     }),
     recipientsPerTransaction: integer({
       attribute: 'mtSmtpcRecipientsPerTransaction',
@@ -69,26 +49,6 @@ export const smtpcSettings = declareSettings({
       default: 25,
       min: 1,
       max: 65_535,
-    }),
-    retryInterval: integer({
-      attribute: 'mtSmtpcRetryInterval',
-      label: 'Retry interval',
-      help: 'A deferred message is tried again after this time; the wait grows with its age.',
-      spec: 'SMTPC-02',
-      default: 15,
-      min: 1,
-      max: 1_440,
-      unit: 'minutes',
-    }),
-    retryPeriod: integer({
-      attribute: 'mtSmtpcRetryPeriod',
-      label: 'Retry period',
-      help: 'A message that could not be sent for this long goes back to its sender.',
-      spec: 'SMTPC-02, RFC 5321 §4.5.4.1',
-      default: 72,
-      min: 1,
-      max: 720,
-      unit: 'hours',
     }),
     timeoutInitial: minutes(
       'mtSmtpcTimeoutInitial',
@@ -195,3 +155,5 @@ export const smtpcSettings = declareSettings({
     }),
   },
 });
+
+export type SmtpcSettings = SettingsOf<(typeof smtpcSettings)['settings']>;

@@ -20,18 +20,16 @@ import {
   type Resolver,
   systemClock,
 } from '../base/index.ts';
-import type { MtaPolicy } from '../dit/index.ts';
+import type { MtaPolicy, Peer } from '../dit/index.ts';
 import { createReporter, type Lease, leaseLost, type Queue, type Reporter } from '../queue/index.ts';
-import type { SettingsOf } from '../settings/index.ts';
 import type { Blobs, KeyValue } from '../storage/index.ts';
+import { encryption, forbidden, waitsUntil } from './agreed.ts';
 import type { PeerSession, PhaseTimeouts } from './client.ts';
 import { deliver } from './deliver.ts';
 import { all, type Fate, type Fates } from './fate.ts';
 import { reach } from './reach.ts';
-import type { smtpcSettings } from './settings.ts';
+import type { SmtpcSettings } from './settings.ts';
 import { settle } from './settle.ts';
-
-export type SmtpcSettings = SettingsOf<(typeof smtpcSettings)['settings']>;
 
 export interface SmtpcOptions {
   readonly queue: Queue;
@@ -39,6 +37,8 @@ export interface SmtpcOptions {
   readonly blobs: Blobs;
   readonly resolver: Resolver;
   readonly settings: Live<SmtpcSettings>;
+  /** What is agreed with the peer a destination belongs to, as it is now. */
+  readonly peer: (destination: string) => Peer;
   readonly mta: Live<MtaPolicy>;
   readonly log: Log;
   readonly clock?: Clock;
@@ -140,9 +140,8 @@ class Smtpc implements Component {
   }
 
   #full(): string[] {
-    const most = this.#options.settings.value.sessionsPerDestination;
     return [...this.#busy]
-      .filter(([destination, n]) => n >= (this.#proved.get(destination) ? most : 1))
+      .filter(([destination, n]) => n >= (this.#proved.get(destination) ? this.#options.peer(destination).sessions : 1))
       .map(([destination]) => destination);
   }
 
@@ -165,9 +164,11 @@ class Smtpc implements Component {
     let session: PeerSession | undefined;
     let lease: Lease | undefined = first;
     try {
+      const peer = this.#options.peer(destination);
+      if (await this.#keptBack(lease, destination, peer)) return;
       const down = this.#down.get(destination);
       if (down && isHeldUp(lease, down, this.#clock.now())) return await this.#putOff(destination, lease, down.fate);
-      const reached = await reach(destination, this.#reachNeeds());
+      const reached = await reach(destination, this.#reachNeeds(peer));
       if (reached.kind !== 'session') {
         const fate: Fate =
           reached.kind === 'defer'
@@ -185,7 +186,9 @@ class Smtpc implements Component {
       this.#again = true;
       for (let n = 0; lease; n += 1) {
         const current: Lease = lease;
-        const fates = await deliver(current, session, this.#deliverOptions());
+        // What is agreed may have changed since the session began.
+        const no = this.#forbidden(current, destination, this.#options.peer(destination));
+        const fates = no ?? (await deliver(current, session, this.#deliverOptions()));
         if (n > 0 && !session.open && [...fates.values()].every((fate) => fate.kind === 'defer')) {
           // The peer had enough of this connection, not of the message: a new connection will tell.
           await this.#options.queue.release(current);
@@ -193,7 +196,7 @@ class Smtpc implements Component {
         }
         lease = undefined;
         await this.#settle(current, fates);
-        if (!session.open || signal.aborted || n + 1 >= this.#options.settings.value.messagesPerSession) break;
+        if (!session.open || signal.aborted || n + 1 >= peer.messagesPerSession) break;
         [lease] = await this.#options.queue.lease('SMTPC', 1, { identifier: destination });
       }
     } catch (thrown) {
@@ -203,14 +206,38 @@ class Smtpc implements Component {
     }
   }
 
+  #forbidden(lease: Lease, destination: string, peer: Peer): Fates | undefined {
+    const no = forbidden(lease, destination, peer);
+    if (!no) return undefined;
+    this.#options.log.info(`${lease.message.id}: not for ${destination}, by ${no.entry ?? 'the default for peers'}`);
+    return all(lease.recipients, no.fate);
+  }
+
+  /** Whether nothing is sent now: the peer gets no such mail, or this waits for the queue run. */
+  async #keptBack(lease: Lease, destination: string, peer: Peer): Promise<boolean> {
+    const no = this.#forbidden(lease, destination, peer);
+    const run = no ? undefined : waitsUntil(lease, peer, this.#clock.now());
+    if (no) await this.#settle(lease, no);
+    if (run === undefined) return no !== undefined;
+    const reason = `waits for the queue run of ${peer.peer}`;
+    await this.#options.queue.defer(
+      lease,
+      lease.recipients.map(({ number }) => ({ number, nextAttempt: run, reason })),
+    );
+    for (const { address } of lease.recipients)
+      this.#options.log.message(`Deferred ${lease.message.id} to <${address}> until ${new Date(run).toISOString()}: ${reason}`);
+    return true;
+  }
+
   /** The probe failed: it and what else waits for the destination is settled with the same words. */
   async #putOff(destination: string, lease: Lease, fate: Fate): Promise<void> {
-    const { queue, settings } = this.#options;
+    const { queue } = this.#options;
+    const { queueInterval } = this.#options.peer(destination);
     this.#proved.delete(destination);
     const known = this.#down.get(destination);
     const now = this.#clock.now();
     if (fate.kind === 'defer' && !(known && known.until > now)) {
-      this.#down.set(destination, { since: now, until: now + (settings.value.retryInterval * 60_000) / 2, fate });
+      this.#down.set(destination, { since: now, until: now + (queueInterval * 60_000) / 2, fate });
     }
     await this.#settle(lease, all(lease.recipients, fate));
     const others = this.#abort.signal.aborted ? [] : await queue.lease('SMTPC', putOffAtOnce, { identifier: destination });
@@ -246,6 +273,7 @@ class Smtpc implements Component {
   async #settleWhole(lease: Lease, fates: Fates): Promise<void> {
     const { keyValue, queue, log, settings } = this.#options;
     const value = settings.value;
+    const peer = this.#options.peer(lease.recipients[0]?.identifier ?? '');
     await settle(lease, fates, {
       keyValue,
       queue,
@@ -253,7 +281,7 @@ class Smtpc implements Component {
       log,
       clock: this.#clock,
       random: this.#random,
-      retry: { interval: value.retryInterval * 60_000, period: value.retryPeriod * 3_600_000 },
+      retry: { interval: peer.queueInterval * 60_000, period: peer.retryPeriod * 3_600_000 },
       delayNotice: value.delayNotice,
       delayNoticeAfter: value.delayNoticeAfter * 3_600_000,
     });
@@ -284,7 +312,7 @@ class Smtpc implements Component {
     };
   }
 
-  #reachNeeds() {
+  #reachNeeds(peer: Peer) {
     const { resolver, log, mta, settings, isOwn } = this.#options;
     const value = settings.value;
     return {
@@ -297,8 +325,7 @@ class Smtpc implements Component {
       relayHost: value.relayHost,
       timeouts: timeoutsOf(value),
       esmtp: value.esmtp,
-      tls: value.tls,
-      tlsVerify: value.tlsVerify,
+      ...encryption(peer, value),
       isOwn: isOwn ?? (() => false),
       signal: this.#abort.signal,
     };

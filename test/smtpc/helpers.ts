@@ -12,7 +12,7 @@ import {
   silentLog,
   systemClock,
 } from '../../src/base/index.ts';
-import type { MtaPolicy } from '../../src/dit/index.ts';
+import { type MtaPolicy, type Peer, type PeerPolicy, peerSettings } from '../../src/dit/index.ts';
 import { type NewMessage, type NewRecipient, type OpenQueue, openQueue, type QueuedMessage } from '../../src/queue/index.ts';
 import { defaultsOf } from '../../src/settings/index.ts';
 import { createSmtpc, type SmtpcSettings, smtpcSettings } from '../../src/smtpc/index.ts';
@@ -57,6 +57,15 @@ export function tableResolver(zones: Record<string, Zone>, onHanging: () => void
   };
 }
 
+/** A peer that says these things of itself, and has the defaults else. */
+export const peerThat = (says: Partial<PeerPolicy>): Peer => ({
+  ...defaultsOf(peerSettings),
+  ...says,
+  peer: 'default',
+  dn: 'cn=default',
+  saidBy: Object.fromEntries(Object.keys(says).map((key) => [key, 'cn=default'])),
+});
+
 export interface World {
   readonly sink: Sink;
   readonly clock: ManualClock;
@@ -65,6 +74,8 @@ export interface World {
   readonly keyValue: LevelKeyValue;
   readonly settings: LiveValue<SmtpcSettings>;
   readonly zones: Record<string, Zone>;
+  /** What is agreed with destinations; the defaults with all others. */
+  readonly peers: Record<string, Partial<PeerPolicy>>;
   readonly smtpc: Component;
   /** Lines about messages and errors. */
   readonly logged: string[];
@@ -98,6 +109,7 @@ export async function startWorld(script: SinkScript = {}, changed: Partial<Smtpc
     'dest.example': { mx: [{ preference: 10, exchange: 'mx.dest.example' }] },
     'mx.dest.example': { a: ['127.0.0.1'] },
   };
+  const peers: Record<string, Partial<PeerPolicy>> = {};
   let hanging = false;
   const resolver = tableResolver(zones, () => {
     hanging = true;
@@ -108,6 +120,7 @@ export async function startWorld(script: SinkScript = {}, changed: Partial<Smtpc
     blobs,
     resolver,
     settings,
+    peer: (destination) => peerThat(peers[destination] ?? {}),
     mta: constant(policy),
     log,
     clock,
@@ -122,6 +135,7 @@ export async function startWorld(script: SinkScript = {}, changed: Partial<Smtpc
     keyValue,
     settings,
     zones,
+    peers,
     smtpc,
     logged,
     hanging: () => hanging,

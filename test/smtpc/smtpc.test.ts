@@ -191,8 +191,9 @@ test('exchangers are tried in the order of their preference', async () => {
 });
 
 test('several messages share a session, up to the limit', async () => {
-  await begin({}, { messagesPerSession: 3, sessionsPerDestination: 1 });
+  await begin();
   await world.smtpc.stop();
+  world.peers['dest.example'] = { messagesPerSession: 3, sessions: 1 };
   for (let n = 0; n < 7; n += 1) await world.queued([`u${n}@dest.example`]);
   await world.smtpc.start(() => {});
   await world.until(7);
