@@ -38,6 +38,8 @@ import { Work } from './work.ts';
 
 /** After a farewell the peer has so long to take it, in milliseconds. */
 const farewellMs = 1_000;
+/** One connection reads requests for so long at most before others have their turn, in milliseconds. */
+const readMs = 5;
 const stopping = 'the server is shutting down';
 /** Writes that are in work when a log-in falls get so long, in milliseconds: one of them may be what it falls by. */
 const revokedMs = 2_000;
@@ -58,6 +60,8 @@ export class Session {
   #state: 'open' | 'ending' | 'stopping' | 'closed' = 'open';
   /** A request that waits for quiet, or is alone in work. */
   #alone: Message<Request> | 'working' | undefined;
+  /** Others have their turn before more is read. */
+  #givesWay = false;
   /** What is said at the end, once the state is stopping. */
   #farewell: Farewell = { result: 'unavailable', why: stopping };
   readonly #turn = new Turn();
@@ -172,14 +176,20 @@ export class Session {
   #finishIfDone(): void {
     if (this.#work.size > 0) return;
     if (this.#state === 'stopping') this.#disconnect(this.#farewell.result, this.#farewell.why);
-    else if (this.#state === 'ending' && this.#alone === undefined) this.#hangUp();
+    else if (this.#state === 'ending' && this.#alone === undefined && !this.#givesWay) this.#hangUp();
   }
 
   // ---- reading
 
   #pump(): void {
     try {
+      let begun: number | undefined;
       while (this.#mayRead()) {
+        if (begun === undefined) begun = performance.now();
+        else if (performance.now() - begun > readMs) {
+          this.#giveWay();
+          break;
+        }
         const { maxMessage, maxMessageAnonymous } = this.#options.settings.value;
         const frame = this.#framer.next(this.#actor.dn || this.#actor.as === 'system' ? maxMessage : maxMessageAnonymous);
         if (!frame) break;
@@ -196,8 +206,18 @@ export class Session {
     this.#steer();
   }
 
+  /** Requests that came in one piece are read on after others had their turn. */
+  #giveWay(): void {
+    this.#givesWay = true;
+    setImmediate(() => {
+      this.#givesWay = false;
+      this.#pump();
+    });
+  }
+
   #mayRead(): boolean {
     return (
+      !this.#givesWay &&
       (this.#state === 'open' || this.#state === 'ending') &&
       this.#alone === undefined &&
       this.#work.passing < this.#options.settings.value.maxOperations &&
@@ -370,6 +390,9 @@ export class Session {
   #stay(operation: Operation): void {
     const { settings, staying } = this.#options;
     this.#work.stay(operation, settings.value.maxPersistent, () => staying.enter(!this.#actor.dn && this.#actor.as !== 'system'));
+    // A bind, or the end of what the peer says, may have come before it had got so far.
+    if (this.#state === 'ending') this.#work.endStaying('abandoned');
+    else if (typeof this.#alone === 'object' && this.#alone.body.op === 'bind') this.#work.endStaying('cancelled');
     // It is in the way of others no more.
     queueMicrotask(() => this.#pump());
   }

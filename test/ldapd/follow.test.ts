@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { Modification } from '../../src/directory/index.ts';
-import { type Control, parseRdn, type Request } from '../../src/ldap-wire/index.ts';
+import { type Control, encodeRequest, parseRdn, type Request } from '../../src/ldap-wire/index.ts';
 import type { LdapdSettings } from '../../src/ldapd/index.ts';
 import { attributes, dn, fill, type Opened, openTemporary, person, root } from '../directory/support.ts';
 import { Follower, persistentOid, persists, syncOid, syncs } from '../support/followers.ts';
@@ -224,6 +224,24 @@ test('a bind and the end of the server end what stays, with the cookie', async (
   expect(await second.next()).toBe('done 52');
   expect(second.cookie).toBe(follower.cookie);
   await stopped;
+});
+
+test.each([
+  ['synchronisation', () => syncs(3)],
+  ['persistent search', () => persists(15, true, true)],
+])('a %s with a bind or the end of the client right behind it ends', async (_, wish) => {
+  const search = searchFor('(objectClass=*)', { base: `${mail('user1')},${base}`, scope: 'base' });
+  const client = await admin();
+  const bind = encodeRequest(902, simpleBind('cn=admin,cn=admins,cn=mailtree', 'admin secret'));
+  client.write(Buffer.concat([encodeRequest(901, search, [wish()]), bind]));
+  const answers: number[] = [];
+  for (let message = await client.next(); message; message = await client.next()) {
+    if (message.body.op !== 'entry' && message.body.op !== 'intermediate') answers.push(message.id);
+    if (message.id === 902) break;
+  }
+  expect(answers).toEqual([901, 902]);
+  client.socket.end(encodeRequest(903, search, [wish()]));
+  await client.closed;
 });
 
 test('the base is deleted, renamed or moved: noSuchObject', async () => {
