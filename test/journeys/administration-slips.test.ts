@@ -2,9 +2,10 @@
 
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { bad, good } from '../support/commands.ts';
 import { change, ldapAdministrator } from '../support/mail-clients.ts';
 import { command, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
 
@@ -22,19 +23,6 @@ afterAll(async () => {
 });
 
 const mailtree = (...args: string[]) => command('mailtree', args, files);
-
-async function good(run: ReturnType<typeof command>): Promise<string> {
-  const { code, out, err } = await run;
-  expect({ code, err }).toEqual({ code: 0, err: '' });
-  return out;
-}
-
-/** What it says; must fail without having done anything that it tells of. */
-async function bad(run: ReturnType<typeof command>): Promise<string> {
-  const { code, out, err } = await run;
-  expect({ code, out }).toEqual({ code: 1, out: '' });
-  return err.trimEnd();
-}
 
 async function userAt(address: string): Promise<Record<string, unknown>> {
   return JSON.parse(await good(mailtree('user', 'show', address, '--json')));
@@ -57,9 +45,8 @@ test('nobody is deleted or closed by an alias, nor when one of several is wrong'
 test('a user who cannot be moved is not changed at all', async () => {
   const before = await userAt('user3@jade.net');
   const edit = (to: string) => bad(mailtree('user', 'edit', 'user3@jade.net', '--title', 'Head', '--last', 'Other', '--mail', to));
-  const [taken, nowhere] = await Promise.all([edit('user2@jade.net'), edit('user3@nowhere.test')]);
-  expect(taken).toMatch(/user2@jade\.net/);
-  expect(nowhere).toMatch(/nowhere\.test/);
+  expect(await edit('user2@jade.net')).toMatch(/user2@jade\.net/);
+  expect(await edit('user3@nowhere.test')).toMatch(/nowhere\.test/);
   const { changed: _then, ...was } = before;
   const { changed: _now, ...is } = await userAt('user3@jade.net');
   expect(is).toEqual(was);
@@ -118,14 +105,15 @@ test('a password on the command line is gone from the process list before the se
     ['iemsdomacct', '-C', '-d', 'new.test', '-p', 'very-secret'],
   ]) {
     const silent = createServer();
-    const asked = new Promise<void>((done) => silent.once('connection', () => done()));
+    const asked = new Promise<Socket>((done) => silent.once('connection', done));
     await new Promise<void>((done) => silent.listen(path, done));
     const child = spawn(process.execPath, [resolve(`dist/cli/${line[0]}.js`), ...line.slice(1)], { env, stdio: 'ignore' });
     const gone = new Promise((done) => child.once('close', done));
-    await asked;
+    const socket = await asked;
     expect(readFileSync(`/proc/${child.pid}/cmdline`, 'utf8')).not.toContain('very-secret');
     child.kill();
     await gone;
+    socket.destroy();
     await new Promise((done) => silent.close(done));
   }
 });

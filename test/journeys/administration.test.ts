@@ -1,6 +1,7 @@
 /** Users, connectors, aliases and domains by the command line: what the manual's administrator could do, and what is refused. */
 
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { bad, good } from '../support/commands.ts';
 import { change, Dialog, doorsOpenFor, ldapAdministrator, rcpt, subjects } from '../support/mail-clients.ts';
 import { command, eventually, password, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
 
@@ -19,20 +20,6 @@ afterAll(async () => {
 
 const mailtree = (...args: string[]) => command('mailtree', args, files);
 const iemsuser = (...args: string[]) => command('iemsuser', args, files);
-
-async function good(run: ReturnType<typeof command>): Promise<string> {
-  const { code, out, err } = await run;
-  expect({ code, err }).toEqual({ code: 0, err: '' });
-  return out;
-}
-
-/** Must fail with one line that begins with the program's name. */
-async function bad(run: ReturnType<typeof command>): Promise<string> {
-  const { code, out, err } = await run;
-  expect({ code, out }).toEqual({ code: 1, out: '' });
-  expect(err.trimEnd().split('\n')).toHaveLength(1);
-  return err.trimEnd();
-}
 
 const asJson = async (...args: string[]): Promise<unknown> => JSON.parse(await good(mailtree(...args, '--json')));
 
