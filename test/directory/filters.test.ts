@@ -170,3 +170,21 @@ test('what is Undefined for every entry costs no look at any, alone or beside so
     expect(await found(filter)).toEqual([]);
   expect(await found(`(|(nsAimId=*x*)(mail=${u1})(mozillaNickname=x))`)).toEqual([u1]);
 });
+
+test('a filter of two thousand parts leaves the others their turns', async () => {
+  const parts = Array.from({ length: 2_000 }, (_, n) => `(name=*none${n}*)`).join('');
+  let turns = 0;
+  let done = false;
+  const others = (async () => {
+    for (; !done; turns++) await new Promise((resolve) => setImmediate(resolve));
+  })();
+  const entries = await all(
+    opened.directory.search(root, { base: dn('dc=jade,dc=net'), scope: 'sub', filter: parseFilter('(objectClass=*)') }),
+  );
+  const before = turns;
+  const search = opened.directory.search(root, { base: dn('dc=jade,dc=net'), scope: 'sub', filter: parseFilter(`(|${parts})`) });
+  expect(await all(search)).toEqual([]);
+  expect(turns - before).toBeGreaterThan(entries.length);
+  done = true;
+  await others;
+});

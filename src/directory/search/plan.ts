@@ -6,6 +6,7 @@
  * index is index-reader.ts's business.
  */
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Filter } from '../../ldap-wire/index.ts';
 import { gramsOf, type Indexes, longGram } from '../records/indexes.ts';
 import type { AttributeType } from '../schema/schema.ts';
@@ -18,6 +19,8 @@ export interface Candidates {
   ids(): Promise<readonly number[]>;
 }
 
+/** Parts of a filter that are planned before others have a turn. */
+const perTurn = 32;
 /** Parts of an `or` that are answered at once, and candidates that are. */
 const partsNow = 16;
 const mostNow = 64;
@@ -164,7 +167,8 @@ export class Planner {
 
   async #and(filters: readonly Filter[]): Promise<Candidates | undefined> {
     const sets: Candidates[] = [];
-    for (const part of this.#windows(filters)) {
+    for (const [n, part] of this.#windows(filters).entries()) {
+      if (n % perTurn === perTurn - 1) await nextTurn();
       const set = 'type' in part ? await this.candidates(part) : await this.#between(...part);
       if (set) sets.push(set);
     }
@@ -190,7 +194,8 @@ export class Planner {
 
   async #or(filters: readonly Filter[]): Promise<Candidates | undefined> {
     const sets: Candidates[] = [];
-    for (const part of filters) {
+    for (const [n, part] of filters.entries()) {
+      if (n % perTurn === perTurn - 1) await nextTurn();
       const set = await this.candidates(part);
       if (!set) return undefined;
       sets.push(set);
@@ -199,7 +204,10 @@ export class Planner {
       estimate: sets.reduce((sum, set) => sum + set.estimate, 0),
       ids: async () => {
         const all = new Set<number>();
-        for (const set of sets) for (const id of await set.ids()) all.add(id);
+        for (const [n, set] of sets.entries()) {
+          if (n % perTurn === perTurn - 1) await nextTurn();
+          for (const id of await set.ids()) all.add(id);
+        }
         return [...all];
       },
     };

@@ -37,10 +37,12 @@ export interface SearcherParts {
   readonly log: Log;
 }
 
-/** Entries between two looks at clock, signal and loop. */
+/** Entries between two looks at clock, signal and loop; fewer where the filter is long. */
 const stride = 100;
-/** Candidates that are still worked off in one turn. */
+/** Candidates that are still worked off in one turn; fewer where the filter is long. */
 const atOnce = 64;
+/** Items of a filter that cost no more than everything else about an entry. */
+const shortFilter = 16;
 /** A base below which fewer entries stand than this is walked rather than searched by a large index. */
 const smallTree = 256;
 /** Children that are read before the others. */
@@ -61,6 +63,8 @@ interface Run {
   readonly base: Dn;
   readonly baseId: number;
   readonly matcher: Matcher;
+  /** What looking at an entry costs: 1 with a filter as people write them. */
+  readonly effort: number;
   readonly may: MaySearch | undefined;
   readonly selection: Selection;
   readonly sizeLimit: number;
@@ -137,6 +141,7 @@ export class Searcher {
       base,
       baseId,
       matcher: compiler.compile(request.filter),
+      effort: Math.ceil(itemsIn(request.filter) / shortFilter),
       may: subject.system ? undefined : (stored, type) => judge.verdict(subject, stored.entry).allows(type, 'search'),
       selection: selector.selection(request.attributes, request.typesOnly ?? false),
       sizeLimit: Math.min(asked > 0 ? asked : Number.POSITIVE_INFINITY, own),
@@ -169,7 +174,7 @@ export class Searcher {
     const { scope, filter, signal } = run.request;
     if (signal?.aborted) return { entries: [], fault: canceled() };
     const ids = scope === 'base' ? [run.baseId] : planner.idsNow(filter);
-    if (!ids || ids.length > atOnce) return undefined;
+    if (!ids || ids.length * run.effort > atOnce) return undefined;
     const entries: Entry[] = [];
     for (const id of ids) {
       const stored = view.load(id);
@@ -231,8 +236,9 @@ export class Searcher {
     let sent = 0;
     let missed = 0;
     let seen = 0;
+    const step = Math.max(1, Math.floor(stride / run.effort));
     for await (const id of this.#candidates(run)) {
-      if (++seen % stride === 0) {
+      if (++seen % step === 0) {
         await nextTurn();
         if (run.request.signal?.aborted) throw canceled();
         if (clock.now() > run.deadline) throw tooLong();
@@ -337,6 +343,12 @@ export class Searcher {
       }
     }
   }
+}
+
+/** Items of a filter. Its depth is bounded where it is compiled. */
+function itemsIn(filter: Filter): number {
+  if (filter.type === 'and' || filter.type === 'or') return filter.filters.reduce((sum, part) => sum + itemsIn(part), 1);
+  return filter.type === 'not' ? itemsIn(filter.filter) : 1;
 }
 
 /** One range of an index is in order already; a million numbers are sorted as numbers, in some 50 ms, and not by a function. */
