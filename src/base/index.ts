@@ -7,8 +7,22 @@ export { asFault, Fault, type FaultKind, type Reply, replies, replyOf } from './
 export { createListener, type Listener, type ListenerOptions, peerAddress } from './listener.ts';
 export { type Place, placeName } from './listener-bind.ts';
 export { constant, type Live, LiveValue } from './live.ts';
-export { createLog, type Log, type LogLevel, type LogSink, logLevels, logStamp, oneLine, silentLog } from './log.ts';
+export {
+  createLog,
+  jsonLine,
+  type Log,
+  type LogFields,
+  type LogLevel,
+  type LogRecord,
+  type LogSink,
+  logLevels,
+  logStamp,
+  oneLine,
+  silentLog,
+  textLine,
+} from './log.ts';
 export { Lru } from './lru.ts';
+export { type Counter, counter, metricsText, type Sample, sampleText } from './metrics.ts';
 export { onDemand } from './on-demand.ts';
 export { generatePassword } from './password.ts';
 export { actsForAnother, decodePlain, isLoopback, readPlain } from './plain-login.ts';

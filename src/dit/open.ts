@@ -307,6 +307,7 @@ class DitView implements OpenDit {
       defaultLocalChannel: mta.value.defaultLocalChannel,
       unknownLocalChannel: mta.value.unknownLocalChannel,
       internetChannel: mta.value.internetChannel,
+      charset: server.value.localCharset,
       postmaster: mta.value.postmaster || `postmaster@${server.value.domain}`,
     });
     const live = new LiveValue(read());

@@ -107,4 +107,6 @@ export interface MtaPolicy {
   readonly unknownLocalChannel: OutputChannel | 'bounce';
   readonly internetChannel: OutputChannel;
   readonly postmaster: string;
+  /** Character set that mail handed in without a MIME header is labelled with; empty for none. */
+  readonly charset?: string;
 }

@@ -1,7 +1,7 @@
 /** Settings of the server as a whole (manual chapter 2, "Server Configuration") and of the MTA's routing (chapter 3). */
 
 import { logLevels, outputChannels } from '../base/index.ts';
-import { choice, declareSettings, integer, list, text } from '../settings/index.ts';
+import { boolean, choice, declareSettings, integer, list, text } from '../settings/index.ts';
 
 const hostName = /[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*/;
 
@@ -46,6 +46,56 @@ export const serverSettings = declareSettings({
       unit: 'octets',
       help: 'At this size the current log file is put aside under a name of its own and a new one begun. 0 is no limit; other values under 10,240 count as 10,240.',
       spec: 'manual chapter 2; checklist SRV-07',
+    }),
+    sendOldLog: boolean({
+      attribute: 'mtSendOldLog',
+      label: 'Send old log file to postmaster',
+      default: false,
+      help: 'A log file that was put aside is mailed to the notification address of the MTA. One of more than 20 MB is named in the mail and not attached.',
+      spec: 'manual chapter 2, "Log Files"; checklist SRV-08',
+    }),
+    keepOldLogs: boolean({
+      attribute: 'mtKeepOldLogs',
+      label: 'Keep old log files on disk',
+      default: true,
+      help: 'Without it a log file that was put aside is deleted, after it was mailed where that is wanted. `mailtree trace` reads the old files that are kept.',
+      spec: 'manual chapter 2, "Log Files"; checklist SRV-08',
+    }),
+    logFilesKept: integer({
+      attribute: 'mtLogFilesKept',
+      label: 'Old log files kept',
+      default: 0,
+      min: 0,
+      max: 100_000,
+      unit: 'files',
+      help: 'Of the old log files on disk the newest so many are kept, older ones deleted whenever one is put aside. 0 keeps them all.',
+      spec: 'checklist SRV-08',
+    }),
+    logFormat: choice({
+      attribute: 'mtLogFormat',
+      label: 'Log format',
+      choices: ['text', 'json', 'both'] as const,
+      default: 'text',
+      help: 'The lines of the manual in `iemta.log`, or one JSON object a line in `iemta.json`, or both beside each other.',
+      spec: 'checklist SRV-14',
+    }),
+    localCharset: text({
+      attribute: 'mtLocalCharset',
+      label: 'Local character set',
+      default: '',
+      pattern: /([A-Za-z0-9][A-Za-z0-9_.:+-]{0,39})?/,
+      patternHelp: 'the name of a character set, such as UTF-8 or ISO-2022-JP, or nothing',
+      help: 'Mail that users of this host hand in without any MIME header is labelled as text in this character set. Nothing labels none.',
+      spec: 'manual chapter 2; checklist SRV-04; RFC 2046 §4.1.2',
+    }),
+    monitorClients: list({
+      attribute: 'mtMonitorClient',
+      label: 'Monitoring clients',
+      default: [],
+      pattern: /[0-9A-Fa-f:.]+(\/\d{1,3})?/,
+      patternHelp: 'an IP address or a network such as 192.0.2.0/24',
+      help: 'Who beside this host itself may read `/metrics` and `/health` on the web door.',
+      spec: 'checklist SRV-14',
     }),
     dnsServers: list({
       attribute: 'mtDnsServer',

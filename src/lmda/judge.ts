@@ -11,7 +11,7 @@ import type { Store } from '../store/index.ts';
 import type { LmdaSettings } from './settings.ts';
 
 export type Judgement =
-  | { readonly is: 'deliver'; readonly account: string }
+  | { readonly is: 'deliver'; readonly account: string; readonly owner: string }
   | { readonly is: 'bounce'; readonly status: string; readonly text: string }
   | { readonly is: 'defer'; readonly status: string; readonly text: string };
 
@@ -34,5 +34,5 @@ export async function judge(needs: JudgeNeeds, recipient: QueuedRecipient, size:
     const { octets } = await needs.store.usage(account);
     if (octets + size > owner.quota) return { is: settings.overQuota, status: '5.2.2', text: 'the mailbox is full' };
   }
-  return { is: 'deliver', account };
+  return { is: 'deliver', account, owner: owner.mail };
 }

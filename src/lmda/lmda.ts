@@ -15,11 +15,13 @@ import {
   createWorker,
   type Lease,
   leaseLost,
+  type NewMessage,
   type Outcome,
   type Queue,
   type QueuedRecipient,
   type ReportEntry,
   type Reporter,
+  tellStep,
   type Worker,
 } from '../queue/index.ts';
 import { type Blobs, CheckFailed, join, type KeyValue, type Part, segment } from '../storage/index.ts';
@@ -54,6 +56,8 @@ export function createLmda(needs: LmdaNeeds): Component {
 interface Delivery {
   readonly recipient: QueuedRecipient;
   readonly part: Part<unknown>;
+  /** For the log: whose mailbox it is. */
+  readonly mailbox: string;
 }
 
 class Lmda implements Component {
@@ -102,7 +106,7 @@ class Lmda implements Component {
       const size = lease.message.blob.size + prefixOf(lease, recipient).length;
       try {
         const judgement = await judge(this.#needs, recipient, size, settings.value);
-        if (judgement.is === 'deliver') deliveries.push(await this.#delivery(lease, recipient, judgement.account));
+        if (judgement.is === 'deliver') deliveries.push(await this.#delivery(lease, recipient, judgement));
         else others.push({ recipient, judgement });
       } catch (thrown) {
         this.#needs.log.warning(`${lease.message.id}: ${recipient.address}: cannot be delivered now`, thrown);
@@ -114,13 +118,14 @@ class Lmda implements Component {
     await this.#refuse(lease, refused);
   }
 
-  async #delivery(lease: Lease, recipient: QueuedRecipient, account: string): Promise<Delivery> {
+  async #delivery(lease: Lease, recipient: QueuedRecipient, { account, owner }: { account: string; owner: string }): Promise<Delivery> {
     const { store, clock } = this.#needs;
     const { message } = lease;
     await store.ensureAccount(account);
     const structure = await this.#structures.of(message.blob.id);
     const stored = { blob: message.blob, prefix: prefixOf(lease, recipient), structure, flags: [], internalDate: clock.now() };
-    return { recipient, part: store.deliverPart(account, stored, { deliveryId: deliveryId(lease, recipient) }) };
+    const mailbox = `${owner}/INBOX`;
+    return { recipient, mailbox, part: store.deliverPart(account, stored, { deliveryId: deliveryId(lease, recipient) }) };
   }
 
   /** All of them in one commit; where that is refused, one by one, so that one's trouble is not the others'. */
@@ -145,25 +150,25 @@ class Lmda implements Component {
     const numbers = deliveries.map(({ recipient }) => recipient.number);
     const report = await this.#success(lease, deliveries);
     const parts = deliveries.map(({ part }) => part);
-    await keyValue.transact(join(...parts, ...report, queue.completePart(lease, numbers)), 'durable');
-    this.#delivered(lease, deliveries);
+    const reports = report ? [queue.submitPart(report)] : [];
+    await keyValue.transact(join(...parts, ...reports, queue.completePart(lease, numbers)), 'durable');
+    this.#delivered(lease, deliveries, report);
   }
 
   /** RFC 3461 §5.2.2: told when it is asked for. */
-  async #success(lease: Lease, deliveries: readonly Delivery[]): Promise<Part<void>[]> {
-    const { settings, queue } = this.#needs;
+  async #success(lease: Lease, deliveries: readonly Delivery[]): Promise<NewMessage | undefined> {
+    const { settings } = this.#needs;
     const asked = deliveries.filter(({ recipient }) => recipient.dsn?.notify?.includes('success'));
-    if (asked.length === 0 || !settings.value.successReports) return [];
+    if (asked.length === 0 || !settings.value.successReports) return undefined;
     const entries = asked.map(({ recipient }) => entryFor(recipient, 'delivered', '2.0.0', 'delivered to the mailbox'));
-    const report = await this.#reporter.report(lease.message, entries);
-    return report ? [queue.submitPart(report)] : [];
+    return await this.#reporter.report(lease.message, entries);
   }
 
-  #delivered({ message }: Lease, deliveries: readonly Delivery[]): void {
+  #delivered({ message }: Lease, deliveries: readonly Delivery[], report: NewMessage | undefined): void {
     const { log } = this.#needs;
-    if (!log.enabled('message')) return;
-    for (const { recipient } of deliveries) {
-      log.message(`Delivered ${message.id} size: ${message.blob.size} bytes from: <${message.sender}> to ${recipient.address}`);
+    for (const { recipient, mailbox } of deliveries) {
+      const about = recipient.dsn?.notify?.includes('success') ? { report: report?.id } : {};
+      tellStep(log, { step: 'Delivered', message, recipients: [recipient.address], channel: 'LOCAL', mailbox, ...about });
     }
   }
 
@@ -206,12 +211,13 @@ class Lmda implements Component {
     };
     const parts = report ? [queue.submitPart(report)] : [];
     await keyValue.transact(join(...parts, queue.settlePart(lease, outcome)), bounced.length > 0 ? 'durable' : 'soon');
-    for (const { recipient, status, text } of bounced) {
-      log.message(
-        `Rejected ${message.id} size: ${message.blob.size} bytes from: <${message.sender}> to ${recipient.address}: ${status} ${text}`,
-      );
+    const about = { message, channel: 'LOCAL' };
+    for (const { recipient, status, text } of bounced)
+      tellStep(log, { ...about, step: 'Rejected', recipients: [recipient.address], status, text: `${status} ${text}`, report: report?.id });
+    for (const [n, { recipient, status, text }] of deferred.entries()) {
+      const until = outcome.deferred?.[n]?.nextAttempt ?? now;
+      tellStep(log, { ...about, step: 'Deferred', recipients: [recipient.address], status, text, until, attempts: recipient.attempts + 1 });
     }
-    for (const { recipient, text } of deferred) log.message(`Deferred ${message.id} to ${recipient.address}: ${text}`);
   }
 
   /** The rest of the lease waits. What was settled before the failure is not spoken of again, least of all to the sender. */

@@ -24,6 +24,8 @@ export interface Config {
   readonly file: string;
   /** Absolute path of the data directory. */
   readonly data: string;
+  /** Absolute path of the folder of the log files. */
+  readonly logs: string;
   /** Folder of the administrator's own schema files: absolute path; undefined is `schema` in the data directory, which need not exist. */
   readonly schema: string | undefined;
   readonly host: string;
@@ -83,9 +85,11 @@ export function parseConfig(text: string, path: string): Config {
   const host = reader.name(root, 'host') ?? hostname().toLowerCase();
   const where = (name: string): Where => reader.where(listen, name);
   const schema = reader.text(root, 'schema');
+  const data = resolve(reader.text(root, 'data') ?? './data');
   const config: Config = {
     file: resolve(path),
-    data: resolve(reader.text(root, 'data') ?? './data'),
+    data,
+    logs: resolve(reader.text(root, 'logs') ?? join(data, 'log')),
     schema: schema === undefined ? undefined : resolve(schema),
     host,
     domain: reader.name(root, 'domain') ?? (host.includes('.') ? host.slice(host.indexOf('.') + 1) : host),
@@ -126,6 +130,7 @@ export function parseConfig(text: string, path: string): Config {
 
 const rootKeys = [
   'data',
+  'logs',
   'host',
   'domain',
   'admin',

@@ -9,16 +9,19 @@
 import { type Clock, Fault, type Live, type Log } from '../base/index.ts';
 import type { MtaPolicy } from '../dit/index.ts';
 import {
+  charsetLabel,
   formatDate,
   LineEndNormalizer,
+  MessageIdWatch,
   messageId,
+  mimeFields,
   missingFields,
   needs8bit,
   needsUtf8,
   normalizeAddress,
   receivedLine,
 } from '../mail/index.ts';
-import type { Queue, QueueId } from '../queue/index.ts';
+import { type NewMessage, type Queue, type QueueId, tellStep } from '../queue/index.ts';
 import type { Blobs } from '../storage/index.ts';
 
 export interface HandedIn {
@@ -63,10 +66,12 @@ export function createHandIn(options: HandInOptions): HandIn {
     try {
       const lines = new LineEndNormalizer();
       const head: Uint8Array[] = [];
+      const ids = new MessageIdWatch();
       let eightBit = false;
       const take = async (chunk: Uint8Array): Promise<void> => {
         if (writer.size < headSize) head.push(Uint8Array.from(chunk));
         eightBit ||= needs8bit(chunk);
+        ids.put(chunk);
         await writer.write(chunk);
         const most = options.maxSize();
         if (most > 0 && writer.size > most) throw new Fault('too-large', `a message may have at most ${most} octets`);
@@ -79,23 +84,28 @@ export function createHandIn(options: HandInOptions): HandIn {
         date: `Date: ${formatDate(arrivedAt)}\r\n`,
         from: from === '' ? '' : `From: ${from}\r\n`,
       };
-      const missing = missingFields(Buffer.concat(head), ['message-id', 'date', 'from'] as const);
+      const top = Buffer.concat(head);
+      const missing = missingFields(top, ['message-id', 'date', 'from'] as const);
+      const mime = missingFields(top, mimeFields).length < mimeFields.length;
+      const label = mime ? '' : charsetLabel(options.mta.value.charset ?? '', eightBit);
       const trace = receivedLine({ by: host, with: 'local', id, date: arrivedAt });
       const smtputf8 = [from, ...to].some(needsUtf8);
       const blob = await writer.commit({ sender: from, recipients: to.slice(0, 100) });
-      await queue.submit({
+      const queued: NewMessage = {
         id,
         sender: from,
         recipients: to.map((address) => ({ address })),
         blob,
-        prefix: trace + missing.map((name) => added[name]).join(''),
+        prefix: trace + missing.map((name) => added[name]).join('') + label,
         inputChannel: 'SMTPD',
         origin: { protocol: 'local' },
         smtputf8,
         eightBit,
         arrivedAt,
-      });
-      options.log.message(`Received ${id} size: ${blob.size} from <${from}> to ${to.length} by sendmail`);
+        messageId: ids.value() ?? messageId(id, host),
+      };
+      await queue.submit(queued);
+      tellStep(options.log, { step: 'Received', message: queued, recipients: to, channel: 'SMTPD' });
       return id;
     } catch (thrown) {
       await writer.abort();

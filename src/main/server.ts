@@ -9,7 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Cancel, type Clock, createLog, type Live, LiveValue, type Log, type LogLevel, systemClock } from '../base/index.ts';
+import { type Cancel, type Clock, LiveValue, type Log, systemClock } from '../base/index.ts';
 import {
   type BundledDirectory,
   type Directory,
@@ -40,7 +40,8 @@ import { beginExternal, checkSchema, fillExternal } from './external-directory.t
 import { addNeeded, type FirstStart, fillDirectory, hostOf } from './first-start.ts';
 import { createHandIn } from './hand-in.ts';
 import { readHistory, undoChange } from './history.ts';
-import { openLogFile } from './log-file.ts';
+import { openLogs } from './logs.ts';
+import { handleOldLogs } from './old-logs.ts';
 import { version } from './version.ts';
 
 export interface Server {
@@ -107,9 +108,9 @@ async function build(
   const data = await openDataDirectory(config.data);
   onClose(() => data.close());
   mkdirSync(join(config.data, 'run'), { recursive: true, mode: 0o700 });
-  const level = new LiveValue<LogLevel>('message');
-  const logSize = new LiveValue(0);
-  const logs = openLogs(config, level, logSize, onClose);
+  const written = openLogs(config.logs);
+  onClose(() => written.close());
+  const logs = written.of;
   const log = logs('Server');
   for (const line of data.recovered) {
     options.print(line);
@@ -117,12 +118,8 @@ async function build(
   }
   const parts = await openParts(config, options, logs, onClose, closeAll);
   const server = parts.dit.settings(serverSettings);
-  level.set(server.value.logLevel);
-  logSize.set(server.value.logFileSize);
-  server.onChange((now) => {
-    level.set(now.logLevel);
-    logSize.set(now.logFileSize);
-  });
+  written.follow(server);
+  onClose(handleOldLogs(written, { ...parts, settings: server, mta: parts.dit.mta, clock: systemClock, log }));
 
   const responder = new Responder({ log: logs('Responder'), clock: systemClock });
   onClose(() => responder.stopAll({ all: true }));
@@ -176,31 +173,6 @@ function logDifferences({ config, dit }: Parts, log: Log): void {
     ...dit.settings(components.POP3D).value,
   };
   for (const line of differences(config, { ...server, ...doors })) log.warning(line);
-}
-
-function openLogs(
-  config: Config,
-  level: Live<LogLevel>,
-  size: Live<number>,
-  onClose: (close: () => void) => void,
-): (component: string) => Log {
-  const file = openLogFile(join(config.data, 'log'), size, (text) => console.error(`mailtree: ${text}`));
-  // What ends the process is in the log before it does.
-  const last = (thrown: unknown): void => {
-    createLog('Server', level, (line) => file.write(line)).error('the process ends: nobody foresaw this', thrown);
-    file.flush();
-  };
-  process.on('uncaughtExceptionMonitor', last);
-  onClose(() => {
-    process.off('uncaughtExceptionMonitor', last);
-    file.flush();
-  });
-  const sink = (line: string): void => {
-    file.write(line);
-    // Trouble is for whoever looks at the terminal or the journal too.
-    if (/: \[(Error|Warning)\] /.test(line)) console.error(line);
-  };
-  return (component) => createLog(component, level, sink);
 }
 
 async function openParts(

@@ -23,6 +23,8 @@ import {
   type QueuedRecipient,
   type ReportEntry,
   type Reporter,
+  type StoryLine,
+  tellStep,
   type Worker,
 } from '../queue/index.ts';
 import type { Router } from '../routing/index.ts';
@@ -54,8 +56,18 @@ export function createPreprocessor(needs: PreprocessorNeeds): Component {
   return new Preprocessor(needs);
 }
 
+/** What became of a lease, for the log. */
+interface Settled {
+  readonly own: Variant | undefined;
+  readonly copies: readonly { readonly message: NewMessage; readonly variant: Variant }[];
+  readonly report?: string | undefined;
+  readonly deferrals: readonly Deferral[];
+}
+
 interface Failed {
   readonly entry: ReportEntry;
+  /** What decided it. */
+  readonly rule: string;
   readonly toPostmaster: boolean;
 }
 
@@ -105,12 +117,13 @@ class Preprocessor implements Component {
     const processed = await this.#pipeline.run(lease.message, routed.recipients);
     const own = processed.variants.find(({ blob, prefix }) => blob === lease.message.blob && prefix === lease.message.prefix);
     const filings = filingsOf(own?.recipients ?? []);
+    let settled: Settled = { own, copies: [], deferrals: [] };
     if (filings.length === lease.recipients.length && processed.variants.length === 1 && this.#plain(routed, processed)) {
       await this.#needs.queue.file(lease, filings);
     } else {
-      await this.#settle(lease, routed, processed, own, filings);
+      settled = await this.#settle(lease, routed, processed, own, filings);
     }
-    this.#tell(lease, routed, processed);
+    this.#tell(lease, routed, processed, settled);
   }
 
   #plain({ refused, waiting }: Routed, { bounced, discarded, also }: Processed): boolean {
@@ -118,15 +131,24 @@ class Preprocessor implements Component {
   }
 
   /** Everything that becomes of the lease in one commit. */
-  async #settle(lease: Lease, routed: Routed, processed: Processed, own: Variant | undefined, filings: readonly Filing[]): Promise<void> {
+  async #settle(
+    lease: Lease,
+    routed: Routed,
+    processed: Processed,
+    own: Variant | undefined,
+    filings: readonly Filing[],
+  ): Promise<Settled> {
     const { queue } = this.#needs;
-    const copies = processed.variants.filter((variant) => variant !== own).map((variant) => this.#copy(lease, variant));
+    const changed = processed.variants.filter((variant) => variant !== own);
+    const copies = changed.map((variant) => this.#copy(lease, variant));
     const reports = await this.#reports(lease, failures(routed, processed));
     const deferred = await this.#deferrals(lease, routed);
     const stays = new Set([...filings.map(({ from }) => from), ...deferred.deferrals.map(({ number }) => number)]);
     const done = lease.recipients.map(({ number }) => number).filter((number) => !stays.has(number));
     const submissions = [...copies, ...reports, ...deferred.notes, ...processed.also];
     await queue.settle(lease, { filed: filings, done, deferred: deferred.deferrals }, submissions);
+    const named = changed.map((variant, n) => ({ message: copies[n] as NewMessage, variant }));
+    return { own, copies: named, report: reports[0]?.id, deferrals: deferred.deferrals };
   }
 
   /** A changed copy is a message of its own, filed already. */
@@ -134,6 +156,7 @@ class Preprocessor implements Component {
     return {
       ...message,
       id: this.#needs.queue.newId(),
+      parent: message.id,
       blob,
       prefix,
       recipients: recipients.map(({ address, queue, identifier, dsn }) => ({
@@ -222,17 +245,30 @@ class Preprocessor implements Component {
     await queue.settle(lease, { deferred: deferrals }, notes);
   }
 
-  #tell({ message }: Lease, routed: Routed, processed: Processed): void {
+  /** Routed first, so that the story reads in its order. */
+  #tell({ message, recipients }: Lease, routed: Routed, processed: Processed, { own, copies, report, deferrals }: Settled): void {
     const { log } = this.#needs;
-    if (!log.enabled('message')) return;
-    const about = `${message.id} size: ${message.blob.size} bytes from: <${message.sender}>`;
-    for (const { entry } of failures(routed, processed))
-      log.message(`Rejected ${about} to ${entry.address}: ${entry.status} ${entry.text}`);
-    for (const { recipient, text } of processed.discarded) log.message(`Discarded ${about} to ${recipient.address}: ${text}`);
-    for (const { recipient, text } of routed.waiting) log.message(`Deferred ${about} to ${recipient.address}: ${text}`);
-    if (!log.enabled('informational')) return;
-    for (const { recipients } of processed.variants) {
-      for (const { address, queue, identifier } of recipients) log.info(`${message.id}: ${address} goes to ${queue} ${identifier}`);
+    const tell = (line: Omit<StoryLine, 'channel'>): void => tellStep(log, { ...line, channel: 'INPUT' });
+    const original = new Map(recipients.map(({ number, address }) => [number, address]));
+    for (const { message: filed, variant } of [...(own ? [{ message, variant: own }] : []), ...copies]) {
+      const routes = variant.recipients.map(({ from, address, queue, identifier }) => ({
+        original: original.get(from) ?? address,
+        address,
+        queue,
+        identifier,
+      }));
+      if (routes.length > 0)
+        tell({ step: 'Routed', message: filed, recipients: [...new Set(routes.map((route) => route.original))], routes });
+    }
+    for (const { entry, rule } of failures(routed, processed)) {
+      const { address, status, text } = entry;
+      tell({ step: 'Rejected', message, recipients: [address], status, text: `${status} ${text}`, report, rule });
+    }
+    for (const { recipient, text } of processed.discarded) tell({ step: 'Discarded', message, recipients: [recipient.address], text });
+    for (const { recipient, text } of routed.waiting) {
+      const until = deferrals.find(({ number }) => number === recipient.number)?.nextAttempt;
+      const when = until === undefined ? {} : { until };
+      tell({ step: 'Deferred', message, recipients: [recipient.address], text, attempts: recipient.attempts + 1, ...when });
     }
   }
 }
@@ -258,10 +294,12 @@ function failures({ refused }: Routed, { bounced }: Processed): Failed[] {
   return [
     ...refused.map(({ recipient, refusal }) => ({
       entry: failed(recipient.address, recipient.dsn, refusal.status, targetText(recipient.address, refusal)),
+      rule: 'routing',
       toPostmaster: false,
     })),
     ...bounced.map(({ recipient, status, text, toPostmaster }) => ({
       entry: failed(recipient.address, recipient.dsn, status, text),
+      rule: 'module',
       toPostmaster,
     })),
   ];

@@ -1,5 +1,26 @@
 export { queueNames } from './inspect.ts';
 export { type OpenQueue, openQueue, type QueueNeeds } from './open.ts';
 export type * from './port.ts';
-export { createReporter, isNotice, type ReportEntry, type Reporter, type ReporterNeeds, type ReportOptions, wanted } from './reports.ts';
+export {
+  createReporter,
+  isNotice,
+  noticeProtocol,
+  type ReportEntry,
+  type Reporter,
+  type ReporterNeeds,
+  type ReportOptions,
+  wanted,
+} from './reports.ts';
+export {
+  fromStoryWord,
+  originWords,
+  type RouteTaken,
+  type Step,
+  type StoryLine,
+  shownAtMost,
+  steps,
+  storyWord,
+  tellStep,
+  withWords,
+} from './story.ts';
 export { backOff, createWorker, leaseLost, type Worker, type WorkerNeeds } from './worker.ts';

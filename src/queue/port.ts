@@ -39,6 +39,8 @@ export interface Origin {
   readonly helo?: string;
   /** DN of the authenticated sender. */
   readonly user?: string;
+  /** Address of the authenticated sender's account. */
+  readonly login?: string;
   readonly protocol?: string;
   readonly tls?: boolean;
 }
@@ -62,6 +64,10 @@ export interface NewMessage {
   readonly envelopeId?: string;
   /** Milliseconds since 1970. */
   readonly arrivedAt: number;
+  /** Of its header, as given; for logs and searches. */
+  readonly messageId?: string;
+  /** The message that this one came of: of a report, what it reports about; of a changed copy, the original. */
+  readonly parent?: QueueId;
 }
 
 /** A message in the queue, whoever its recipients are. */

@@ -56,7 +56,8 @@ const headerAtMost = 32 * 1024;
 const wholeAtMost = 10 * 1_048_576;
 const entriesAtMost = 500;
 /** `Origin.protocol` of what was written for the postmaster. */
-const notice = 'notice';
+export const noticeProtocol = 'notice';
+const notice = noticeProtocol;
 
 /** Whether a message is this host's own word to the postmaster: failing, it begets no other. */
 export function isNotice(message: Pick<QueuedMessage, 'origin'>): boolean {
@@ -102,10 +103,10 @@ class Reports implements Reporter {
     const protocol = options.to === undefined ? 'report' : notice;
     if (whole && fits) {
       const made = await this.#whole(message, about).catch(() => undefined);
-      if (made) return this.#message(to, protocol, about, made);
+      if (made) return { ...this.#message(to, protocol, about, made), parent: message.id };
     }
     const remark = whole && !fits ? 'The message is too large to be returned with this report; its header is attached.' : undefined;
-    return this.#message(to, protocol, about, await this.#withHeader(message, about, remark));
+    return { ...this.#message(to, protocol, about, await this.#withHeader(message, about, remark)), parent: message.id };
   }
 
   async note(to: string, subject: string, text: string): Promise<NewMessage> {
@@ -181,6 +182,7 @@ class Reports implements Reporter {
       origin: { protocol },
       ...stored,
       arrivedAt: about.date,
+      messageId: `<${about.id}@${about.host}>`,
     };
   }
 }

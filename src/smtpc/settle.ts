@@ -7,7 +7,16 @@
  */
 
 import type { Clock, Log, Random } from '../base/index.ts';
-import type { Deferral, Lease, Queue, QueuedRecipient, ReportEntry, Reporter } from '../queue/index.ts';
+import {
+  type Deferral,
+  type Lease,
+  type Queue,
+  type QueuedRecipient,
+  type ReportEntry,
+  type Reporter,
+  type StoryLine,
+  tellStep,
+} from '../queue/index.ts';
 import { join, type KeyValue } from '../storage/index.ts';
 import type { Fate, Fates } from './fate.ts';
 import { nextAttempt, type RetryRule } from './retry.ts';
@@ -32,19 +41,19 @@ export async function settle(lease: Lease, fates: Fates, needs: SettleNeeds): Pr
   const done: number[] = [];
   const deferred: Deferral[] = [];
   const notices: ReportEntry[] = [];
-  const lines: string[] = [];
+  const lines: StoryLine[] = [];
   for (const [recipient, fate] of fates) {
     const judged = judge(lease, recipient, fate, now, needs);
     if (judged.notice) notices.push(judged.notice);
     if (judged.deferral) deferred.push(judged.deferral);
     else done.push(recipient.number);
-    lines.push(logLine(lease, recipient, fate, judged.deferral));
+    lines.push(storyLine(lease, recipient, fate, judged.deferral));
   }
   const settled = needs.queue.settlePart(lease, { done, deferred });
   const report = notices.length > 0 ? await needs.reporter.report(message, notices) : undefined;
   if (report) await needs.keyValue.transact(join(settled, needs.queue.submitPart(report)), 'durable');
   else await needs.keyValue.transact(settled, done.length > 0 ? 'durable' : 'soon');
-  for (const line of lines) needs.log.message(line);
+  for (const line of lines) tellStep(needs.log, line.step === 'Bounced' ? { ...line, report: report?.id } : line);
 }
 
 interface Judged {
@@ -83,10 +92,10 @@ function judge(lease: Lease, recipient: QueuedRecipient, fate: Fate, now: number
   };
 }
 
-function logLine(lease: Lease, recipient: QueuedRecipient, fate: Fate, deferral: Deferral | undefined): string {
-  const { message } = lease;
-  const who = `${message.id} size: ${message.blob.size} from <${message.sender}> to <${recipient.address}>`;
-  if (fate.kind === 'sent') return `Sent ${who} via ${fate.host}: ${fate.said}`;
-  if (deferral) return `Deferred ${who} until ${new Date(deferral.nextAttempt).toISOString()}: ${fate.text}`;
-  return `Bounced ${who}: ${fate.status} ${fate.text}`;
+function storyLine(lease: Lease, recipient: QueuedRecipient, fate: Fate, deferral: Deferral | undefined): StoryLine {
+  const host = fate.host === undefined ? {} : { host: fate.host };
+  const line = { message: lease.message, recipients: [recipient.address], channel: 'SMTPC', attempts: recipient.attempts + 1, ...host };
+  if (fate.kind === 'sent') return { ...line, step: 'Sent', text: fate.said };
+  if (deferral) return { ...line, step: 'Deferred', status: fate.status, until: deferral.nextAttempt, text: fate.text };
+  return { ...line, step: 'Bounced', status: fate.status, text: `${fate.status} ${fate.text}` };
 }

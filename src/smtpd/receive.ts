@@ -7,10 +7,20 @@
  */
 
 import { Fault } from '../base/index.ts';
-import { formatDate, LineEndNormalizer, messageId, needs8bit, receivedLine } from '../mail/index.ts';
-import type { NewMessage, QueueId } from '../queue/index.ts';
+import {
+  charsetLabel,
+  formatDate,
+  LineEndNormalizer,
+  MessageIdWatch,
+  messageId,
+  mimeFields,
+  needs8bit,
+  receivedLine,
+} from '../mail/index.ts';
+import { type NewMessage, type QueueId, tellStep } from '../queue/index.ts';
 import type { BlobWriter } from '../storage/index.ts';
 import { HeaderWatch } from './header-watch.ts';
+import { noteRefused } from './refused.ts';
 import { faultReply, type Receiver, type Reply, type Session, type State, submits } from './session.ts';
 import { protocolName } from './trace.ts';
 
@@ -29,6 +39,7 @@ class MessageReceiver implements Receiver {
   readonly #writer: BlobWriter;
   readonly #lines = new LineEndNormalizer();
   #eightBit = false;
+  readonly #messageId = new MessageIdWatch();
   readonly #header: HeaderWatch | undefined;
   #octets = 0;
   #tooLarge = false;
@@ -39,7 +50,7 @@ class MessageReceiver implements Receiver {
     this.#state = state;
     this.#writer = session.house.blobs.create();
     // Only for those who submit here: another server's message is not ours to complete.
-    this.#header = session.user || submits(session) ? new HeaderWatch(['message-id', 'date']) : undefined;
+    this.#header = session.user || submits(session) ? new HeaderWatch(['message-id', 'date', ...mimeFields]) : undefined;
   }
 
   get hopeless(): boolean {
@@ -57,6 +68,7 @@ class MessageReceiver implements Receiver {
     const clean = this.#lines.push(bytes);
     this.#eightBit ||= needs8bit(clean);
     this.#header?.put(clean);
+    this.#messageId.put(clean);
     return this.#writer.write(clean).catch((thrown: unknown) => this.#note(thrown));
   }
 
@@ -65,11 +77,11 @@ class MessageReceiver implements Receiver {
   }
 
   async end(): Promise<Reply> {
-    const { settings, house, address } = this.#session;
-    const { mail } = this.#state;
+    const { settings } = this.#session;
     if (this.#tooLarge) {
-      house.log.message(`Rejected from <${mail.sender}> by [${address}]: over ${settings.maxMessageSize} octets`);
-      return { code: 552, status: '5.3.4', text: `a message may have at most ${settings.maxMessageSize} octets` };
+      const answer = { code: 552, status: '5.3.4', text: `a message may have at most ${settings.maxMessageSize} octets` };
+      noteRefused(this.#session, { rule: 'mtMaxMessageSize', recipients: [...this.#state.recipients.keys()], reply: answer });
+      return answer;
     }
     try {
       if (this.#trouble) throw this.#trouble;
@@ -93,9 +105,8 @@ class MessageReceiver implements Receiver {
     const id = house.queue.newId();
     const message = await this.#message(id);
     await house.queue.submit(message);
-    house.log.message(
-      `Received ${id} size: ${message.blob.size} from <${message.sender}> to ${message.recipients.length} by [${this.#session.address}] ${message.origin.protocol}`,
-    );
+    const recipients = message.recipients.map(({ address }) => address);
+    tellStep(house.log, { step: 'Received', message, recipients, channel: message.inputChannel, session: this.#session.id });
     return { code: 250, status: '2.0.0', text: `Ok: queued as ${id}` };
   }
 
@@ -104,6 +115,7 @@ class MessageReceiver implements Receiver {
     const { mail, helo } = this.#state;
     const recipients = [...this.#state.recipients.values()];
     const arrivedAt = house.clock.now();
+    const named = this.#messageId.value() ?? (this.#header ? messageId(id, house.mta.value.host) : undefined);
     const protocol = protocolName(this.#state.esmtp, tls, user !== undefined, mail.smtputf8);
     const one = recipients.length === 1 ? recipients[0]?.address : undefined;
     const trace = receivedLine({
@@ -128,7 +140,7 @@ class MessageReceiver implements Receiver {
       blob,
       prefix: trace + this.#missing(id, arrivedAt),
       inputChannel: 'SMTPD',
-      origin: { address, port, helo, protocol, tls, ...(user ? { user: user.dn } : {}) },
+      origin: { address, port, helo, protocol, tls, ...(user ? { user: user.dn, login: user.mail } : {}) },
       // What a client declared to be safe and did not need must not keep the message from older servers later.
       smtputf8:
         mail.smtputf8 &&
@@ -137,13 +149,16 @@ class MessageReceiver implements Receiver {
       ...(mail.ret ? { ret: mail.ret } : {}),
       ...(mail.envelopeId === undefined ? {} : { envelopeId: mail.envelopeId }),
       arrivedAt,
+      ...(named === undefined ? {} : { messageId: named }),
     };
   }
 
   #missing(id: QueueId, at: number): string {
     if (!this.#header) return '';
     const own = this.#header.has('message-id') ? '' : `Message-ID: ${messageId(id, this.#session.house.mta.value.host)}\r\n`;
-    return own + (this.#header.has('date') ? '' : `Date: ${formatDate(at)}\r\n`);
+    const date = this.#header.has('date') ? '' : `Date: ${formatDate(at)}\r\n`;
+    const mime = mimeFields.some((name) => this.#header?.has(name));
+    return own + date + (mime ? '' : charsetLabel(this.#session.house.mta.value.charset ?? '', this.#eightBit));
   }
 
   abort(): void {

@@ -2,7 +2,7 @@
 
 import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { constant, createLog } from '../../src/base/index.ts';
+import { constant, createLog, textLine } from '../../src/base/index.ts';
 import { type Change, type Directory, type Entry, loadSchema } from '../../src/directory/index.ts';
 import { mtaSettings, type OpenDit, openDit, serverSettings } from '../../src/dit/index.ts';
 import { parseRdn } from '../../src/ldap-wire/index.ts';
@@ -35,7 +35,7 @@ beforeEach(async () => {
     log: createLog(
       'dit',
       constant('diagnostic'),
-      (line) => lines.push(line),
+      (record) => lines.push(textLine(record)),
       () => 0,
     ),
   });
@@ -236,7 +236,7 @@ test('settings are live, and a value that breaks its declaration gives way to th
     log: createLog(
       'dit',
       constant('diagnostic'),
-      (line) => lines.push(line),
+      (record) => lines.push(textLine(record)),
       () => 0,
     ),
   });

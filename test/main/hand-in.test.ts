@@ -17,7 +17,7 @@ async function open(over: Partial<HandInOptions> = {}) {
   const base = await testQueue({ folder });
   const blobs = await openBlobs({ path: join(folder.path, 'blobs'), clock: base.clock });
   const lines: string[] = [];
-  const log: Log = { ...silentLog, message: (line) => lines.push(line) };
+  const log: Log = { ...silentLog, enabled: () => true, message: (line) => lines.push(line) };
   const handIn: HandIn = createHandIn({
     queue: base.queue,
     blobs,
@@ -60,5 +60,7 @@ test('fields that are missing are added, those that are there stay, and lines en
   const one = await open();
   const text = await one.hand('Subject: a\ndate: today\n\nbody\n');
   expect(text).toMatch(/^Received: [\s\S]*\r\nMessage-ID: <[^>]+>\r\nFrom: anna@[^\r]+\r\nSubject: a\r\ndate: today\r\n\r\nbody\r\n$/);
-  expect(one.lines).toEqual([expect.stringMatching(/^Received \S+ size: \d+ from <anna@\S+> to 1 by sendmail$/)]);
+  expect(one.lines).toEqual([
+    expect.stringMatching(/^Received \S+ size: \d+ bytes from: <anna@\S+> to \S+ channel=SMTPD msgid=<\S+@\S+> protocol=local$/),
+  ]);
 });

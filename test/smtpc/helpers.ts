@@ -97,6 +97,7 @@ export async function startWorld(script: SinkScript = {}, changed: Partial<Smtpc
   const logged: string[] = [];
   const log: Log = {
     ...silentLog,
+    enabled: (level) => level === 'message',
     message: (line) => logged.push(line),
     error: (line, cause) => logged.push(`[Error] ${line} ${cause}`),
     warning: (line) => logged.push(`[Warning] ${line}`),

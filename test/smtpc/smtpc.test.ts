@@ -22,7 +22,7 @@ test('a message arrives byte for byte, dots and prefix included, and is done wit
     }),
   ]);
   expect(await world.queue.get(id)).toBeUndefined();
-  expect(world.logged[0]).toMatch(/^Sent .* to <bob@dest\.example> via mx\.dest\.example: 250 2\.0\.0 taken$/);
+  expect(world.logged[0]).toMatch(/^Sent .* to bob@dest\.example channel=SMTPC host=mx\.dest\.example attempts=1: 250 2\.0\.0 taken$/);
 });
 
 test('a bare CR or LF never goes out', async () => {
@@ -165,7 +165,7 @@ test('what the DNS says for good bounces, what it cannot say waits', async () =>
   await world.queued(['a@direct.example']);
   await world.queued(['a@[127.0.0.1]']);
   await world.until(7);
-  const line = (domain: string): string => world.logged.find((one) => one.includes(`<a@${domain}>`)) ?? '';
+  const line = (domain: string): string => world.logged.find((one) => one.includes(` to a@${domain} `)) ?? '';
   expect(line('null.example')).toMatch(/^Bounced .*: 5\.1\.10 /);
   expect(line('sick.example')).toMatch(/^Deferred .*SERVFAIL/);
   expect(line('loop.example')).toMatch(/^Bounced .*: 5\.4\.6 /);
@@ -187,7 +187,7 @@ test('exchangers are tried in the order of their preference', async () => {
   world.zones['dead.example'] = { a: ['127.0.0.99'] };
   await world.queued(['a@two.example']);
   await world.until(1);
-  expect(world.logged[0]).toMatch(/^Sent .* via mx\.dest\.example/);
+  expect(world.logged[0]).toMatch(/^Sent .* host=mx\.dest\.example/);
 });
 
 test('several messages share a session, up to the limit', async () => {

@@ -117,6 +117,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   } as unknown as Queue;
   const log: Log = {
     ...silentLog,
+    enabled: (level) => level === 'message',
     message: (line) => logged.push(line),
     error: (line) => logged.push(`[Error] ${line}`),
     ...(options.conversations ? { enabled: () => true, smtp: (line: string) => void options.conversations?.push(line) } : {}),

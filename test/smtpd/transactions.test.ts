@@ -40,7 +40,7 @@ test('a message for somebody here is queued with its trace before 250 is said', 
   expect(world.accepted[0]?.prefix.replace(/\r\n\t/g, ' ')).toMatch(
     /^Received: from client\.example \(\[127\.0\.0\.1\]\) by mx\.jade\.example with ESMTP id q1 for <Ann@jade\.example>; \w{3}, \d+ \w{3} \d{4} [\d:]{8} \+0000\r\n$/,
   );
-  expect(world.logged.at(-1)).toMatch(/^Received q1 size: 21 from <bill@elsewhere\.example>/);
+  expect(world.logged.at(-1)).toMatch(/^Received q1 size: 21 bytes from: <bill@elsewhere\.example> to Ann@jade\.example channel=SMTPD /);
 });
 
 test('several messages go over one connection, pipelined in one piece', async () => {

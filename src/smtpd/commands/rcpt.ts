@@ -8,6 +8,7 @@
 
 import { isBad, readRcptParameters } from '../parameters.ts';
 import { isUnreadable, type Path, parseAddressCommand } from '../path.ts';
+import { noteRefused } from '../refused.ts';
 import { type Command, extensionsOf, type Outcome, reply, type Session } from '../session.ts';
 import { needsSmtpUtf8, qualified } from './mail.ts';
 
@@ -26,12 +27,13 @@ async function run(session: Session, argument: string): Promise<Outcome> {
   if (parsed.path.utf8 && !state.mail.smtputf8) return needsSmtpUtf8;
   const address = fullAddress(parsed.path, session);
   if (address === undefined)
-    return refused(session, reply(553, '5.1.3', `${parsed.path.local}: the recipient needs a domain`), parsed.path.address);
+    return refused(session, reply(553, '5.1.3', `${parsed.path.local}: the recipient needs a domain`), parsed.path.address, 'address');
   if (state.recipients.size >= settings.maxRecipients && !state.recipients.has(address)) {
     return reply(452, '4.5.3', `a message may have at most ${settings.maxRecipients} recipients`);
   }
   const refusal = await judged(session, address);
-  if (refusal) return refused(session, refusal, address);
+  if (refusal)
+    return refused(session, refusal, address, refusal.reply.status === '5.1.1' ? 'mtRejectUnknownRecipients' : 'mtRejectRemoteRecipients');
   state.recipients.set(address, { address, ...(parameters.dsn ? { dsn: parameters.dsn } : {}) });
   return reply(250, '2.1.5', 'recipient ok');
 }
@@ -53,10 +55,8 @@ async function judged(session: Session, address: string): Promise<Outcome | unde
     : reply(550, '5.7.1', `${address}: relaying denied`);
 }
 
-function refused(session: Session, outcome: Outcome, address: string): Outcome {
-  const sender = session.state.at === 'mail' ? session.state.mail.sender : '';
-  const { code, status, text } = outcome.reply;
-  session.house.log.message(`Rejected from <${sender}> to <${address}> by [${session.address}]: ${code} ${status} ${text}`);
+function refused(session: Session, outcome: Outcome, address: string, rule: string): Outcome {
+  noteRefused(session, { rule, recipients: [address], reply: outcome.reply });
   return outcome;
 }
 
