@@ -110,7 +110,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
     settings: () => settings.value,
   });
   const hasher = options.hasher ?? workerHasher();
-  const references = new References({ schema, writer, most: () => settings.value.subtreeLimit });
+  const references = new References({ schema, writer, judge, most: () => settings.value.subtreeLimit });
   const history = new History({ keyValue, view, schema });
   const feed = new Feed({ keyValue, view, log });
   const lineage = await Lineage.open(keyValue, view.change());

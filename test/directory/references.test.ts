@@ -220,3 +220,15 @@ test('addresses that were only mentioned are taken when a subtree moves to where
   await move();
   await place.close();
 });
+
+test('the name of an entry that is not to be known is not told to who deletes the last one it refers to', async () => {
+  await add('cn=council,dc=onyx,dc=net', { objectClass: 'groupOfNames', cn: 'council', member: user('user1') });
+  const chief = await opened.directory.authenticate(dn(`cn=admin,${jade}`), 'admin secret', { door: 'ldap' });
+  const told = async (): Promise<string> => refusal(opened.directory.delete(chief, dn(user('user1'))));
+  expect(await told()).toContain('it is the last member of cn=council,dc=onyx,dc=net');
+  await add('cn=no council,cn=access,cn=mailtree', {
+    ...{ objectClass: 'mtAccess', cn: 'no council', mtAccessOrder: '1', mtAccessWho: 'all', mtAccessEffect: 'deny' },
+    ...{ mtAccessRight: ['read', 'search', 'compare'], mtAccessTarget: 'entry:cn=council,dc=onyx,dc=net' },
+  });
+  expect(await told()).toContain('it is the last member of another entry');
+});

@@ -324,3 +324,14 @@ test('whoever is disabled, deleted or renamed has the rights of a stranger from 
   expect(await sees(second, 'cn=mailtree', 'cn')).toBe(false);
   expect(await change(second, user(1), 'replace', 'sn', 'x')).toContain('insufficientAccessRights');
 });
+
+test('nobody makes himself the administrator of a domain by a name he may write', async () => {
+  const free = { mtAccessWho: `dn:${user(1)}`, mtAccessRight: ['read', 'write'] };
+  const rename = (rdn: string) => opened.directory.rename(me, dn(user(1)), { rdn: parseRdn(rdn), deleteOldRdn: false });
+  await under({ free }, async () => {
+    await opened.directory.delete(admin, dn(`cn=admin,${jade}`));
+    expect(await refusal(rename('cn=admin'))).toBe('insufficientAccessRights: you may not make it an administrator of the domain');
+    await rename('cn=me');
+    await opened.directory.rename(admin, dn(`cn=me,${jade}`), { rdn: parseRdn('mail=user1@jade.net'), deleteOldRdn: true });
+  });
+});

@@ -188,6 +188,11 @@ export class Judge {
     return this.#objectClass !== undefined && this.verdict(subject, entry).allows(this.#objectClass, right);
   }
 
+  /** Whether an entry comes to administer a domain by its new name alone: for that it must be one that could be added there. */
+  isPromoted(before: Dn, after: Dn): boolean {
+    return this.#subjects.administered(after) !== undefined && this.#subjects.administered(before) === undefined;
+  }
+
   /** The decision `verdict` makes, with every rule on the way to it. */
   decide(subject: Subject, entry: Entry, attribute: AttributeType, right: Right): Decision {
     const standing = subject.system

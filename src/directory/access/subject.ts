@@ -61,15 +61,20 @@ export class Subjects {
     return this.#parts.mustChange(entry) ? known.bound : known.free;
   }
 
+  /** The domain that whoever bears this name administers. */
+  administered(dn: Dn): Dn | undefined {
+    const { parent } = dn;
+    return dn.key.startsWith('cn=admin,') && parent?.key.startsWith('dc=') && !dn.isWithin(this.#parts.systemBase) ? parent : undefined;
+  }
+
   #make(dn: Dn): { readonly free: Subject; readonly bound: Subject } {
     const { systemBase, admins } = this.#parts;
-    const { parent } = dn;
     const inside = dn.isWithin(systemBase);
     const free: Subject = {
       system: false,
       root: dn.isWithin(admins) && dn.key !== admins.key,
       dn,
-      domain: dn.key.startsWith('cn=admin,') && parent?.key.startsWith('dc=') && !inside ? parent : undefined,
+      domain: this.administered(dn),
       home: inside ? undefined : domainOf(dn),
       mustChange: false,
     };

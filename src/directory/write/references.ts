@@ -11,6 +11,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { asFault } from '../../base/index.ts';
 import { type Dn, dnLimits, parseDn, rebased } from '../../ldap-wire/index.ts';
+import type { Judge } from '../access/judge.ts';
 import { type Attribute, type AttributeValue, Entry } from '../entry.ts';
 import { DirectoryFault } from '../port.ts';
 import type { Transaction } from '../records/transaction.ts';
@@ -45,6 +46,7 @@ export interface ReferenceWriter {
 export interface ReferenceParts {
   readonly schema: Schema;
   readonly writer: ReferenceWriter;
+  readonly judge: Judge;
   /** Entries that may stand below one that is renamed. */
   readonly most: () => number;
 }
@@ -152,22 +154,22 @@ export class References {
       changed.push({ name, values: distinct(type, made) });
     }
     if (changed.length === 0) return false;
-    this.#checkLeft(tx, id, record.attributes, changed);
+    this.#checkLeft(stamp, new Entry(dnInside(tx, id), record.attributes), changed);
     await this.#parts.writer.amend(tx, stamp, id, changed);
     return true;
   }
 
   /** Throws where an attribute that the entry must have, or that says less without any value, would go. */
-  #checkLeft(tx: Transaction, id: number, before: readonly Attribute[], changed: readonly Attribute[]): void {
-    const { schema } = this.#parts;
-    const classes = before.find(({ name }) => name.toLowerCase() === 'objectclass')?.values ?? [];
+  #checkLeft(stamp: Stamp, before: Entry, changed: readonly Attribute[]): void {
+    const { schema, judge } = this.#parts;
+    const classes = before.values('objectClass');
     for (const { name, values } of changed) {
       if (values.length > 0) continue;
       const lower = schema.describe(name)?.type.lower ?? '';
       const needed = classes.some((item) => typeof item === 'string' && schema.objectClass(item)?.must.has(lower));
       // Without a target a rule is about everything.
       if (!needed && lower !== 'mtaccesstarget') continue;
-      const dn = dnInside(tx, id).toString();
+      const dn = judge.knows(judge.subject(stamp.actor), before) ? before.dn.toString() : 'another entry';
       throw new DirectoryFault(
         'unwillingToPerform',
         `it is the last ${name} of ${dn}, which cannot do without: give that another one, or delete it, first`,

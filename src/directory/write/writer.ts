@@ -263,7 +263,8 @@ export class Writer implements ReferenceWriter {
       after,
       to.rdn.map((ava) => ava.type),
     );
-    if (moved && !judge.mayEntry(subject, after, 'add')) throw notAllowed('move an entry there');
+    if ((moved || judge.isPromoted(before.dn, target)) && !judge.mayEntry(subject, after, 'add'))
+      throw notAllowed(moved ? 'move an entry there' : 'make it an administrator of the domain');
     // What stands below it would become its own, or another's, without a word of it.
     if (namesList(oldRdn) !== namesList(to.rdn) && tx.childCount(id) > 0)
       throw new DirectoryFault(
