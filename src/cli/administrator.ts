@@ -5,6 +5,7 @@
  * What commands do by it is an ordinary LDAP write: checked, recorded, seen by every component.
  */
 
+import { accessSync, constants } from 'node:fs';
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 import { Fault } from '../base/index.ts';
@@ -25,9 +26,10 @@ export async function asAdministrator<T>(config: Config, work: (client: LdapClie
 async function connect(config: Config): Promise<LdapClient> {
   if (config.directory) return connectService({ ...serviceOptions(config.directory), ...basesOfConfig(config) });
   const { ldapi, ldap } = config.listen;
-  const client = await LdapClient.connect(placeOf(ldapi, ldap));
+  const socket = ldapi !== 'off' && (ldap === 'off' || opens(ldapi)) ? ldapi : undefined;
+  const client = await LdapClient.connect(socket === undefined ? placeOf(ldap) : { path: socket });
   try {
-    if (ldapi !== 'off') await client.bindExternal();
+    if (socket !== undefined) await client.bindExternal();
     else await logIn(client, config);
     return client;
   } catch (thrown) {
@@ -37,8 +39,17 @@ async function connect(config: Config): Promise<LdapClient> {
   }
 }
 
-function placeOf(ldapi: string, ldap: Where): LdapPlace {
-  if (ldapi !== 'off') return { path: ldapi };
+/** Whether this user may open the socket, if it is there. */
+function opens(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch (thrown) {
+    return (thrown as NodeJS.ErrnoException).code !== 'EACCES';
+  }
+}
+
+function placeOf(ldap: Where): LdapPlace {
   if (ldap === 'off') throw new Fault('unavailable', 'the configuration has neither listen.ldapi nor listen.ldap');
   return { host: ldap.host === '::' ? '127.0.0.1' : ldap.host, port: ldap.port };
 }

@@ -11,6 +11,7 @@ export type Run = <A extends unknown[]>(
 ) => (...args: [...A, ...unknown[]]) => Promise<void>;
 
 export function runner(program: Command): Run {
+  tellOfLostOutput(program.name());
   return (work) =>
     async (...args) => {
       try {
@@ -19,6 +20,17 @@ export function runner(program: Command): Run {
         complain(thrown, program.name());
       }
     };
+}
+
+/** A full disk behind `>` would go unnoticed: `console.log` says nothing. Whoever closed a pipe wants no more, and that is no failure. */
+function tellOfLostOutput(who: string): void {
+  process.stdout.once('error', (thrown: NodeJS.ErrnoException) => {
+    process.stdout.on('error', () => {});
+    if (thrown.code === 'EPIPE') return;
+    setImmediate(() => {
+      if (process.exitCode === undefined) complain(new Fault('unavailable', `standard output cannot be written: ${thrown.message}`), who);
+    });
+  });
 }
 
 /** One line on standard error, and a non-zero exit code. */

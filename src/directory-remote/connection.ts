@@ -290,7 +290,7 @@ function opened(
       const untrusted = event === 'secureConnect' && code !== undefined && !/^E[A-Z]+$/.test(code);
       const say = untrusted
         ? `the certificate of the LDAP server at ${nameOf(place)} is not accepted: ${message}`
-        : `no LDAP server answers at ${nameOf(place)}`;
+        : `${code === 'EACCES' ? 'this user may not open' : 'no LDAP server answers at'} ${nameOf(place)}`;
       reject(new DirectoryFault('unavailable', say, { cause: new Error(message, { cause }) }));
     };
     const cancel = clock.after(timeoutMs, () => done(new Error(`no answer within ${timeoutMs} ms`)));

@@ -116,7 +116,10 @@ export class Link {
         this.#away(await gone);
       } catch (thrown) {
         failures++;
-        if (this.#giveUp(thrown)) return;
+        if (this.#giveUp(thrown)) {
+          upstream?.close();
+          return;
+        }
         this.#away(thrown);
         this.#next++;
       }

@@ -2,19 +2,18 @@
  * Passwords on their way to an external directory: the server hashes them, in its own fashion, by Password Modify.
  *
  * Our own stored form (a SCRAM verifier) is one most servers cannot check, and a password written as it is would stay readable there.
- * Values that are hashed already ({SSHA}…) are written as they are.
+ * Values that are hashed already ({SSHA}…) are written as they are; a password that merely begins with a brace is not one of them.
  * Spec: RFC 3062; RFC 4519 §2.41
  */
 
 import { createHash, randomBytes } from 'node:crypto';
-import { type Attribute, type AttributeValue, DirectoryFault, type Modification } from '../directory/index.ts';
+import { type Attribute, type AttributeValue, DirectoryFault, isStoredForm, type Modification } from '../directory/index.ts';
 import { BerWriter, type Dn, type Request } from '../ldap-wire/index.ts';
 
 export const passwordModifyOid = '1.3.6.1.4.1.4203.1.11.1';
 const tags = { user: 0x80, fresh: 0x82 } as const;
 
 const isPassword = ({ name }: Attribute): boolean => /^(userpassword|2\.5\.4\.35)$/i.test(name);
-const isHashed = (value: AttributeValue): boolean => /^\{[A-Za-z0-9-]+\}/.test(Buffer.from(value as string).toString('latin1'));
 
 export function passwordModify(dn: Dn, password: AttributeValue): Request {
   const writer = new BerWriter();
@@ -38,7 +37,7 @@ export function splitAdd(attributes: readonly Attribute[]): {
   readonly attributes: readonly Attribute[];
   readonly password: AttributeValue | undefined;
 } {
-  const plain = attributes.filter(isPassword).flatMap(({ values }) => values.filter((value) => !isHashed(value)));
+  const plain = attributes.filter(isPassword).flatMap(({ values }) => values.filter((value) => !isStoredForm(value)));
   if (plain.length === 0) return { attributes, password: undefined };
   one(plain);
   return {
@@ -53,7 +52,7 @@ export function splitModify(modifications: readonly Modification[]): {
   readonly password: AttributeValue | undefined;
 } {
   const sets = ({ operation, attribute }: Modification): boolean =>
-    (operation === 'add' || operation === 'replace') && isPassword(attribute) && attribute.values.some((value) => !isHashed(value));
+    (operation === 'add' || operation === 'replace') && isPassword(attribute) && attribute.values.some((value) => !isStoredForm(value));
   const plain = modifications.filter(sets).flatMap(({ attribute }) => attribute.values);
   if (plain.length === 0) return { modifications, password: undefined };
   one(plain);

@@ -59,6 +59,9 @@ test('a plain password leaves the write and goes its own way; a hash stays; two 
   ]);
   expect(added.password).toBe('gehéim');
   expect(added.attributes[1]?.values[0]).toMatch(/^\{SSHA\}/);
+  const braced = splitAdd([{ name: 'userPassword', values: ['{not}a-scheme'] }]);
+  expect(braced.password).toBe('{not}a-scheme');
+  expect(JSON.stringify(braced.attributes)).not.toContain('a-scheme');
   const hashed = [{ name: 'userPassword', values: [saltedSha1('x')] }];
   expect(splitAdd(hashed)).toEqual({ attributes: hashed, password: undefined });
   const other = { operation: 'replace', attribute: { name: 'sn', values: ['x'] } } as const;

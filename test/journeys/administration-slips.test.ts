@@ -1,7 +1,7 @@
 /** The command line when somebody slips: what is refused in time, what a failure in the middle leaves behind, what neighbours may see. */
 
 import { spawn } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
@@ -116,4 +116,23 @@ test('a password on the command line is gone from the process list before the se
     socket.destroy();
     await new Promise((done) => silent.close(done));
   }
+});
+
+test('output that finds no room is a failure that is told', async () => {
+  const full = openSync('/dev/full', 'w');
+  const env = { ...process.env, NODE_OPTIONS: '', MAILTREE_CONFIG: files.config };
+  const ends = [
+    ['user', 'list'],
+    ['directory', 'history', '--json'],
+    ['directory', 'export'],
+  ].map((line) => {
+    const child = spawn(process.execPath, [resolve('dist/cli/mailtree.js'), ...line], { env, stdio: ['ignore', full, 'pipe'] });
+    let err = '';
+    child.stderr?.on('data', (chunk) => {
+      err += chunk;
+    });
+    return new Promise<string>((done) => child.once('close', (code) => done(`${code} ${err}`)));
+  });
+  for (const end of await Promise.all(ends)) expect(end).toMatch(/^1 mailtree: standard output cannot be written: .*\n$/);
+  closeSync(full);
 });
