@@ -15,6 +15,7 @@ import { Fault } from './fault.ts';
 import { bind, type Place, placeName, samePlace } from './listener-bind.ts';
 import type { Live } from './live.ts';
 import type { Log } from './log.ts';
+import { TurnedAway } from './turned-away.ts';
 
 export interface ListenerOptions {
   /** For log lines: `POP3D`, `POP3D (TLS)` … */
@@ -28,6 +29,11 @@ export interface ListenerOptions {
   /** False closes the connection without a word. */
   readonly admits?: (address: string) => boolean;
   readonly onConnection: (socket: Socket | TLSSocket) => void;
+  /**
+   * Ends a connection that can be spared, so that a new one has room where a limit is reached: one of this address, where one is given.
+   * False where there is none. Handshakes that are not done are the listener's own and are ended first, the oldest before others.
+   */
+  readonly makeRoom?: (address: string | undefined) => boolean;
   /** Says why a connection over a limit is turned away; the listener ends it afterwards. Not called on implicit-TLS ports. */
   readonly onSurplus?: (socket: Socket) => void;
   /** The peer may close its half and still be answered; the door must then end its own half. Off by default. */
@@ -147,6 +153,9 @@ function samePort(place: Exclude<Place, 'off'>, held: Server): boolean {
   return 'port' in place && typeof address === 'object' && address?.port === place.port;
 }
 
+/** The other end: tells connections of one listener apart. */
+const endOf = (socket: Socket): string => `${socket.remoteAddress ?? ''} ${socket.remotePort ?? ''}`;
+
 interface Gate {
   open(): void;
   take(socket: Socket): void;
@@ -158,18 +167,32 @@ interface Gate {
 function createGate(options: ListenerOptions, clock: Clock): Gate {
   const { name, log } = options;
   const open = new Set<Socket>();
+  const crowd = new TurnedAway(name, log, clock);
   const perAddress = new Map<string, number>();
+  /** Connections whose TLS handshake is not done, the oldest first. */
+  const handshakes = new Map<string, Socket>();
   let surplus = 0;
   let onEmpty: (() => void) | undefined;
   let tlsServer: TlsServer | undefined;
 
   const hand = (socket: Socket | TLSSocket): void => {
+    handshakes.delete(endOf(socket));
     try {
       options.onConnection(socket);
     } catch (thrown) {
       log.error(`${name}: connection from ${peerAddress(socket)}`, thrown);
       socket.destroy();
     }
+  };
+  /** Whether a connection was ended in favour of another. */
+  const roomFor = (address: string | undefined): boolean => {
+    if (!options.makeRoom) return false;
+    for (const socket of handshakes.values()) {
+      if (address !== undefined && peerAddress(socket) !== address) continue;
+      socket.destroy();
+      return true;
+    }
+    return options.makeRoom(address);
   };
   const turnAway = (socket: Socket): void => {
     if (!options.onSurplus || options.tls || surplus >= surplusAtOnce) {
@@ -201,15 +224,17 @@ function createGate(options: ListenerOptions, clock: Clock): Gate {
         return;
       }
       const most = options.maxPerAddress?.() ?? Number.POSITIVE_INFINITY;
-      if (open.size >= options.maxConnections() || (address !== '' && here >= most)) {
-        log.info(`${name}: too many connections${open.size >= options.maxConnections() ? '' : ` from ${address}`}`);
+      const full = open.size >= options.maxConnections();
+      if ((full || (address !== '' && here >= most)) && !roomFor(full ? undefined : address)) {
+        crowd.note(address, open.size, !full);
         turnAway(socket);
         return;
       }
       open.add(socket);
-      perAddress.set(address, here + 1);
+      perAddress.set(address, (perAddress.get(address) ?? 0) + 1);
       socket.once('close', () => {
         open.delete(socket);
+        handshakes.delete(endOf(socket));
         const left = (perAddress.get(address) ?? 1) - 1;
         if (left > 0) perAddress.set(address, left);
         else perAddress.delete(address);
@@ -218,10 +243,12 @@ function createGate(options: ListenerOptions, clock: Clock): Gate {
       if (tlsServer) {
         // Who leaves during the handshake is gone; half-open is a matter of the encrypted stream.
         socket.allowHalfOpen = false;
+        handshakes.set(endOf(socket), socket);
         tlsServer.emit('connection', socket);
       } else hand(socket);
     },
     async empty(graceMs) {
+      crowd.stop();
       if (open.size === 0) return;
       await new Promise<void>((resolve) => {
         const cancel = clock.after(graceMs, () => {

@@ -22,6 +22,7 @@ import {
 import type { Actor, Directory, Followed } from '../directory/index.ts';
 import type { Dn } from '../ldap-wire/index.ts';
 import type { Virtual } from './command.ts';
+import { Crowd } from './crowd.ts';
 import { noticeMessage } from './results.ts';
 import { Session } from './session.ts';
 import type { LdapdSettings } from './settings.ts';
@@ -68,6 +69,7 @@ export function createLdapd(options: LdapdOptions): Ldapd {
   const tls = options.tls ?? noTls;
   const sessions = new Set<Session>();
   const staying = new Staying(() => settings.value.maxPersistentAll);
+  const crowd = new Crowd(clock);
   const standing = new Standing(options.directory, log);
 
   const connectBy = (over: 'tcp' | 'tls' | 'unix') => (socket: ConstructorParameters<typeof Session>[0]) => {
@@ -84,12 +86,23 @@ export function createLdapd(options: LdapdOptions): Ldapd {
       external: options.external,
       userNamed: options.userNamed,
       onIdentity: (before, after) => standing.moved(session, before, after),
-      onClose: () => sessions.delete(session),
+      onSpoken: () => crowd.spoken(session),
+      onClose: () => {
+        sessions.delete(session);
+        crowd.left(session);
+      },
     });
     sessions.add(session);
+    if (over !== 'unix') crowd.came(session);
   };
   const others = (own: Listener): number => [ldap, ldaps].reduce((sum, one) => sum + (one === own ? 0 : one.connections), 0);
-  const common = { log, clock, halfOpen: true, maxPerAddress: () => settings.value.maxConnectionsPerAddress || Number.POSITIVE_INFINITY };
+  const common = {
+    log,
+    clock,
+    halfOpen: true,
+    maxPerAddress: () => settings.value.maxConnectionsPerAddress || Number.POSITIVE_INFINITY,
+    makeRoom: (address: string | undefined) => crowd.makeRoom(address),
+  };
   const onSurplus = (socket: { write(octets: Buffer): unknown }): void => {
     socket.write(noticeMessage('busy', 'too many connections'));
   };
@@ -111,6 +124,8 @@ export function createLdapd(options: LdapdOptions): Ldapd {
   });
   const ldapi: Listener = createListener({
     ...common,
+    // Whoever may open it is one and the same.
+    makeRoom: () => false,
     name: 'DIRECTORY (socket)',
     where: options.listen.ldapi ?? off,
     maxConnections: () => settings.value.maxConnections,

@@ -24,6 +24,8 @@ export interface SessionOptions {
   readonly userNamed: ((name: string) => Promise<Dn>) | undefined;
   /** Told of every other name that the connection acts under; undefined is none. */
   readonly onIdentity: (before: Dn | undefined, after: Dn | undefined) => void;
+  /** Told once, when the peer has made a request other than for TLS. */
+  readonly onSpoken: () => void;
   readonly onClose: () => void;
 }
 

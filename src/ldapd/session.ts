@@ -68,6 +68,7 @@ export class Session {
   readonly #watchdog: Watchdog;
   #cancelFarewell: () => void = () => {};
   #gone = false;
+  #spoken = false;
 
   constructor(socket: Socket, options: SessionOptions) {
     this.#options = options;
@@ -93,6 +94,23 @@ export class Session {
     this.#work.cancelAll();
     this.#options.clock.after(graceMs, () => this.#disconnect(farewell.result, farewell.why));
     this.#finishIfDone();
+  }
+
+  get address(): string {
+    return this.#address;
+  }
+
+  /** Whether the connection can be spared where others wait for room. */
+  get spare(): boolean {
+    return this.#watchdog.spare(!this.#actor.dn);
+  }
+
+  /** Ends at once, in favour of another connection. */
+  makeRoom(): void {
+    if (this.#state === 'closed') return;
+    // What fits into the kernel's buffer leaves at once; nobody is waited for.
+    if (this.#socket.writable && !this.#outbox.full) this.#socket.write(noticeMessage('busy', 'others need the connection'));
+    this.#close();
   }
 
   /** Ends the connection unless its log-in still stands. */
@@ -249,6 +267,10 @@ export class Session {
       return;
     }
     const { id, body } = message;
+    if (!this.#spoken && !(body.op === 'extended' && body.oid === startTlsOid)) {
+      this.#spoken = true;
+      this.#options.onSpoken();
+    }
     // RFC 4511 §4.1.11: with a critical control that does not belong to it, it is not done; there is no answer to say so.
     const refused = message.controls.some(({ critical }) => critical);
     if (body.op === 'unbind') this.#hangUp();

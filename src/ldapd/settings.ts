@@ -11,7 +11,7 @@ export const ldapdSettings = declareSettings({
     maxConnections: integer({
       attribute: 'mtLdapdMaxConnections',
       label: 'Maximum connections',
-      help: 'Connections at one time on the LDAP and LDAPS ports together; a further one is told that the server is busy. The Unix socket is counted apart, so that the administrator gets in.',
+      help: 'Connections at one time on the LDAP and LDAPS ports together; for a further one, a connection that has asked for nothing is closed, or it is told that the server is busy. The Unix socket is counted apart, so that the administrator gets in.',
       spec: 'DIR-07',
       default: 250,
       min: 1,

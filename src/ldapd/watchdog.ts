@@ -9,6 +9,13 @@ import type { LdapdSettings } from './settings.ts';
 
 export type Overdue = 'idle' | 'message' | 'answers';
 
+/**
+ * Where others wait for room: a stranger's connection can be spared after so long without a request, anybody's whose answers were not
+ * taken for so long; in milliseconds.
+ */
+const spareIdleMs = 30_000;
+const spareStalledMs = 10_000;
+
 export class Watchdog {
   readonly #clock: Clock;
   readonly #settings: Live<LdapdSettings>;
@@ -38,6 +45,13 @@ export class Watchdog {
     this.#partialSince = now.partial ? (this.#partialSince ?? this.#clock.now()) : undefined;
     this.#stalledSince = now.stalled ? (this.#stalledSince ?? this.#clock.now()) : undefined;
     this.#busy = now.busy;
+  }
+
+  /** Whether the connection has been of no use to anybody for a while. `stranger`: nobody has logged in on it. */
+  spare(stranger: boolean): boolean {
+    const now = this.#clock.now();
+    if (this.#stalledSince !== undefined) return now - this.#stalledSince >= spareStalledMs;
+    return stranger && !this.#busy && now - this.#lastRequest >= spareIdleMs;
   }
 
   stop(): void {

@@ -94,6 +94,36 @@ test('connections over the total limit are told so and closed, and the others li
   expect(await line(client(portOf(l)))).toBe('hello');
 });
 
+test('where a limit is reached, handshakes that are not done make room, the oldest first, and then whoever the door spares', async () => {
+  const spared: Socket[] = [];
+  const l = listener({
+    tls: constant(certificate('localhost')),
+    maxConnections: () => 2,
+    onConnection: (socket) => {
+      spared.push(socket);
+      socket.write('hello\r\n');
+    },
+    makeRoom: () => {
+      const socket = spared.shift();
+      socket?.destroy();
+      return socket !== undefined;
+    },
+  });
+  await l.start();
+  const port = portOf(l);
+  const gone = [client(port), client(port)].map(closed);
+  for (let n = 0; n < 2; n++) {
+    const secure = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false });
+    cleanups.push(() => secure.destroy());
+    expect(await line(secure)).toBe('hello');
+    await gone[n];
+  }
+  const last = connectTls({ port, host: '127.0.0.1', rejectUnauthorized: false });
+  cleanups.push(() => last.destroy());
+  expect(await line(last)).toBe('hello');
+  expect(spared).toHaveLength(2);
+});
+
 test('connections over the limit of one address are closed', async () => {
   const l = listener({ maxPerAddress: () => 2 });
   await l.start();

@@ -130,6 +130,54 @@ test('a surplus connection is told that the server is busy; a raised limit holds
   expect(await third.ask(1, searchFor('(mail=none)'))).toMatchObject({ body: { result: { code: 0 } } });
 });
 
+test.each([
+  ['nothing', ''],
+  ['half a message', '30 0c 02'],
+  ['StartTLS and nothing more', '30 1d 02 01 01 77 18 80 16 31 2e 33 2e 36 2e 31 2e 34 2e 31 2e 31 34 36 36 2e 32 30 30 33 37'],
+])('where all connections are taken, the oldest of those that say %s makes room', async (_, octets) => {
+  it.settings.set({ ...it.settings.value, maxConnections: 3 });
+  const user = await it.client();
+  expect(await user.ask(1, simpleBind('mail=user1@jade.net,dc=jade,dc=net', 'secret1'))).toMatchObject({ body: { result: { code: 0 } } });
+  const silent: RawLdap[] = [];
+  for (let n = 0; n < 6; n++) {
+    const client = await it.client();
+    if (octets !== '') client.write(octets);
+    silent.push(client);
+  }
+  for (const client of silent.slice(0, 4)) await client.closed;
+  const other = await it.client();
+  expect(await other.ask(1, searchFor('(mail=none)'))).toMatchObject({ body: { result: { code: 0 } } });
+  expect(await user.ask(2, searchFor('(mail=none)'))).toMatchObject({ body: { result: { code: 0 } } });
+  await silent[4]!.closed;
+  expect(it.door.connections).toBeLessThanOrEqual(3);
+});
+
+test('of those that have said something, strangers make room that have not for half a minute, and who reads nothing', async () => {
+  it.settings.set({ ...it.settings.value, maxConnections: 2 });
+  const [user, stranger] = [await it.client(), await it.client()];
+  await user.ask(1, simpleBind('mail=user1@jade.net,dc=jade,dc=net', 'secret1'));
+  await stranger.ask(1, searchFor('(mail=none)'));
+  await isThrownOut(await it.client(), 51);
+  it.clock.advance(31_000);
+  const third = await it.client();
+  await isThrownOut(stranger, 51);
+  expect(await third.ask(1, searchFor('(mail=none)'))).toMatchObject({ body: { result: { code: 0 } } });
+  expect(await user.ask(2, searchFor('(mail=none)'))).toMatchObject({ body: { result: { code: 0 } } });
+  // Somebody logged in who takes no answers.
+  const photo = new Uint8Array(1_000_000);
+  it.directory.put('cn=large,dc=jade,dc=net', { objectClass: ['top'], cn: ['large'], jpegPhoto: [photo] });
+  user.socket.pause();
+  for (let n = 10; n < 40; n++) user.send(n, searchFor('(cn=large)'));
+  await third.ask(2, searchFor('(mail=none)'));
+  it.clock.advance(15_000);
+  await third.ask(3, searchFor('(mail=none)'));
+  const fourth = await it.client();
+  expect(await fourth.ask(1, searchFor('(mail=none)'))).toMatchObject({ body: { result: { code: 0 } } });
+  user.socket.resume();
+  await user.closed;
+  it.settings.set({ ...it.settings.value, maxConnections: 10 });
+});
+
 test('a bind waits for what is in work, and what follows waits for the bind', async () => {
   const client = await it.client();
   const name = 'mail=user1@jade.net,dc=jade,dc=net';
