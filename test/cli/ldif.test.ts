@@ -51,6 +51,7 @@ test('a fresh file is the first name that is free; another one is never touched'
 });
 
 test('rejects are LDIF again, with the reason in front; what made no sense stands there as it was', async () => {
+  expect(() => new Rejects(join(dir, 'none', 'x.rejects'))).toThrow(/cannot be made: there is no such file or directory; --rejects/);
   const rejects = new Rejects(join(dir, 'x.rejects'));
   expect(rejects.path).toBeUndefined();
   const [record] = parseLdif('dn: cn=a\ncn: x\n');

@@ -4,7 +4,8 @@
  * Promise: made when there is something to write, never over another file, readable by its owner alone.
  */
 
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { Fault } from '../../base/index.ts';
 import { formatLdifRecord, type LdifBroken, type LdifFault, type LdifRecord } from '../../ldap-wire/index.ts';
 import { reasonOf } from './source.ts';
@@ -29,7 +30,15 @@ export class Rejects {
   readonly #base: string;
   #file: { readonly fd: number; readonly path: string } | undefined;
 
+  /** Fault `unavailable` where no file could be made there: said before anything is imported. */
   constructor(base: string) {
+    try {
+      accessSync(dirname(base), constants.W_OK);
+    } catch (cause) {
+      throw new Fault('unavailable', `${base}, for what is refused, cannot be made: ${reasonOf(cause)}; --rejects names another file`, {
+        cause,
+      });
+    }
     this.#base = base;
   }
 

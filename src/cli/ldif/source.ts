@@ -44,7 +44,7 @@ export function openSource(path: string): LdifSource {
 }
 
 const reasons: Readonly<Record<string, string>> = {
-  ENOENT: 'there is no such file',
+  ENOENT: 'there is no such file or directory',
   EACCES: 'permission denied',
   EISDIR: 'it is a directory',
 };
