@@ -36,7 +36,7 @@ export const personFields: readonly Field[] = [
   { option: 'description', attribute: 'description', flag: '--description <text>', about: 'remark' },
 ];
 
-export const statuses = ['active', 'nologin', 'disabled'] as const;
+const statuses = ['active', 'nologin', 'disabled'] as const;
 const unlimited = ['unlimited', 'none', ''];
 
 export interface PersonOptions {

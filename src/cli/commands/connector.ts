@@ -57,7 +57,7 @@ export function addConnectorCommands(program: Command, run: Run): void {
   connector.command('delete <address> <name>').description('take the connector of this name away').action(run(remove));
 }
 
-export function channelGiven(text: string): OutputChannel {
+function channelGiven(text: string): OutputChannel {
   const upper = text.toUpperCase();
   const channel = otherNames[upper] ?? outputChannels.find((name) => name === upper);
   if (!channel) throw new Fault('malformed', `${text} is not a channel: ${outputChannels.join(', ')}`);
