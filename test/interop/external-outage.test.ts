@@ -72,8 +72,8 @@ test.each([
   expect(await rcpt(files, `${gone}@example.test`)).toMatch(/^250/);
   await heals();
   await back();
-  await answered(`${gone}@example.test`, /^550/, 3_000);
-  await answered(`${fresh}@example.test`, /^250/, 3_000);
+  await answered(`${gone}@example.test`, /^550/);
+  await answered(`${fresh}@example.test`, /^250/);
   await closed;
   await eventually(async () => (await subjects(files, 'user1@example.test')).includes(`while away ${count}`));
   const said = server.output().slice(before);
@@ -90,7 +90,7 @@ test('a server that stands still counts as away, and goes on where it was', asyn
   await holds('user2@example.test');
   slapd.signal('SIGCONT');
   await back();
-  await answered(`stranger${count}@example.test`, /^550/, 5_000);
+  await answered(`stranger${count}@example.test`, /^550/);
   await eventually(async () => (await subjects(files, 'user2@example.test')).some((subject) => subject.startsWith('while away')));
 });
 
@@ -101,6 +101,6 @@ test('a server that is killed and started again is taken up again', async () => 
   await slapd.start();
   await back();
   slapd.tool('ldapadd', [], person('reborn'));
-  await answered('reborn@example.test', /^250/, 3_000);
+  await answered('reborn@example.test', /^250/);
   await eventually(async () => (await subjects(files, 'user3@example.test')).some((subject) => subject.startsWith('while away')));
 });
