@@ -4,6 +4,7 @@ export { type Cancel, type Clock, ManualClock, type Random, systemClock } from '
 export type { Component } from './component.ts';
 export type { DnsServer } from './dns-exchange.ts';
 export { asFault, Fault, type FaultKind, type Reply, replies, replyOf } from './fault.ts';
+export { clientNetwork, type IpSet, ipPattern, ipSet } from './ip-set.ts';
 export { createListener, type Listener, type ListenerOptions, peerAddress } from './listener.ts';
 export { type Place, placeName } from './listener-bind.ts';
 export { constant, type Live, LiveValue } from './live.ts';
@@ -26,6 +27,6 @@ export { type Counter, counter, metricsText, type Sample, sampleText } from './m
 export { onDemand } from './on-demand.ts';
 export { generatePassword } from './password.ts';
 export { actsForAnother, decodePlain, isLoopback, readPlain } from './plain-login.ts';
-export { createResolver, type DnsAnswer, type MxRecord, type Resolver, type ResolverOptions } from './resolver.ts';
+export { createResolver, type DnsAnswer, type MxRecord, type Resolver, type ResolverOptions, reversedAddress } from './resolver.ts';
 export { createSessionDoor, type DoorSession, type SessionDoorNeeds } from './session-door.ts';
 export { startTls } from './start-tls.ts';

@@ -31,6 +31,8 @@ export interface Resolver {
   mx(name: string): Promise<DnsAnswer<MxRecord>>;
   /** IPv4 addresses first. Found when either family was. */
   addresses(name: string): Promise<DnsAnswer<string>>;
+  /** IPv4 addresses alone, as DNS blacklists answer with (RFC 5782 §2.1). */
+  ipv4(name: string): Promise<DnsAnswer<string>>;
   /** Names of an IP address. */
   ptr(address: string): Promise<DnsAnswer<string>>;
   /** Each record's strings joined. */
@@ -112,6 +114,7 @@ export function createResolver(options: ResolverOptions): Resolver {
       const [four, six] = await Promise.all([query(name, 'A'), query(name, 'AAAA')]);
       return joined(map(four, addressOf), map(six, addressOf));
     },
+    ipv4: async (name) => map(await query(name, 'A'), addressOf),
     async ptr(address) {
       const name = reverseName(address);
       if (name === undefined) return { outcome: 'no-such-domain', ttl: longestNegativeTtl };
@@ -183,15 +186,20 @@ function joinedText(data: TxtData): string {
   return parts.map((one) => (typeof one === 'string' ? one : Buffer.from(one).toString('utf8'))).join('');
 }
 
-/** RFC 1035 §3.5, RFC 3596 §2.5 */
 function reverseName(address: string): string | undefined {
-  if (isIPv4(address)) return `${address.split('.').reverse().join('.')}.in-addr.arpa`;
+  const reversed = reversedAddress(address);
+  return reversed === undefined ? undefined : `${reversed}.${isIPv4(address) ? 'in-addr' : 'ip6'}.arpa`;
+}
+
+/** Its octets or nibbles in reverse order (RFC 1035 §3.5, RFC 3596 §2.5, RFC 5782 §2); undefined where it is no address. */
+export function reversedAddress(address: string): string | undefined {
+  if (isIPv4(address)) return address.split('.').reverse().join('.');
   if (!isIPv6(address) || address.includes('%') || address.includes('.')) return undefined;
   const [head = '', tail] = address.split('::');
   const left = head === '' ? [] : head.split(':');
   const right = tail === undefined || tail === '' ? [] : tail.split(':');
   const groups = [...left, ...Array.from({ length: tail === undefined ? 0 : 8 - left.length - right.length }, () => '0'), ...right];
-  return `${[...groups.map((group) => group.padStart(4, '0')).join('')].reverse().join('.')}.ip6.arpa`;
+  return [...groups.map((group) => group.padStart(4, '0')).join('')].reverse().join('.');
 }
 
 function systemServers(): DnsServer[] {

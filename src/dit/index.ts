@@ -4,4 +4,5 @@ export { type PeerName, peerName } from './peers.ts';
 export { leastSize, peerSettings } from './peer-settings.ts';
 export type * from './port.ts';
 export { mtaSettings, serverSettings } from './settings.ts';
+export { blacklistBase, spammerBase } from './strangers.ts';
 export { type PlatformBases, platformRules } from './write-rules.ts';

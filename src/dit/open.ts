@@ -3,15 +3,16 @@
  */
 
 import { type Cancel, type Clock, Fault, type Live, LiveValue, type Log, Lru, systemClock } from '../base/index.ts';
-import { type Change, type Directory, DirectoryFault, type Watch } from '../directory/index.ts';
+import { type Change, type Directory, DirectoryFault, type Entry, type Watch } from '../directory/index.ts';
 import { type Dn, parseDn } from '../ldap-wire/index.ts';
 import { readSettings, type SettingsDeclaration, type SettingsOf, type SettingsShape } from '../settings/index.ts';
 import { AddressView } from './address-view.ts';
 import { Peers } from './peers.ts';
-import type { Dit, Domain, Forwarding, MtaPolicy, Peer, Recipient } from './port.ts';
+import type { Blacklist, Dit, Domain, Forwarding, MtaPolicy, Peer, Recipient, Spammer } from './port.ts';
 import { connectorFrom, revokedBy } from './recipient.ts';
 import { Reports } from './reports.ts';
 import { mtaSettings, serverSettings } from './settings.ts';
+import { blacklistBase, Strangers, spammerBase } from './strangers.ts';
 import { SystemView } from './system-view.ts';
 
 export interface DitOptions {
@@ -80,6 +81,7 @@ class DitView implements OpenDit {
   /** As long. */
   #peers: Peers | undefined;
   readonly #reports: Reports;
+  #strangers: Strangers | undefined;
 
   constructor(options: DitOptions) {
     this.#options = options;
@@ -97,6 +99,7 @@ class DitView implements OpenDit {
     this.#system.onAny(() => {
       this.#forwardings = undefined;
       this.#peers = undefined;
+      this.#strangers = undefined;
     });
   }
 
@@ -248,6 +251,20 @@ class DitView implements OpenDit {
   #knownPeers(): Peers {
     this.#peers ??= new Peers(this.#system.children(this.#entryName('cn=peers')), (text) => this.#reports.say(text));
     return this.#peers;
+  }
+
+  get blacklists(): readonly Blacklist[] {
+    return this.#aboutStrangers().blacklists;
+  }
+
+  spammer(address: string): Spammer | undefined {
+    return this.#aboutStrangers().spammer(address);
+  }
+
+  #aboutStrangers(): Strangers {
+    const below = (relative: string): Iterable<Entry> => this.#system.children(this.#entryName(relative));
+    this.#strangers ??= new Strangers(below(blacklistBase), below(spammerBase), (text) => this.#reports.say(text));
+    return this.#strangers;
   }
 
   async loginDn(name: string): Promise<Dn> {

@@ -75,6 +75,22 @@ export interface Peer extends PeerPolicy {
   readonly saidBy: Readonly<Partial<Record<keyof PeerPolicy, string>>>;
 }
 
+/** A DNS blacklist to be asked about clients. */
+export interface Blacklist {
+  readonly dn: string;
+  readonly zone: string;
+  /** Whether mail of listed hosts is refused, or taken and tagged. */
+  readonly action: 'reject' | 'pass';
+  /** Addresses, ranges, networks: a host is listed where an answer is in one of them. */
+  readonly answers: readonly string[];
+}
+
+export interface Spammer {
+  readonly dn: string;
+  /** Address or domain as it is compared. */
+  readonly name: string;
+}
+
 export interface Dit {
   /** Who has this address (primary, alias or list), compared without regard to case. Undefined: nobody. */
   recipient(address: string): Promise<Recipient | undefined>;
@@ -90,6 +106,10 @@ export interface Dit {
   peer(...names: readonly string[]): Peer;
   /** The largest message that any peer may send, in octets: what SIZE can promise at most. 0: some peer has no limit of its own. */
   readonly largestInbound: number;
+  /** As the directory says it now, in the order of their names. */
+  readonly blacklists: readonly Blacklist[];
+  /** The entry of spammers that a sender's address falls under. */
+  spammer(address: string): Spammer | undefined;
   /** Whether the name and password belong to an account that may log in: its recipient; Fault bad-credentials otherwise. */
   login(name: string, password: string, from: { readonly door: string; readonly address: string }): Promise<Recipient>;
   readonly mta: Live<MtaPolicy>;

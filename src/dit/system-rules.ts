@@ -1,5 +1,6 @@
 /**
- * Rules about entries of the system context that are named by hosts, domains and addresses: peers and domain forwarding.
+ * Rules about entries of the system context that are named by hosts, domains and addresses: peers, domain forwarding,
+ * DNS blacklists and spammers.
  *
  * Promise: an entry whose name or values nobody could ever use is refused when it is written, with the reason; a second entry
  * of the same name is refused.
@@ -9,6 +10,7 @@ import { DirectoryFault, type WriteRule } from '../directory/index.ts';
 import { type Dn, parseDn } from '../ldap-wire/index.ts';
 import { normalizeDomain } from '../mail/index.ts';
 import { peerName, peerProblem } from './peers.ts';
+import { blacklistBase, blacklistProblem, domainKey, spammerBase, spammerKey } from './strangers.ts';
 
 /** What a name comes to when it is compared; undefined where it is none. */
 type Meaning = (cn: string) => string | undefined;
@@ -31,8 +33,14 @@ export function systemEntryRules(systemBase: Dn): readonly WriteRule[] {
   return [
     namedRule('mtPeer', peers, 'a host, a domain, an address, first-last or address/bits', meaningOfPeer),
     namedRule('mtForwarding', forwarding, 'a domain, or *. and a domain for all its sub-domains', meaningOfForwarding),
+    namedRule('mtDnsBl', parseDn(`${blacklistBase},${systemBase.toString()}`), 'a DNS zone', domainKey),
+    namedRule('mtSpammer', parseDn(`${spammerBase},${systemBase.toString()}`), 'an address or a domain', spammerKey),
     async ({ after }) => {
       const problem = after?.isA('mtPeer') && after.dn.isWithin(systemBase) ? peerProblem(after) : undefined;
+      if (problem !== undefined) throw new DirectoryFault('constraintViolation', problem);
+    },
+    async ({ after }) => {
+      const problem = after?.isA('mtDnsBl') && after.dn.isWithin(systemBase) ? blacklistProblem(after) : undefined;
       if (problem !== undefined) throw new DirectoryFault('constraintViolation', problem);
     },
   ];

@@ -11,6 +11,7 @@ import { type Dn, parseDn, rebased } from '../ldap-wire/index.ts';
 import { addressKey, normalizeAddress, normalizeDomain } from '../mail/index.ts';
 import { domainName } from './domain-name.ts';
 import { systemEntryRules } from './system-rules.ts';
+import { blacklistBase, spammerBase } from './strangers.ts';
 
 export interface PlatformBases {
   readonly systemBase: Dn;
@@ -132,6 +133,8 @@ function neededEntriesStay({ systemBase }: PlatformBases): WriteRule {
   const needed = [
     ...['', 'cn=server,', 'cn=admins,', 'cn=admin,cn=admins,', 'cn=access,', 'cn=mta,', 'cn=forwarding,cn=mta,', 'cn=peers,'],
     'cn=default,cn=peers,',
+    `${blacklistBase},`,
+    `${spammerBase},`,
   ];
   const keys = new Set(needed.map((relative) => parseDn(`${relative}${systemBase.toString()}`).key));
   return async ({ before, after }) => {

@@ -5,6 +5,7 @@
  */
 
 import { defaultAccess } from '../directory/index.ts';
+import { blacklistBase, spammerBase } from '../dit/index.ts';
 import { formatRdn, parseDn } from '../ldap-wire/index.ts';
 import { defaultEntries } from '../settings/index.ts';
 import { declared } from './declarations.ts';
@@ -31,7 +32,7 @@ function templateEntries(): TemplateEntry[] {
     dn: `cn=${name},{system}`,
     attributes: [
       ['objectClass', 'mtContainer'],
-      ['cn', name],
+      ['cn', name.split(',')[0] ?? ''],
       ['description', description],
     ],
   });
@@ -53,6 +54,8 @@ function templateEntries(): TemplateEntry[] {
         ['description', 'Domain forwarding: one entry a domain'],
       ],
     },
+    container(blacklistBase.slice(3), 'DNS blacklists: one entry a zone'),
+    container(spammerBase.slice(3), 'Addresses and domains whose mail is refused'),
     ...accessEntries(),
     container('admins', 'Super administrators'),
     {

@@ -21,8 +21,17 @@ import { virtualEntries } from './virtual.ts';
 function common(parts: Parts) {
   const { dit, certificate } = parts;
   const server = dit.settings(serverSettings);
+  const smtpc = dit.settings(smtpcSettings);
   return {
     server,
+    /** One for SMTPC and SMTPD, so that each profits from what the other has asked. */
+    resolver: createResolver({
+      servers: derived(server, (value) => value.dnsServers.flatMap(dnsServer)),
+      retries: () => smtpc.value.dnsRetries,
+      timeoutMs: () => smtpc.value.dnsTimeout * 1_000,
+      cacheSize: () => smtpc.value.dnsCacheSize,
+      clock: systemClock,
+    }),
     host: (): string => server.value.host,
     mta: dit.mta,
     tls: certificate.context,
@@ -46,7 +55,7 @@ export function addComponents(responder: Responder, parts: Parts): void {
 }
 
 /** Preprocessor and channel processors. */
-function addProcessors(responder: Responder, parts: Parts, { mta, clock, random, server, policies }: Common): void {
+function addProcessors(responder: Responder, parts: Parts, { mta, clock, random, resolver, policies }: Common): void {
   const { dit, logs, queue, store, keyValue, blobs, router } = parts;
   const preprocessor = dit.settings(preprocessorSettings);
   const copyBounces = (): boolean => preprocessor.value.copyBounces;
@@ -68,13 +77,6 @@ function addProcessors(responder: Responder, parts: Parts, { mta, clock, random,
   responder.add(createLmda({ ...lmda, settings: dit.settings(lmdaSettings), log: logs('LMDA') }), dit.settings(components.LMDA));
 
   const settings = dit.settings(smtpcSettings);
-  const resolver = createResolver({
-    servers: derived(server, (value) => value.dnsServers.flatMap(dnsServer)),
-    retries: () => settings.value.dnsRetries,
-    timeoutMs: () => settings.value.dnsTimeout * 1_000,
-    cacheSize: () => settings.value.dnsCacheSize,
-    clock,
-  });
   const mailDoors = (): Where[] => [policies.smtpd.value.smtp, policies.smtpd.value.submission, policies.smtpd.value.smtps].map(place);
   responder.add(
     createSmtpc({
@@ -117,14 +119,17 @@ function addDirectoryDoor(responder: Responder, parts: Parts, { tls, clock }: Co
   );
 }
 
-function addMailDoors(responder: Responder, parts: Parts, { host, mta, tls, clock, policies }: Common): void {
-  const { dit, logs, queue, store, blobs, router, freeSpace } = parts;
+function addMailDoors(responder: Responder, parts: Parts, { host, mta, tls, clock, resolver, policies }: Common): void {
+  const { config, dit, logs, queue, store, keyValue, blobs, router, freeSpace } = parts;
   responder.add(
     createSmtpd({
       queue,
       blobs,
+      keyValue,
       judge: (address) => router.acceptable(address),
       dit,
+      resolver,
+      settingsEntry: `${smtpdSettings.entry},${config.systemBase}`,
       settings: dit.settings(smtpdSettings),
       tls,
       mta,

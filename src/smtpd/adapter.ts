@@ -2,7 +2,7 @@
  * The one place that knows smtp-server from the inside: a connection of that library with our commands and our DATA.
  *
  * From the library: command lines and their back-pressure, the order of things around STARTTLS, the SASL exchanges, closing.
- * From us: every command but STARTTLS and AUTH (commands/), replies with their own enhanced status, DATA (data-reader.ts), idle
+ * From us: every command but STARTTLS and AUTH (commands/), replies with their own enhanced status, DATA and BDAT (reader.ts), idle
  * time by our clock, limits on errors. test/smtpd/adapter.test.ts fails when the library's inner names change.
  * Spec: RFC 5321 §4.2, §4.5.3.1.4; RFC 2920 §3.2; RFC 3207 §4.2
  */
@@ -11,17 +11,16 @@ import type { Socket } from 'node:net';
 import { createSecureContext, type SecureContextOptions, TLSSocket } from 'node:tls';
 import { SMTPServer, type SMTPServerAuthentication, type SMTPServerAuthenticationResponse } from 'smtp-server';
 import { SMTPConnection } from 'smtp-server/lib/smtp-connection.js';
-import { SMTPStream } from 'smtp-server/lib/smtp-stream.js';
 import type { Cancel } from '../base/index.ts';
 import { commands } from './commands/index.ts';
-import { DataReader } from './data-reader.ts';
-import { faultReply, mayLogIn, type Outcome, type Receiver, type Reply, type Session, withoutMail } from './session.ts';
+import { noteOutcome } from './policy/refusal.ts';
+import { Reader } from './reader.ts';
+import { type Chunk, faultReply, mayLogIn, mechanisms, type Outcome, type Reply, type Session, withoutMail } from './session.ts';
 
 /** RFC 4954 §4.3 asks for 12,288 octets of AUTH; other lines end earlier. */
 const maxAuthLine = 12_288;
 const maxLine = 2_048;
 
-type Done = (error?: Error | null) => void;
 export type LoginResult = { readonly ok: true } | { readonly ok: false; readonly code: number; readonly say: string };
 
 export interface EngineOptions {
@@ -34,7 +33,8 @@ export interface EngineOptions {
 
 export interface Engine {
   /** Takes over an accepted socket; encrypted ones have done their handshake. */
-  serve(socket: Socket | TLSSocket, session: Session): Conversation;
+  /** With a refusal the client is told that instead of the greeting, and the connection ends. */
+  serve(socket: Socket | TLSSocket, session: Session, refusal?: Outcome): Conversation;
   /** The certificate for STARTTLS from now on. Throws where it cannot be used. */
   useCertificate(options: SecureContextOptions): void;
 }
@@ -63,8 +63,8 @@ export function createEngine(options: EngineOptions): Engine {
   const sessions = new WeakMap<object, Session>();
   server.on('error', () => {});
   return {
-    serve(socket, session) {
-      const connection = new Connection(server, socket, session, options);
+    serve(socket, session, refusal) {
+      const connection = new Connection(server, socket, session, options, refusal);
       sessions.set(connection.session, session);
       server.connections.add(connection);
       // Errors of a client's socket end its connection, which logs what is worth it.
@@ -101,61 +101,6 @@ function authenticate(
   );
 }
 
-/** The library's reader with our way through DATA. */
-class Reader extends SMTPStream {
-  receiver: Receiver | undefined;
-  onMessage: (done: () => void) => void = () => {};
-  onActivity: () => void = () => {};
-  #data = new DataReader();
-
-  begin(receiver: Receiver): void {
-    this.receiver = receiver;
-    this.#data = new DataReader();
-    this._dataMode = true;
-  }
-
-  override _write(chunk: Buffer, encoding: BufferEncoding | 'buffer', next: Done): void {
-    this.onActivity();
-    super._write(chunk, encoding, next);
-  }
-
-  override _feedDataStream(chunk: Buffer, done: Done): void {
-    const { receiver } = this;
-    if (!receiver || this.isClosed) {
-      done();
-      return;
-    }
-    const { content, rest } = this.#data.feed(chunk);
-    const finish = (): void => {
-      if (this.isClosed || (!rest && !receiver.hopeless)) {
-        done();
-        return;
-      }
-      this._dataMode = false;
-      this._remainder = '';
-      this.receiver = undefined;
-      this.onMessage(() => {
-        if (rest && rest.length > 0 && !this.isClosed) this._write(rest, 'buffer', done);
-        else done();
-      });
-    };
-    const pour = (from: number): void => {
-      for (let i = from; i < content.length && !this.isClosed; i += 1) {
-        const wait = receiver.write(content[i] as Buffer);
-        if (wait) {
-          void wait.then(() => pour(i + 1));
-          return;
-        }
-      }
-      finish();
-    };
-    pour(0);
-  }
-
-  /** A last line without its end was never sent in full: not a command. */
-  override _flushData(): void {}
-}
-
 /** Clients go on with their name and password after AUTH was refused: one word that is no command and reads as base64. */
 function looksLikeCredentials(line: string): boolean {
   return /^[A-Za-z0-9+/]{4,}={0,2}$/.test(line) && !commands.has(line.toUpperCase()) && line.toUpperCase() !== 'STARTTLS';
@@ -166,17 +111,20 @@ type Handler = NonNullable<ReturnType<SMTPConnection['_getHandler']>>;
 class Connection extends SMTPConnection implements Conversation {
   readonly ours: Session;
   readonly #options: EngineOptions;
-  #receiver: Receiver | undefined;
+  /** What the octets that are being read are. */
+  #chunk: Chunk | undefined;
+  readonly #refusal: Outcome | undefined;
   #filing = false;
   #errors = 0;
   #corked: Socket | undefined;
   #idle: Cancel | undefined;
   #lastActivity: number;
 
-  constructor(server: SMTPServer, socket: Socket | TLSSocket, session: Session, options: EngineOptions) {
+  constructor(server: SMTPServer, socket: Socket | TLSSocket, session: Session, options: EngineOptions, refusal?: Outcome) {
     super(server, socket, { id: session.id });
     this.ours = session;
     this.#options = options;
+    this.#refusal = refusal;
     this.name = options.host();
     this.#lastActivity = session.house.clock.now();
     if (socket instanceof TLSSocket) {
@@ -195,8 +143,20 @@ class Connection extends SMTPConnection implements Conversation {
   }
 
   override _sendGreeting(): void {
+    if (this.#refusal) {
+      this.#refuse(this.#refusal);
+      return;
+    }
     const text = this.ours.settings.greeting.trim();
     this.send(220, `${this.name} ${this.ours.settings.esmtp ? 'ESMTP' : 'SMTP'}${text ? ` ${text}` : ''}`, false);
+  }
+
+  /** RFC 5321 §3.1 lets 554 stand in for the greeting; RFC 2034 §3: neither carries an enhanced status. */
+  #refuse(outcome: Outcome): void {
+    noteOutcome(this.ours, outcome);
+    const { code, text } = outcome.reply;
+    this.send(code, `${this.name} ${typeof text === 'string' ? text : text.join(' ')}`, false);
+    this.close();
   }
 
   override _createParser(): Reader {
@@ -243,6 +203,11 @@ class Connection extends SMTPConnection implements Conversation {
       this.#say(538, '5.7.11', 'encryption is required: say STARTTLS first', next);
       return;
     }
+    const mechanism = line.toString().trim().split(/\s+/)[1]?.toUpperCase() ?? '';
+    if (!mechanisms(ours).includes(mechanism)) {
+      this.#say(504, '5.5.4', 'this way of logging in is not offered', next);
+      return;
+    }
     this.handler_AUTH(line, next);
   }
 
@@ -267,8 +232,15 @@ class Connection extends SMTPConnection implements Conversation {
       return;
     }
     const finish = (outcome: Outcome): void => {
-      if (this._closed) outcome.receiver?.abort();
-      else this.#apply(outcome);
+      if (this._closed) {
+        outcome.receiver?.abort();
+        outcome.chunk?.receiver.abort();
+      } else if (outcome.chunk?.octets === 0) {
+        // Nothing follows: it is in.
+        this.#chunk = outcome.chunk;
+        void this.#received(next);
+        return;
+      } else this.#apply(outcome);
       next();
     };
     const fail = (thrown: unknown): void => finish({ reply: faultReply(thrown, ours, name) });
@@ -282,7 +254,14 @@ class Connection extends SMTPConnection implements Conversation {
   }
 
   #apply(outcome: Outcome): void {
+    noteOutcome(this.ours, outcome);
+    if (outcome.chunk && this._parser instanceof Reader) {
+      this.#chunk = outcome.chunk;
+      this._parser.begin(outcome.chunk.receiver, outcome.chunk.octets);
+      return;
+    }
     if (outcome.state) {
+      this.#dropTransfer();
       this.ours.state = outcome.state;
       if (outcome.state.at === 'greeted') {
         this.hostNameAppearsAs = outcome.state.helo;
@@ -290,17 +269,31 @@ class Connection extends SMTPConnection implements Conversation {
       }
     }
     if (outcome.receiver && this._parser instanceof Reader) {
-      this.#receiver = outcome.receiver;
+      this.#chunk = { octets: 0, receiver: outcome.receiver, last: true };
       this._parser.begin(outcome.receiver);
     }
     this.#answer(outcome.reply, outcome.close);
   }
 
-  /** The message is in: files it, answers, and goes on with what was pipelined behind it. */
+  /** A message of which only some chunks came is given up. */
+  #dropTransfer(): void {
+    const { state } = this.ours;
+    if (state.at !== 'mail') return;
+    state.transfer?.abort();
+    delete state.transfer;
+  }
+
+  /** The message, or a chunk of it, is in: files it, answers, and goes on with what was pipelined behind it. */
   async #received(done: () => void): Promise<void> {
-    const receiver = this.#receiver;
-    this.#receiver = undefined;
-    if (!receiver) return done();
+    const chunk = this.#chunk;
+    this.#chunk = undefined;
+    if (!chunk) return done();
+    const { receiver } = chunk;
+    if (!chunk.last && !receiver.refused) {
+      if (!this._closed) this.#answer({ code: 250, status: '2.0.0', text: `${chunk.octets} octets received` });
+      return done();
+    }
+    if (this.ours.state.at === 'mail') delete this.ours.state.transfer;
     this.#filing = true;
     const { hopeless } = receiver;
     const answer = await receiver.end().catch((thrown: unknown) => faultReply(thrown, this.ours, 'DATA'));
@@ -319,7 +312,7 @@ class Connection extends SMTPConnection implements Conversation {
   }
 
   override _getEnhancedStatusCode(code: number, context?: string | false): string {
-    if (context === false || (code >= 300 && code < 400)) return '';
+    if (context === false || (code >= 300 && code < 400) || !this.ours.settings.offerEnhancedStatus) return '';
     // The library passes names of its own, and sometimes what the client said: only a status that fits the code counts.
     if (context && /^[245]\.\d{1,3}\.\d{1,3}$/.test(context) && context[0] === String(code)[0]) return context;
     return super._getEnhancedStatusCode(code);
@@ -363,6 +356,7 @@ class Connection extends SMTPConnection implements Conversation {
     const plain = this._socket;
     const watchers = plain.rawListeners('close');
     super.upgrade(next, () => {
+      this.#dropTransfer();
       this.ours.tls = true;
       this.ours.state = { at: 'start' };
       this.ours.user = undefined;
@@ -388,8 +382,9 @@ class Connection extends SMTPConnection implements Conversation {
 
   override _onClose(): void {
     this.#idle?.();
-    this.#receiver?.abort();
-    this.#receiver = undefined;
+    this.#chunk?.receiver.abort();
+    this.#chunk = undefined;
+    this.#dropTransfer();
     super._onClose();
   }
 

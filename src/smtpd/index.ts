@@ -1,3 +1,3 @@
 export type { Judge, ListenerKind, SmtpdSettings } from './session.ts';
-export { smtpdSettings } from './settings.ts';
+export { smtpdSettings } from './settings/index.ts';
 export { createSmtpd, type Smtpd, type SmtpdOptions } from './smtpd.ts';

@@ -20,8 +20,9 @@ import {
 import { type NewMessage, type QueueId, tellStep } from '../queue/index.ts';
 import type { BlobWriter } from '../storage/index.ts';
 import { HeaderWatch } from './header-watch.ts';
-import { noteRefused } from './refused.ts';
-import { faultReply, type Receiver, type Reply, type Session, type State, submits } from './session.ts';
+import { dailyLimits, dailyRefusal } from './policy/daily-limits.ts';
+import { noteOutcome, refused, setting } from './policy/refusal.ts';
+import { faultReply, type Outcome, type Receiver, type Reply, type Session, type State, submits } from './session.ts';
 import { protocolName } from './trace.ts';
 
 type Mailing = Extract<State, { at: 'mail' }>;
@@ -41,6 +42,9 @@ class MessageReceiver implements Receiver {
   #eightBit = false;
   readonly #messageId = new MessageIdWatch();
   readonly #header: HeaderWatch | undefined;
+  /** Small pieces that wait to be written together. */
+  #pieces: Buffer[] = [];
+  #gathered = 0;
   #octets = 0;
   #tooLarge = false;
   #trouble: unknown;
@@ -57,6 +61,10 @@ class MessageReceiver implements Receiver {
     return this.#tooLarge && this.#octets > this.#session.settings.maxMessageSize + patience;
   }
 
+  get refused(): boolean {
+    return this.#tooLarge;
+  }
+
   write(bytes: Buffer): Promise<void> | undefined {
     this.#octets += bytes.length;
     const { maxMessageSize } = this.#session.settings;
@@ -65,6 +73,21 @@ class MessageReceiver implements Receiver {
       this.abort();
     }
     if (this.#tooLarge || this.#trouble) return undefined;
+    if (this.#gathered === 0 && bytes.length >= this.#session.settings.dataBuffer) return this.#put(bytes);
+    // The piece is a view into what the socket has read: it will not stay.
+    this.#pieces.push(Buffer.from(bytes));
+    this.#gathered += bytes.length;
+    return this.#gathered >= this.#session.settings.dataBuffer ? this.#put(this.#takeGathered()) : undefined;
+  }
+
+  #takeGathered(): Buffer {
+    const bytes = Buffer.concat(this.#pieces, this.#gathered);
+    this.#pieces = [];
+    this.#gathered = 0;
+    return bytes;
+  }
+
+  #put(bytes: Buffer): Promise<void> {
     const clean = this.#lines.push(bytes);
     this.#eightBit ||= needs8bit(clean);
     this.#header?.put(clean);
@@ -79,11 +102,17 @@ class MessageReceiver implements Receiver {
   async end(): Promise<Reply> {
     const { settings } = this.#session;
     if (this.#tooLarge) {
-      const answer = { code: 552, status: '5.3.4', text: `a message may have at most ${settings.maxMessageSize} octets` };
-      noteRefused(this.#session, { rule: 'mtMaxMessageSize', recipients: [...this.#state.recipients.keys()], reply: answer });
-      return answer;
+      return this.#refuse(
+        refused(
+          552,
+          '5.3.4',
+          `a message may have at most ${settings.maxMessageSize} octets`,
+          setting(this.#session, 'mtSmtpdMaxMessageSize'),
+        ),
+      );
     }
     try {
+      if (this.#gathered > 0) await this.#put(this.#takeGathered());
       if (this.#trouble) throw this.#trouble;
       return await this.#file();
     } catch (thrown) {
@@ -98,13 +127,32 @@ class MessageReceiver implements Receiver {
     }
   }
 
+  #refuse(outcome: Outcome): Reply {
+    noteOutcome(this.#session, outcome, [...this.#state.recipients.keys()]);
+    return outcome.reply;
+  }
+
   async #file(): Promise<Reply> {
     const { house } = this.#session;
     const last = this.#lines.end();
     if (last.length > 0) await this.#writer.write(last);
+    const spent = await dailyRefusal(this.#session, this.#writer.size);
+    if (spent) {
+      this.abort();
+      return this.#refuse(spent);
+    }
     const id = house.queue.newId();
     const message = await this.#message(id);
-    await house.queue.submit(message);
+    const daily = dailyLimits(this.#session);
+    if (daily && this.#session.user) {
+      try {
+        await house.daily.submit(this.#session.user.uuid, message.blob.size, daily, house.queue.submitPart(message));
+      } catch (thrown) {
+        if (!(thrown instanceof Fault && thrown.kind === 'over-quota')) throw thrown;
+        // Whose bytes these would have been nobody knows any more: the sweep gives their room back.
+        return this.#refuse(refused(452, '4.7.1', thrown.say, setting(this.#session, 'mtSmtpdUserMegabytesPerDay')));
+      }
+    } else await house.queue.submit(message);
     const recipients = message.recipients.map(({ address }) => address);
     tellStep(house.log, { step: 'Received', message, recipients, channel: message.inputChannel, session: this.#session.id });
     return { code: 250, status: '2.0.0', text: `Ok: queued as ${id}` };
@@ -138,7 +186,7 @@ class MessageReceiver implements Receiver {
       sender: mail.sender,
       recipients,
       blob,
-      prefix: trace + this.#missing(id, arrivedAt),
+      prefix: trace + mail.tags.join('') + this.#missing(id, arrivedAt),
       inputChannel: 'SMTPD',
       origin: { address, port, helo, protocol, tls, ...(user ? { user: user.dn, login: user.mail } : {}) },
       // What a client declared to be safe and did not need must not keep the message from older servers later.

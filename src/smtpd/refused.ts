@@ -15,6 +15,8 @@ const rejected = counter('mailtree_rejected_total', 'Recipients, or messages bef
 
 export interface Refused {
   readonly rule: string;
+  /** Where the rule stands, for people. */
+  readonly why?: string;
   /** Empty where the refusal came before any. */
   readonly recipients: readonly string[];
   readonly reply: Reply;
@@ -22,7 +24,7 @@ export interface Refused {
   readonly sender?: string;
 }
 
-export function noteRefused(session: Session, { rule, recipients, reply, sender }: Refused): void {
+export function noteRefused(session: Session, { rule, why, recipients, reply, sender }: Refused): void {
   rejected.add(Math.max(1, recipients.length), rule);
   const { log } = session.house;
   if (!log.enabled('message')) return;
@@ -38,5 +40,5 @@ export function noteRefused(session: Session, { rule, recipients, reply, sender 
   ] as Parameters<typeof withWords>[1];
   const text = `${reply.code} ${reply.status ?? ''} ${typeof reply.text === 'string' ? reply.text : reply.text.join(' ')}`;
   const fields = { step: 'Rejected', sender: from, recipients: recipients.slice(0, shownAtMost), ...Object.fromEntries(words) };
-  log.message(withWords(head, words, oneLine(text)), { ...fields, reply: text });
+  log.message(withWords(head, words, oneLine(why === undefined ? text : `${text} (rule: ${why})`)), { ...fields, reply: text });
 }

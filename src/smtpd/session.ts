@@ -5,13 +5,17 @@
  * adapter's business.
  */
 
-import { asFault, type Clock, type Live, type Log, replies } from '../base/index.ts';
+import { asFault, type Clock, isLoopback, type Live, type Log, type Resolver, replies } from '../base/index.ts';
 import type { Dit, MtaPolicy, Recipient } from '../dit/index.ts';
 import type { NewRecipient, Queue } from '../queue/index.ts';
 import type { SettingsOf } from '../settings/index.ts';
 import type { Blobs } from '../storage/index.ts';
 import type { Extensions, MailParameters } from './parameters.ts';
-import type { smtpdSettings } from './settings.ts';
+import type { DailyCounts } from './policy/daily.ts';
+import type { Listing } from './policy/dns-bl.ts';
+import type { Rates } from './policy/rates.ts';
+import type { Rule } from './policy/refusal.ts';
+import type { smtpdSettings } from './settings/index.ts';
 
 export type SmtpdSettings = SettingsOf<(typeof smtpdSettings)['settings']>;
 
@@ -28,6 +32,8 @@ export interface Reply {
 export interface Mail extends MailParameters {
   /** Empty is the null sender. */
   readonly sender: string;
+  /** Header lines that say what was found out about the client. */
+  readonly tags: readonly string[];
 }
 
 export interface Greeted {
@@ -39,7 +45,13 @@ export type State =
   | { readonly at: 'start' }
   | ({ readonly at: 'greeted' } & Greeted)
   /** `recipients` grows by RCPT; keyed by address. Only the host of a mailbox knows whether case matters (RFC 5321 §2.4). */
-  | ({ readonly at: 'mail'; readonly mail: Mail; readonly recipients: Map<string, NewRecipient> } & Greeted);
+  | ({
+      readonly at: 'mail';
+      readonly mail: Mail;
+      readonly recipients: Map<string, NewRecipient>;
+      /** Takes the chunks of a message that is sent with BDAT, from the first one on. */
+      transfer?: Receiver;
+    } & Greeted);
 
 /**
  * What SMTPD asks about a recipient: `yes` somebody here (or a channel that takes unknown ones), `unknown` a local domain but
@@ -47,12 +59,20 @@ export type State =
  */
 export type Judge = (address: string) => Promise<'yes' | 'unknown' | 'remote'>;
 
+/** What SMTPD asks the directory. */
+export type SmtpdDit = Pick<Dit, 'login' | 'domain' | 'recipient' | 'blacklists' | 'spammer'>;
+
 /** What the room has been given to work with. */
 export interface House {
   readonly queue: Queue;
   readonly blobs: Blobs;
   readonly judge: Judge;
-  readonly dit: Pick<Dit, 'login' | 'domain' | 'recipient'>;
+  readonly dit: SmtpdDit;
+  readonly resolver: Resolver;
+  readonly rates: Rates;
+  readonly daily: DailyCounts;
+  /** Name of the entry that holds the settings, for the log. */
+  readonly settingsEntry: string;
   readonly mta: Live<MtaPolicy>;
   readonly log: Log;
   readonly clock: Clock;
@@ -74,6 +94,8 @@ export interface Session {
   readonly canStartTls: () => boolean;
   user: Recipient | undefined;
   loginFailures: number;
+  /** Of the DNS blacklists, once somebody has asked. */
+  listings?: Promise<readonly Listing[]>;
 }
 
 /** Takes the octets of a message, dots already taken out. Once `end` or `abort` was called nothing else is. */
@@ -82,6 +104,8 @@ export interface Receiver {
   write(bytes: Buffer): Promise<void> | undefined;
   /** True: so much came over the limit that the rest need not be waited for. */
   readonly hopeless: boolean;
+  /** True: `end` will refuse it, whatever still comes. */
+  readonly refused: boolean;
   end(): Promise<Reply>;
   abort(): void;
 }
@@ -92,6 +116,18 @@ export interface Outcome {
   readonly close?: boolean;
   /** With code 354: who takes the message. */
   readonly receiver?: Receiver;
+  /** In place of the reply: octets that follow, and what to say when they are in. */
+  readonly chunk?: Chunk;
+  /** What this was refused by; logged. */
+  readonly rule?: Rule;
+}
+
+/** A part of a message that was announced with its length. */
+export interface Chunk {
+  readonly octets: number;
+  readonly receiver: Receiver;
+  /** The message is complete with it. */
+  readonly last: boolean;
 }
 
 export interface Command {
@@ -120,9 +156,15 @@ export function extensionsOf(session: Session): Extensions {
 
 /** AUTH is offered and taken on an encrypted connection, and otherwise as the setting says. */
 export function mayLogIn(session: Session): boolean {
-  if (!session.settings.offerAuth) return false;
+  if (mechanisms(session).length === 0) return false;
   if (session.tls || session.settings.loginWithoutTls === 'always') return true;
-  return session.settings.loginWithoutTls === 'loopback' && (session.address === '::1' || session.address.startsWith('127.'));
+  return session.settings.loginWithoutTls === 'loopback' && isLoopback(session.address);
+}
+
+/** The ways of logging in that are switched on. */
+export function mechanisms({ settings }: Session): readonly string[] {
+  if (!settings.offerAuth) return [];
+  return [settings.authPlain && 'PLAIN', settings.authLogin && 'LOGIN'].filter((one) => one !== false);
 }
 
 /** The state after RSET, after a message, and after a transaction that came to nothing. */

@@ -20,20 +20,29 @@ import {
   type Log,
   type Place,
   peerAddress,
+  type Resolver,
   systemClock,
 } from '../base/index.ts';
-import type { Dit, MtaPolicy } from '../dit/index.ts';
+import type { MtaPolicy } from '../dit/index.ts';
 import type { Queue } from '../queue/index.ts';
-import type { Blobs } from '../storage/index.ts';
+import type { Blobs, KeyValue } from '../storage/index.ts';
 import { type Conversation, createEngine, type Engine } from './adapter.ts';
 import { LoginGuard, logIn } from './login.ts';
-import type { House, Judge, ListenerKind, Session, SmtpdSettings } from './session.ts';
+import { connectionRefusal } from './policy/client.ts';
+import { DailyCounts } from './policy/daily.ts';
+import { Rates } from './policy/rates.ts';
+import type { House, Judge, ListenerKind, Session, SmtpdDit, SmtpdSettings } from './session.ts';
 
 export interface SmtpdOptions {
   readonly queue: Queue;
   readonly blobs: Blobs;
   readonly judge: Judge;
-  readonly dit: Pick<Dit, 'login' | 'domain' | 'recipient'>;
+  readonly dit: SmtpdDit;
+  readonly resolver: Resolver;
+  /** Where the users' daily counts are kept: with the queue, as both change in one commit. */
+  readonly keyValue: KeyValue;
+  /** Name of the entry that holds the settings, for the log. */
+  readonly settingsEntry: string;
   readonly settings: Live<SmtpdSettings>;
   readonly listeners: { readonly [K in ListenerKind]: Live<Place> };
   /** Certificate and key; undefined: no STARTTLS, and the smtps port stays closed. */
@@ -60,7 +69,13 @@ const freeSpaceMs = 2_000;
 export function createSmtpd(options: SmtpdOptions): Smtpd {
   const clock = options.clock ?? systemClock;
   const { log, settings } = options;
-  const house: House = { ...options, clock, freeSpace: remembered(options.freeSpace ?? (async () => undefined), clock) };
+  const house: House = {
+    ...options,
+    clock,
+    rates: new Rates(),
+    daily: new DailyCounts(options.keyValue, clock, log),
+    freeSpace: remembered(options.freeSpace ?? (async () => undefined), clock),
+  };
   const guard = new LoginGuard();
   const open = new Set<Conversation>();
   const certificate = new LiveValue<SecureContextOptions | undefined>(undefined);
@@ -78,7 +93,7 @@ export function createSmtpd(options: SmtpdOptions): Smtpd {
   };
   const serve = (kind: ListenerKind, socket: Socket | TLSSocket): void => {
     const session = newSession(kind, socket, house, settings.value, () => settings.value.offerStartTls && certificate.value !== undefined);
-    const conversation = (engine as Engine).serve(socket, session);
+    const conversation = (engine as Engine).serve(socket, session, connectionRefusal(session));
     open.add(conversation);
     log.smtp(`${session.id} connection from [${session.address}] to ${kind}`);
     socket.once('close', () => {

@@ -9,7 +9,7 @@
 import { fork } from 'node:child_process';
 import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { constant, silentLog, systemClock } from '../../src/base/index.ts';
+import { constant, createResolver, silentLog, systemClock } from '../../src/base/index.ts';
 import { openQueue } from '../../src/queue/index.ts';
 import { defaultsOf } from '../../src/settings/index.ts';
 import { createSmtpd, smtpdSettings } from '../../src/smtpd/index.ts';
@@ -89,8 +89,17 @@ async function main(): Promise<void> {
   const smtpd = createSmtpd({
     queue,
     blobs,
+    keyValue,
+    resolver: createResolver({ servers: constant([]) }),
+    settingsEntry: 'cn=smtpd,cn=mailtree',
     judge: async () => 'yes',
-    dit: { login: () => Promise.reject(new Error('nobody logs in')), domain: async () => undefined, recipient: async () => undefined },
+    dit: {
+      login: () => Promise.reject(new Error('nobody logs in')),
+      domain: async () => undefined,
+      blacklists: [],
+      spammer: () => undefined,
+      recipient: async () => undefined,
+    },
     settings: constant({ ...defaultsOf(smtpdSettings), maxSessionsPerAddress: 0 }),
     listeners: { smtp: constant({ host: '127.0.0.1', port: 0 }), submission: off, smtps: off },
     tls: constant(undefined),

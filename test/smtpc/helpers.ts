@@ -52,6 +52,7 @@ export function tableResolver(zones: Record<string, Zone>, onHanging: () => void
       const a = zones[name]?.a;
       return a === 'sick' ? sick : found(a);
     },
+    ipv4: async () => ({ outcome: 'none', ttl: 60 }),
     ptr: async () => ({ outcome: 'none', ttl: 60 }),
     txt: async () => ({ outcome: 'none', ttl: 60 }),
   };

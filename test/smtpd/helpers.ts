@@ -3,12 +3,24 @@
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type SecureContextOptions } from 'node:tls';
 import forge from 'node-forge';
-import { type Clock, constant, Fault, type Live, LiveValue, type Log, type Place, silentLog } from '../../src/base/index.ts';
-import type { MtaPolicy, Recipient } from '../../src/dit/index.ts';
+import {
+  type Clock,
+  constant,
+  type DnsAnswer,
+  Fault,
+  type Live,
+  LiveValue,
+  type Log,
+  type MxRecord,
+  type Place,
+  type Resolver,
+  silentLog,
+} from '../../src/base/index.ts';
+import type { Blacklist, Domain, MtaPolicy, Recipient, Spammer } from '../../src/dit/index.ts';
 import type { NewMessage, Queue } from '../../src/queue/index.ts';
 import { defaultsOf } from '../../src/settings/index.ts';
 import { createSmtpd, type Judge, type Smtpd, type SmtpdSettings, smtpdSettings } from '../../src/smtpd/index.ts';
-import type { BlobInfo, Blobs, BlobWriter } from '../../src/storage/index.ts';
+import type { BlobInfo, Blobs, BlobWriter, KeyValue, Part } from '../../src/storage/index.ts';
 
 export const policy: MtaPolicy = {
   host: 'mx.jade.example',
@@ -68,6 +80,60 @@ export class MemoryBlobs {
   }
 }
 
+const localDomain: Domain = { dn: 'dc=jade,dc=example', name: 'jade.example', aliasOf: undefined, subdomains: false };
+
+/** What the DNS has, by `TYPE name`; `sick` cannot be asked about. */
+export type Zones = Record<string, readonly string[] | 'sick'>;
+
+function zoneResolver(zones: Zones): Resolver {
+  const answer = (type: string, name: string): DnsAnswer<string> => {
+    const here = zones[`${type} ${name}`];
+    if (here === 'sick') return { outcome: 'temporary', reason: 'the name server is away' };
+    if (here) return { outcome: 'found', records: here, ttl: 60 };
+    const exists = Object.keys(zones).some((key) => key.endsWith(` ${name}`));
+    return { outcome: exists ? 'none' : 'no-such-domain', ttl: 60 };
+  };
+  const exchanges = (got: DnsAnswer<string>): DnsAnswer<MxRecord> =>
+    got.outcome === 'found' ? { ...got, records: got.records.map((exchange) => ({ preference: 10, exchange })) } : got;
+  return {
+    mx: async (name) => exchanges(answer('MX', name)),
+    addresses: async (name) => answer('A', name),
+    ipv4: async (name) => answer('A', name),
+    ptr: async (address) => answer('PTR', address),
+    txt: async (name) => answer('TXT', name),
+  };
+}
+
+/** As much of a key-value engine as counts need: one transaction at a time. */
+export class MemoryKeyValue {
+  readonly records = new Map<string, Uint8Array>();
+  #turn: Promise<unknown> = Promise.resolve();
+
+  async get(key: string): Promise<Uint8Array | undefined> {
+    return this.records.get(key);
+  }
+
+  transact<T>(part: Part<T>): Promise<T> {
+    const run = async (): Promise<T> => {
+      const {
+        puts = [],
+        deletes = [],
+        result,
+      } = await part({
+        get: (key) => this.get(key),
+        getNow: (key) => this.records.get(key),
+        scan: async ({ from, to }) => [...this.records].filter(([key]) => key >= from && key < to),
+      });
+      for (const key of deletes) this.records.delete(key);
+      for (const [key, value] of puts) this.records.set(key, value);
+      return result;
+    };
+    const done = this.#turn.then(run);
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+}
+
 export interface World {
   readonly smtpd: Smtpd;
   readonly accepted: NewMessage[];
@@ -77,7 +143,16 @@ export interface World {
   readonly tls: LiveValue<SecureContextOptions | undefined>;
   readonly logged: string[];
   /** What the directory and the queue do when asked. */
-  readonly mood: { queue: () => Promise<void>; judge: Judge; free: number | undefined };
+  readonly mood: {
+    queue: () => Promise<void>;
+    judge: Judge;
+    free: number | undefined;
+    readonly blacklists: Blacklist[];
+    readonly spammers: Map<string, Spammer>;
+    /** Messages that ETRN finds waiting, by domain. */
+    readonly waiting: Map<string, number>;
+  };
+  readonly dns: Zones;
   bytes(index?: number): string;
   stop(): Promise<void>;
 }
@@ -86,6 +161,8 @@ export interface WorldOptions {
   readonly settings?: Partial<SmtpdSettings>;
   readonly tls?: SecureContextOptions | undefined;
   readonly clock?: Clock;
+  /** Outlives the server. */
+  readonly keyValue?: MemoryKeyValue;
   /** Gets the lines of conversations. */
   readonly conversations?: string[];
 }
@@ -106,7 +183,16 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const places = { smtp: here(), submission: here(), smtps: here() };
   const settings = new LiveValue<SmtpdSettings>({ ...defaultsOf(smtpdSettings), loginFailureDelay: 0, ...options.settings });
   const tls = new LiveValue<SecureContextOptions | undefined>(options.tls);
-  const mood: World['mood'] = { queue: async () => {}, judge, free: undefined };
+  const mood: World['mood'] = {
+    queue: async () => {},
+    judge,
+    free: undefined,
+    blacklists: [],
+    spammers: new Map(),
+    waiting: new Map(),
+  };
+  const dns: Zones = {};
+  const memory = options.keyValue ?? new MemoryKeyValue();
   let number = 0;
   const queue = {
     newId: () => `q${++number}`,
@@ -114,6 +200,13 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       await mood.queue();
       accepted.push(message);
     },
+    submitPart: (message: NewMessage) => async () => {
+      await mood.queue();
+      accepted.push(message);
+      return { result: undefined };
+    },
+    retryNow: async (_queue: string, identifier: string) => mood.waiting.get(identifier) ?? 0,
+    destinations: async () => [...mood.waiting].map(([identifier, recipients]) => ({ identifier, recipients, nextAttempt: 0 })),
   } as unknown as Queue;
   const log: Log = {
     ...silentLog,
@@ -125,6 +218,9 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const smtpd = createSmtpd({
     queue,
     blobs: blobs as unknown as Blobs,
+    keyValue: memory as unknown as KeyValue,
+    resolver: zoneResolver(dns),
+    settingsEntry: 'cn=smtpd,cn=mailtree',
     judge: (address) => mood.judge(address),
     dit: {
       login: async (name, password) => {
@@ -132,7 +228,9 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
         if (name !== 'ann' || password !== 'secret') throw new Fault('bad-credentials', 'no');
         return user;
       },
-      domain: async () => undefined,
+      domain: async (name) => (name === 'jade.example' ? localDomain : undefined),
+      blacklists: mood.blacklists,
+      spammer: (address) => mood.spammers.get(address) ?? mood.spammers.get(address.slice(address.lastIndexOf('@') + 1)),
       recipient: async (address) => (address.toLowerCase() === 'sales@alias.example' || address === user.mail ? user : undefined),
     },
     settings,
@@ -153,6 +251,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     tls,
     logged,
     mood,
+    dns,
     bytes: (index = 0) => blobs.stored.get(accepted[index]?.blob.id ?? '')?.toString('latin1') ?? '',
     stop: () => smtpd.stop(),
   };

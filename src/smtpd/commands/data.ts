@@ -2,14 +2,15 @@
 
 import { createReceiver } from '../receive.ts';
 import { type Command, type Outcome, reply, type Session } from '../session.ts';
-import { full } from './mail.ts';
+import { full, noRoom } from './mail.ts';
 
 async function run(session: Session, argument: string): Promise<Outcome> {
   const { state } = session;
   if (argument !== '') return reply(501, '5.5.4', 'DATA takes no argument');
   if (state.at !== 'mail') return reply(503, '5.5.1', 'say MAIL and RCPT first');
   if (state.recipients.size === 0) return reply(554, '5.5.1', 'no valid recipients');
-  if (await full(session, state.mail.size ?? 0)) return reply(452, '4.3.1', 'no room for mail at present');
+  if (state.transfer) return reply(503, '5.5.1', 'the message is being sent in chunks: go on with BDAT');
+  if (await full(session, state.mail.size ?? 0)) return noRoom(session);
   return { reply: { code: 354, text: 'End data with <CR><LF>.<CR><LF>' }, receiver: createReceiver(session, state) };
 }
 

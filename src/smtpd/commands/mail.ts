@@ -7,6 +7,9 @@
 
 import { Fault } from '../../base/index.ts';
 import type { Recipient } from '../../dit/index.ts';
+import { dailyRefusal } from '../policy/daily-limits.ts';
+import { refused, setting } from '../policy/refusal.ts';
+import { judgeSender } from '../policy/sender.ts';
 import { isBad, readMailParameters } from '../parameters.ts';
 import { isUnreadable, type Path, parseAddressCommand } from '../path.ts';
 import { type Command, extensionsOf, type Outcome, reply, type Session, submits } from '../session.ts';
@@ -44,13 +47,35 @@ async function run(session: Session, argument: string): Promise<Outcome> {
   const sender = parsed.path ? qualified(parsed.path, session) : '';
   if (sender === undefined) return reply(553, '5.1.7', 'the sender needs a domain');
   if (settings.maxMessageSize > 0 && (parameters.size ?? 0) > settings.maxMessageSize) {
-    return reply(552, '5.3.4', `a message may have at most ${settings.maxMessageSize} octets`);
+    const rule = { ...setting(session, 'mtSmtpdMaxMessageSize'), sender };
+    return refused(552, '5.3.4', `a message may have at most ${settings.maxMessageSize} octets`, rule);
   }
-  if (!(await maySendAs(session, sender))) return reply(553, '5.7.1', `${sender} is not an address of the account you logged in with`);
-  if (await full(session, parameters.size ?? 0)) return reply(452, '4.3.1', 'no room for mail at present');
-  const mail = { ...parameters, sender };
+  if (!(await maySendAs(session, sender)))
+    return refused(553, '5.7.1', `${sender} is not an address of the account you logged in with`, {
+      ...setting(session, 'mtSmtpdSenderCheck'),
+      sender,
+    });
+  const verdict = await judgeSender(session, sender);
+  if (verdict.refusal) return named(verdict.refusal, sender);
+  const daily = await dailyRefusal(session, parameters.size ?? 0);
+  if (daily) return named(daily, sender);
+  if (await full(session, parameters.size ?? 0)) return noRoom(session, sender);
+  const mail = { ...parameters, sender, tags: verdict.tags };
   const recipients = new Map();
   return { ...reply(250, '2.1.0', 'sender ok'), state: { at: 'mail', helo: state.helo, esmtp: state.esmtp, mail, recipients } };
+}
+
+const named = (refusal: Outcome, sender: string): Outcome => ({
+  ...refusal,
+  ...(refusal.rule ? { rule: { ...refusal.rule, sender } } : {}),
+});
+
+/** RFC 3463 §3.4: X.3.1, the system is full. */
+export function noRoom(session: Session, sender?: string): Outcome {
+  return refused(452, '4.3.1', 'no room for mail at present', {
+    ...setting(session, 'mtSmtpdDriveMin'),
+    ...(sender === undefined ? {} : { sender }),
+  });
 }
 
 /** Whoever logged in may have been disabled since; the log-in alone would last as long as the connection. */

@@ -6,15 +6,18 @@
  * Spec: RFC 5321 §4.1.1.3, §4.5.1 (postmaster), §4.5.3.1.10; RFC 3461 §4.1
  */
 
+import { withinRate } from '../policy/client.ts';
+import { refused, setting } from '../policy/refusal.ts';
+import { relayRule } from '../policy/relay.ts';
 import { isBad, readRcptParameters } from '../parameters.ts';
 import { isUnreadable, type Path, parseAddressCommand } from '../path.ts';
-import { noteRefused } from '../refused.ts';
 import { type Command, extensionsOf, type Outcome, reply, type Session } from '../session.ts';
 import { needsSmtpUtf8, qualified } from './mail.ts';
 
 async function run(session: Session, argument: string): Promise<Outcome> {
   const { state, settings } = session;
   if (state.at !== 'mail') return reply(503, '5.5.1', 'say MAIL first');
+  if (state.transfer) return reply(503, '5.5.1', 'the message is being sent: too late for recipients');
   const parsed = parseAddressCommand(argument, 'TO');
   if (isUnreadable(parsed)) {
     return parsed.wrong === 'path'
@@ -27,13 +30,19 @@ async function run(session: Session, argument: string): Promise<Outcome> {
   if (parsed.path.utf8 && !state.mail.smtputf8) return needsSmtpUtf8;
   const address = fullAddress(parsed.path, session);
   if (address === undefined)
-    return refused(session, reply(553, '5.1.3', `${parsed.path.local}: the recipient needs a domain`), parsed.path.address, 'address');
+    return refused(553, '5.1.3', `${parsed.path.local}: the recipient needs a domain`, {
+      ...setting(session, settings.rejectUnqualified === 'never' ? 'mtSmtpdQualify' : 'mtSmtpdRejectUnqualified'),
+      recipient: parsed.path.address,
+    });
   if (state.recipients.size >= settings.maxRecipients && !state.recipients.has(address)) {
     return reply(452, '4.5.3', `a message may have at most ${settings.maxRecipients} recipients`);
   }
   const refusal = await judged(session, address);
-  if (refusal)
-    return refused(session, refusal, address, refusal.reply.status === '5.1.1' ? 'mtRejectUnknownRecipients' : 'mtRejectRemoteRecipients');
+  if (refusal) return refusal;
+  if (!withinRate(session, 'recipients', settings.recipientsPerMinute)) {
+    const rule = { ...setting(session, 'mtSmtpdRecipientsPerMinute'), recipient: address };
+    return refused(450, '4.7.1', 'too many recipients from your address, try again later', rule);
+  }
   state.recipients.set(address, { address, ...(parameters.dsn ? { dsn: parameters.dsn } : {}) });
   return reply(250, '2.1.5', 'recipient ok');
 }
@@ -48,16 +57,19 @@ async function judged(session: Session, address: string): Promise<Outcome | unde
   const { settings, house } = session;
   const verdict = await house.judge(address);
   if (verdict === 'yes') return undefined;
-  if (verdict === 'unknown') return settings.rejectUnknownRecipients ? reply(550, '5.1.1', `${address}: no such user here`) : undefined;
-  if (!settings.rejectRemoteRecipients || (session.user && settings.relayForAuthenticated)) return undefined;
+  if (verdict === 'unknown') {
+    if (!settings.rejectUnknownRecipients) return undefined;
+    return refused(550, '5.1.1', `${address}: no such user here`, {
+      ...setting(session, 'mtSmtpdRejectUnknownRecipients'),
+      recipient: address,
+    });
+  }
+  const against = relayRule(session);
+  if (!against) return undefined;
+  const rule = { ...against, recipient: address };
   return settings.refusalCode === 'temporary'
-    ? reply(450, '4.7.1', `${address}: relaying denied at present`)
-    : reply(550, '5.7.1', `${address}: relaying denied`);
-}
-
-function refused(session: Session, outcome: Outcome, address: string, rule: string): Outcome {
-  noteRefused(session, { rule, recipients: [address], reply: outcome.reply });
-  return outcome;
+    ? refused(450, '4.7.1', `${address}: relaying denied at present`, rule)
+    : refused(550, '5.7.1', `${address}: relaying denied`, rule);
 }
 
 export const rcpt: Command = { name: 'RCPT', spec: 'RFC 5321 §4.1.1.3', states: ['greeted', 'mail'], run };

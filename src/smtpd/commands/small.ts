@@ -1,6 +1,7 @@
 /** The commands that are answered in a line or two. Spec: RFC 5321 §4.1.1.5–§4.1.1.10, §3.5 */
 
 import { isUnreadable, parsePath } from '../path.ts';
+import { refused, setting } from '../policy/refusal.ts';
 import { type Command, type Outcome, reply, type Session, withoutMail } from '../session.ts';
 
 export const rset: Command = {
@@ -36,7 +37,7 @@ export const help: Command = {
     reply: {
       code: 214,
       status: '2.0.0',
-      text: ['HELO EHLO STARTTLS AUTH MAIL RCPT DATA', 'RSET NOOP QUIT HELP VRFY EXPN', 'see RFC 5321'],
+      text: ['HELO EHLO STARTTLS AUTH MAIL RCPT DATA BDAT', 'RSET NOOP QUIT HELP VRFY EXPN ETRN', 'see RFC 5321'],
     },
   }),
 };
@@ -54,7 +55,8 @@ async function verify(session: Session, argument: string): Promise<Outcome> {
 }
 
 async function expand(session: Session, argument: string): Promise<Outcome> {
-  if (!session.settings.expn || !session.user) return reply(550, '5.7.1', 'EXPN is not available to you');
+  if (!session.settings.expn || !session.user)
+    return refused(550, '5.7.1', 'EXPN is not available to you', setting(session, 'mtSmtpdExpn'));
   const address = askedAddress(session, argument.trim());
   if (address === undefined) return reply(501, '5.5.4', 'Syntax: EXPN address');
   const found = await session.house.dit.recipient(address);

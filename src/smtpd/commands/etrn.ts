@@ -1,0 +1,38 @@
+/**
+ * ETRN: a host asks for the mail that waits for its domain.
+ *
+ * The mail goes the way it always goes, so whoever asks gets nothing that is not theirs; how often one may ask is limited.
+ * Source: manual chapter 6, "ETRN Support". Spec: RFC 1985 §5
+ */
+
+import { withinRate } from '../policy/client.ts';
+import { refused, setting } from '../policy/refusal.ts';
+import { readDomain } from '../path.ts';
+import { type Command, type Outcome, reply, type Session } from '../session.ts';
+
+async function run(session: Session, argument: string): Promise<Outcome> {
+  const { settings, house } = session;
+  if (!settings.esmtp || !settings.offerEtrn) return reply(502, '5.5.1', 'ETRN is not available');
+  const [, below, text = ''] = /^(@?)(\S+)$/.exec(argument.trim()) ?? [];
+  const node = text.startsWith('#') || text.startsWith('[') ? undefined : readDomain(text);
+  if (node === undefined) {
+    // `#queue` is the form for names that only an administrator gives a meaning to: there are none here.
+    return text.startsWith('#') ? reply(459, '4.7.1', `${text.slice(0, 100)}: no such queue`) : reply(501, '5.5.4', 'Syntax: ETRN domain');
+  }
+  if (!withinRate(session, 'etrn', settings.etrnPerMinute))
+    return refused(458, '4.7.1', 'too many ETRN from your address, try again later', setting(session, 'mtSmtpdEtrnPerMinute'));
+  const nodes = below ? await waitingBelow(session, node) : [node];
+  let messages = 0;
+  for (const one of nodes) messages += await house.queue.retryNow('SMTPC', one);
+  house.log.message(`ETRN ${argument.trim()} by [${session.address}]: ${messages} are tried`);
+  if (messages === 0) return reply(251, '2.0.0', `no messages waiting for ${node}`);
+  return reply(253, '2.0.0', `${messages} pending messages for ${node} started`);
+}
+
+/** RFC 1985 §5.1: `@` is the domain with everything below it. */
+async function waitingBelow({ house }: Session, node: string): Promise<string[]> {
+  const waiting = await house.queue.destinations('SMTPC');
+  return waiting.map(({ identifier }) => identifier).filter((one) => one === node || one.endsWith(`.${node}`));
+}
+
+export const etrn: Command = { name: 'ETRN', spec: 'RFC 1985 §5', states: ['greeted'], run };

@@ -1,0 +1,21 @@
+/**
+ * Whether a client may send to other hosts through us.
+ *
+ * Source: manual chapter 3, "Allow/Deny Mail Relaying by default"; checklist SMTPD-04
+ */
+
+import { ipSet } from '../../base/index.ts';
+import type { Session } from '../session.ts';
+import { type Rule, setting } from './refusal.ts';
+
+/** The rule that is against it; undefined: it may. */
+export function relayRule(session: Session): Rule | undefined {
+  const { settings, address, user } = session;
+  if (!settings.rejectRemoteRecipients || (user && settings.relayForAuthenticated)) return undefined;
+  if (settings.relayDefault === 'allow') {
+    const entry = ipSet(settings.relayDeny).match(address);
+    return entry === undefined ? undefined : setting(session, 'mtSmtpdRelayDeny', entry);
+  }
+  if (ipSet(settings.relayAllow).match(address) !== undefined) return undefined;
+  return user ? setting(session, 'mtSmtpdRelayForAuthenticated') : setting(session, 'mtSmtpdRelayDefault');
+}
