@@ -84,8 +84,8 @@ class Import {
   #refused = 0;
   #stopped: LdifFault | undefined;
   #behind: number | undefined;
-  #pending: Pending[] = [];
-  #pendingNames = new Set<string>();
+  readonly #pending: Pending[] = [];
+  readonly #pendingNames = new Set<string>();
   #pendingOctets = 0;
   /** Entries by the key of the parent that they wait for. */
   readonly #waiting = new Map<string, Pending[]>();
@@ -177,10 +177,12 @@ class Import {
 
   async #flush(): Promise<void> {
     while (this.#pending.length > 0) {
-      const these = this.#pending;
-      this.#pending = [];
-      this.#pendingNames = new Set();
-      this.#pendingOctets = 0;
+      // What waited for one parent may be any number.
+      const these = this.#pending.splice(0, this.#options.batch ?? batch);
+      for (const { addition, size } of these) {
+        this.#pendingNames.delete(addition.dn.key);
+        this.#pendingOctets -= size;
+      }
       const outcomes = await this.#options.target.addAll(
         these.map(({ addition }) => addition),
         this.#options.goOn ?? false,
@@ -215,6 +217,7 @@ class Import {
       this.#waitingOctets -= child.size;
       this.#pending.push(child);
       this.#pendingNames.add(child.addition.dn.key);
+      this.#pendingOctets += child.size;
     }
   }
 

@@ -65,6 +65,24 @@ test('entries before their parents wait for them; those whose parent never comes
   expect((await checkDirectory(opened.keyValue, schema)).faults).toEqual([]);
 });
 
+test('what waited for one parent is written in batches like everything else', async () => {
+  const batches: number[] = [];
+  const local = new LocalTarget(opened.directory);
+  const target: Target = {
+    takesOperational: true,
+    read: (name) => local.read(name),
+    write: (write) => local.write(write),
+    addAll: (additions, goOn) => {
+      batches.push(additions.length);
+      return local.addAll(additions, goOn);
+    },
+  };
+  const children = Array.from({ length: 100 }, (_, n) => `dn: cn=d${n},mail=late@jade.net,dc=jade,dc=net\nobjectClass: device\n\n`);
+  const { counts, told } = await load([...children, person('late')].join(''), { target, batch: 8 });
+  expect([counts.add, told]).toEqual([101, []]);
+  expect(Math.max(...batches)).toBe(8);
+});
+
 test('the first refusal stops the import: what is before it is done, nothing behind it', async () => {
   const ldif = `${person('one')}${person('two', 'pizza: x\n')}${person('three')}`;
   const { counts, stopped } = await load(ldif);
