@@ -137,7 +137,7 @@ test('aliases are added, listed and deleted', async () => {
 test('domains are added, listed and deleted', async () => {
   expect(await mailtree('domain', 'add', 'sub.new.test')).toMatchObject({ code: 0, err: '' });
   expect(await mailtree('domain', 'add', 'alias.test', '--alias-of', 'example.test', '--subdomains')).toMatchObject({ code: 0, err: '' });
-  expect((await mailtree('domain', 'list')).out).toMatch(/^alias\.test +example\.test +yes$/m);
+  expect((await mailtree('domain', 'list')).out).toMatch(/^alias\.test .* example\.test +yes$/m);
   expect(await rcpt(files, 'user1@alias.test')).toMatch(/^250 /);
   expect(await mailtree('user', 'add', 'x@sub.new.test', '--password', 'new-secret-1')).toMatchObject({ code: 0, err: '' });
   expect(await failing('domain', 'add', 'alias.test')).toContain('alias.test is a local domain already');
