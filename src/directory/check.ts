@@ -18,6 +18,7 @@ import { builtTable } from './records/index-table.ts';
 import { defaultIndexes, Indexes, type IndexTable } from './records/indexes.ts';
 import { keys, lastId, rootId } from './records/keys.ts';
 import { placeOf, View } from './records/view.ts';
+import { nameBy } from './schema/naming.ts';
 import type { Schema } from './schema/schema.ts';
 
 export interface DirectoryReport {
@@ -43,6 +44,7 @@ export interface CheckOptions {
 }
 
 export async function checkDirectory(keyValue: KeyValue, schema: Schema, options: CheckOptions = {}): Promise<DirectoryReport> {
+  nameBy(schema);
   const moment = frozen(keyValue.snapshot());
   try {
     const faults = await checkIndexes(moment, new Indexes(schema, { ...(builtTable(moment) ?? defaultIndexes), ...options.indexes }));

@@ -13,6 +13,7 @@ export { isStoredForm, parseScram, passwordText, type ScramVerifier } from './pa
 export * from './port.ts';
 export { type Reindexed, reindexDirectory } from './reindex.ts';
 export { loadSchema, schemaFrom } from './schema/load.ts';
+export { nameBy } from './schema/naming.ts';
 export { subschemaEntry } from './schema/publish.ts';
 export type { AttributeType, ObjectClass, Schema } from './schema/schema.ts';
 export { type DirectorySettings, directorySettings } from './settings.ts';

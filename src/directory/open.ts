@@ -3,7 +3,7 @@
  */
 
 import type { Clock, Live, Log } from '../base/index.ts';
-import { type Dn, parseDn, useNamingRules } from '../ldap-wire/index.ts';
+import { type Dn, parseDn } from '../ldap-wire/index.ts';
 import type { KeyValue } from '../storage/index.ts';
 import { Judge } from './access/judge.ts';
 import { lastResortStays, understoodRules } from './access/write-rules.ts';
@@ -22,7 +22,7 @@ import { Indexes, type IndexTable } from './records/indexes.ts';
 import { Merger } from './records/merge.ts';
 import { ensureIndexes } from './records/rebuild.ts';
 import { View } from './records/view.ts';
-import { namingRules } from './schema/naming.ts';
+import { nameBy } from './schema/naming.ts';
 import type { Schema } from './schema/schema.ts';
 import { Compiler } from './search/evaluate.ts';
 import { IndexReader } from './search/index-reader.ts';
@@ -67,7 +67,7 @@ const day = 86_400_000;
 /** Opens the directory: brings indexes up to date if their table changed, reads the access rules, starts trimming history. */
 export async function openDirectory(options: DirectoryOptions): Promise<BundledDirectory> {
   const { keyValue, schema, settings, clock, log } = options;
-  useNamingRules(namingRules(schema));
+  nameBy(schema);
   const systemBase = options.systemBase ?? parseDn('cn=mailtree');
   const adminsBase = parseDn(`cn=admins,${systemBase.toString()}`);
   for (const note of schema.notes) log.warning(`schema: ${note}`);

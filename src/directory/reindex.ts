@@ -13,6 +13,7 @@ import { defaultIndexes, Indexes, type IndexTable } from './records/indexes.ts';
 import { keys, lastId, rootId } from './records/keys.ts';
 import { clear, rebuildIndexes } from './records/rebuild.ts';
 import { placeOf } from './records/view.ts';
+import { nameBy } from './schema/naming.ts';
 import type { Schema } from './schema/schema.ts';
 
 export interface Reindexed {
@@ -28,6 +29,7 @@ export async function reindexDirectory(
   schema: Schema,
   options: { readonly indexes?: IndexTable; readonly progress?: (entries: number) => void } = {},
 ): Promise<Reindexed> {
+  nameBy(schema);
   const table = builtTable(keyValue) ?? defaultIndexes;
   const notes = await rebuildNames(keyValue);
   const indexes = new Indexes(schema, { ...table, ...options.indexes });

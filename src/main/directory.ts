@@ -6,7 +6,7 @@
 
 import { join } from 'node:path';
 import type { Clock, Live, Log } from '../base/index.ts';
-import { type BundledDirectory, type DirectorySettings, loadSchema, openDirectory, type Schema } from '../directory/index.ts';
+import { type BundledDirectory, type DirectorySettings, loadSchema, nameBy, openDirectory, type Schema } from '../directory/index.ts';
 import { platformRules } from '../dit/index.ts';
 import { parseDn } from '../ldap-wire/index.ts';
 import { type KeyValue, openKeyValue } from '../storage/index.ts';
@@ -36,8 +36,11 @@ export function directoryPath(config: Config): string {
 }
 
 /** The schema in force: the product's files and the administrator's. */
-export function schemaOf(config: Config): Promise<Schema> {
-  return loadSchema(schemaFolders(config));
+export async function schemaOf(config: Config): Promise<Schema> {
+  const schema = await loadSchema(schemaFolders(config));
+  // Tools that never open the directory look names up as well.
+  nameBy(schema);
+  return schema;
 }
 
 /** The directory on an open database, whose closing is the caller's business. */

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { checkDirectory, reindexDirectory } from '../../src/directory/index.ts';
 import { decodeEntry, encodeEntry } from '../../src/directory/records/codec.ts';
-import { parseRdn } from '../../src/ldap-wire/index.ts';
+import { parseRdn, useNamingRules } from '../../src/ldap-wire/index.ts';
 import { attributes, dn, fill, type Opened, openTemporary, person, root, testSchema } from './support.ts';
 
 let opened: Opened;
@@ -107,4 +107,19 @@ test('names, children and indexes are made anew from the entries', async () => {
   const { entries, notes } = await reindexDirectory(opened.keyValue, testSchema());
   expect([entries > 5, notes]).toEqual([true, []]);
   expect(await check()).toEqual([]);
+});
+
+test('a tool that never opens the directory makes names anew, and looks them up, as the schema compares them', async () => {
+  const named = (number: string) => `telephoneNumber=${number},dc=jade,dc=net`;
+  const unit = (number: string) =>
+    attributes({ objectClass: ['organizationalUnit', 'extensibleObject'], ou: 'unit', telephoneNumber: number });
+  await opened.directory.add(root, dn(named('089 1234')), [...unit('089 1234'), { name: 'seeAlso', values: [named('0891234')] }]);
+  // Another process, which has no schema yet.
+  useNamingRules(() => undefined);
+  expect(await checkDirectory(opened.keyValue, testSchema())).toMatchObject({ faults: [], warnings: [] });
+  useNamingRules(() => undefined);
+  expect((await reindexDirectory(opened.keyValue, testSchema())).notes).toEqual([]);
+  expect(await check()).toEqual([]);
+  opened = await opened.reopen();
+  expect(await opened.directory.read(root, dn(named('089-1234')))).toBeDefined();
 });

@@ -4,14 +4,18 @@
  * Spec: RFC 4517 §4.2.15
  */
 
-import type { NamingRule } from '../../ldap-wire/index.ts';
+import { type NamingRule, useNamingRules } from '../../ldap-wire/index.ts';
 import type { Schema } from './schema.ts';
 
 /** Rules whose form is the one names have anyway. */
 const plain = new Set(['caseIgnoreMatch', 'caseIgnoreIA5Match', 'presentationAddressMatch']);
 
-/** To be given to `useNamingRules`. */
-export function namingRules(schema: Schema): (type: string) => NamingRule | undefined {
+/** Names are compared by this schema from now on, in the whole process: before any key of a name is made or looked up. */
+export function nameBy(schema: Schema): void {
+  useNamingRules(namingRules(schema));
+}
+
+function namingRules(schema: Schema): (type: string) => NamingRule | undefined {
   const found = new Map<string, NamingRule>();
   for (const type of schema.parts.attributeTypes) {
     const { equality } = type;
