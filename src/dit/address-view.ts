@@ -10,7 +10,7 @@ import { type Clock, Fault, type Log } from '../base/index.ts';
 import { type Change, type DirectoryReader, type Entry, isListMember, system } from '../directory/index.ts';
 import type { Dn, Filter } from '../ldap-wire/index.ts';
 import { addressKey } from '../mail/index.ts';
-import { domainName } from './domain-name.ts';
+import { domainName, localityOf } from './domain-name.ts';
 import { Answers } from './fills.ts';
 import type { Domain, Recipient } from './port.ts';
 import { addressesOf, problemOf, recipientFrom } from './recipient.ts';
@@ -153,7 +153,7 @@ export class AddressView {
       const entry = domainName(level, this.#base);
       const { value, tags } = await this.#domains.get(`d:${entry.key}`, () => this.#readDomain(entry, level.join('.')));
       made.push(`d:${entry.key}`, ...tags);
-      if (value) return n === 0 || value.subdomains ? { domain: value, entry } : undefined;
+      if (value && (n === 0 ? value.itself : value.subdomains)) return { domain: value, entry };
     }
     return undefined;
   }
@@ -163,7 +163,7 @@ export class AddressView {
     const tags = (entry?.texts('entryUUID') ?? []).map(entryTag);
     if (!entry?.isA('mtMailDomain')) return { value: undefined, tags };
     const aliasOf = entry.text('mtDomainAlias')?.toLowerCase();
-    return { value: { dn: entry.dn.toString(), name, aliasOf, subdomains: entry.text('mtSubdomains')?.toUpperCase() === 'TRUE' }, tags };
+    return { value: { dn: entry.dn.toString(), name, aliasOf, ...localityOf(entry) }, tags };
   }
 
   apply(change: Change): void {

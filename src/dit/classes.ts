@@ -72,6 +72,7 @@ export const mailDomainClass = declareClass({
   may: [
     'mtDomainAlias',
     'mtSubdomains',
+    'mtSubdomainsOnly',
     ...limits.map(({ attribute }) => attribute),
     'mailMessageStore',
     'mtWebFolderDirectory',
@@ -93,8 +94,16 @@ export const mailDomainClass = declareClass({
       syntax: 'boolean',
       single: true,
       label: 'Sub-domains too',
-      help: 'Sub-domains without an entry of their own belong to this domain.',
-      spec: 'checklist MTA-01',
+      help: 'All sub-domains, however deep, are local with this domain; one with an entry of its own goes by that.',
+      spec: 'manual chapter 3, "Local Domains"; checklist MTA-01',
+    },
+    {
+      attribute: 'mtSubdomainsOnly',
+      syntax: 'boolean',
+      single: true,
+      label: 'Only the sub-domains',
+      help: 'All sub-domains are local, the domain itself is not: the entry *.ima.com of a list of local domains.',
+      spec: 'manual chapter 3, "Local Domains"; checklist MTA-01',
     },
     ...limitAttributes,
   ],
@@ -229,7 +238,7 @@ export const forwardingClass = declareClass({
   must: ['cn', 'mtChannel'],
   may: ['mtIdentifier', 'description'],
   title: 'Domain forwarding',
-  help: 'All mail for the domain named by cn goes to a channel.',
+  help: 'All mail for the domain named by cn goes to a channel; *.abc.net means all sub-domains of abc.net. LOCAL and DL take what the directory does not know.',
 });
 
 export const administratorClass = declareClass({

@@ -13,6 +13,7 @@ import { connectorFrom, revokedBy } from './recipient.ts';
 import { Reports } from './reports.ts';
 import { mtaSettings, serverSettings } from './settings.ts';
 import { blacklistBase, Strangers, spammerBase } from './strangers.ts';
+import { meaningOfForwarding } from './system-rules.ts';
 import { SystemView } from './system-view.ts';
 
 export interface DitOptions {
@@ -225,7 +226,14 @@ class DitView implements OpenDit {
 
   async forwarding(domain: string): Promise<Forwarding | undefined> {
     this.#forwardings ??= this.#readForwardings();
-    return this.#forwardings.get(domain.toLowerCase());
+    const name = domain.toLowerCase();
+    const exact = this.#forwardings.get(name);
+    if (exact || this.#forwardings.size === 0) return exact;
+    for (let dot = name.indexOf('.'); dot >= 0; dot = name.indexOf('.', dot + 1)) {
+      const wild = this.#forwardings.get(`*${name.slice(dot)}`);
+      if (wild) return wild;
+    }
+    return undefined;
   }
 
   #readForwardings(): Map<string, Forwarding> {
@@ -234,7 +242,7 @@ class DitView implements OpenDit {
       const connector = entry.isA('mtForwarding') ? connectorFrom(entry) : undefined;
       if (!connector) continue;
       const { dn, channel, identifier } = connector;
-      for (const name of entry.texts('cn').map((text) => text.toLowerCase()))
+      for (const name of entry.texts('cn').flatMap((text) => meaningOfForwarding(text) ?? []))
         if (!found.has(name)) found.set(name, { dn, domain: name, channel, identifier });
     }
     return found;

@@ -51,8 +51,10 @@ export interface Domain {
   readonly name: string;
   /** Domain aliasing (MTA-05): mail to user@name goes to user@target when only that account exists. */
   readonly aliasOf: string | undefined;
-  /** The manual's `*.`: sub-domains without an entry of their own belong to it too. */
+  /** The manual's `*.`: all sub-domains that are not local by an entry of their own belong to it. */
   readonly subdomains: boolean;
+  /** Whether the domain itself is local. False: it stands for its sub-domains alone. */
+  readonly itself: boolean;
 }
 
 /** Domain forwarding (MTA-04). */
@@ -96,8 +98,9 @@ export interface Dit {
   recipient(address: string): Promise<Recipient | undefined>;
   /** The same, by mailbox key. */
   recipientByUuid(uuid: string): Promise<Recipient | undefined>;
-  /** The local domain this name is or falls under (`subdomains`), most specific first. Undefined: not ours. */
+  /** The local domain this name is (`itself`) or falls under (`subdomains`), most specific first. Undefined: not ours. */
   domain(name: string): Promise<Domain | undefined>;
+  /** The forwarding of this domain, or else of all sub-domains (`*.`) of the closest domain above it. */
   forwarding(domain: string): Promise<Forwarding | undefined>;
   /**
    * What holds for a host with these names and addresses (text as in HELO, `192.0.2.1`, literals), as the directory says it now. Never
@@ -123,8 +126,11 @@ export interface MtaPolicy {
   readonly domain: string;
   /** MTA-03: where local addresses without a connector go. */
   readonly defaultLocalChannel: OutputChannel;
-  /** MTA-03: what happens to unknown local recipients: bounced, or handed to a channel that can take them (SMTPC, CCIN, NOTESIN). */
-  readonly unknownLocalChannel: OutputChannel | 'bounce';
+  /**
+   * MTA-03: what happens to unknown local recipients: bounced, or handed to a channel that can take them (SMTPC, CCIN, NOTESIN); `default`
+   * is the default local delivery channel, if it can.
+   */
+  readonly unknownLocalChannel: OutputChannel | 'bounce' | 'default';
   readonly internetChannel: OutputChannel;
   readonly postmaster: string;
   /** Character set that mail handed in without a MIME header is labelled with; empty for none. */

@@ -126,10 +126,10 @@ export const mtaSettings = declareSettings({
     unknownLocalChannel: choice({
       attribute: 'mtUnknownLocalChannel',
       label: 'Channel for unknown local recipients',
-      choices: ['bounce', 'SMTPC', 'CCIN', 'NOTESIN'] as const,
-      default: 'bounce',
-      help: 'What happens to mail for a local domain whose recipient the directory does not know: refused, or handed to a channel that can take it.',
-      spec: 'checklist MTA-03',
+      choices: ['default', 'bounce', 'SMTPC', 'CCIN', 'NOTESIN'] as const,
+      default: 'default',
+      help: 'What happens to mail for a local domain whose recipient the directory does not know: refused (bounce), or handed to a channel that can take it. default: to the default local delivery channel if that is SMTPC, CCIN or NOTESIN, and refused else.',
+      spec: 'manual chapter 3, "Default Local Delivery Channel"; checklist MTA-03',
     }),
     internetChannel: choice({
       attribute: 'mtInternetChannel',

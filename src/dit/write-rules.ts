@@ -9,7 +9,7 @@
 import { type Actor, DirectoryFault, type Entry, isListMember, type RuleReader, type WriteRule } from '../directory/index.ts';
 import { type Dn, parseDn, rebased } from '../ldap-wire/index.ts';
 import { addressKey, normalizeAddress, normalizeDomain } from '../mail/index.ts';
-import { domainName } from './domain-name.ts';
+import { domainName, localityOf } from './domain-name.ts';
 import { systemEntryRules } from './system-rules.ts';
 import { blacklistBase, spammerBase } from './strangers.ts';
 
@@ -74,7 +74,9 @@ async function localDomain(domain: string, base: Dn, reader: RuleReader): Promis
   const labels = domain.split('.');
   for (let n = 0; n < labels.length && n < 32; n++) {
     const entry = await reader.read(domainName(labels.slice(n), base));
-    if (entry?.isA('mtMailDomain')) return n === 0 || entry.text('mtSubdomains')?.toUpperCase() === 'TRUE' ? entry : undefined;
+    if (!entry?.isA('mtMailDomain')) continue;
+    const { itself, subdomains } = localityOf(entry);
+    if (n === 0 ? itself : subdomains) return entry;
   }
   return undefined;
 }

@@ -8,6 +8,7 @@
 import { rmSync } from 'node:fs';
 import { chmod } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
+import { isIP } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import { asFault, Fault, type Log, replyOf } from '../base/index.ts';
@@ -15,6 +16,7 @@ import type { AccessAnswer, AccessQuestion } from '../directory/index.ts';
 import type { LinkStatus } from '../directory-remote/index.ts';
 import { type Queue, type QueueName, queueNames } from '../queue/index.ts';
 import type { ComponentStatus, Responder } from '../responder/index.ts';
+import type { Explain } from '../routing/index.ts';
 import { notBundled } from './config-directory.ts';
 import { type DirectoryJobs, jsonLines, textStream, type WholeImport } from './directory-jobs.ts';
 import type { HandIn } from './hand-in.ts';
@@ -41,7 +43,7 @@ export interface ControlOptions {
   readonly queue: Queue;
   readonly history: (question: HistoryQuestion) => Promise<readonly HistoryLine[]>;
   readonly undo: (change: string, how: UndoHow) => Promise<UndoReport>;
-  readonly explain: (address: string, sender: string | undefined) => Promise<unknown>;
+  readonly explain: Explain;
   readonly can: (question: AccessQuestion) => Promise<AccessAnswer>;
   /** Reads the view of the directory afresh. */
   readonly refreshView: () => Promise<void>;
@@ -91,9 +93,10 @@ function controlApp(options: ControlOptions): Hono {
     return c.json(responder.status());
   });
   app.get('/explain', async (c) => {
-    const address = c.req.query('address');
+    const { address, sender, client } = c.req.query();
     if (!address) throw new Fault('malformed', 'address is missing');
-    return c.json((await options.explain(address, c.req.query('sender'))) as object);
+    if (client !== undefined && isIP(client) === 0) throw new Fault('malformed', `${client} is not an IP address`);
+    return c.json(await options.explain({ address, sender, client }));
   });
   app.post('/view/refresh', async (c) => {
     await options.refreshView();

@@ -37,6 +37,7 @@ import { differences } from './differences.ts';
 import { openStoredDirectory } from './directory.ts';
 import { DirectoryJobs } from './directory-jobs.ts';
 import { beginExternal, checkSchema, fillExternal } from './external-directory.ts';
+import { explainFor, ownAddress } from './explain.ts';
 import { addNeeded, type FirstStart, fillDirectory, hostOf } from './first-start.ts';
 import { createHandIn } from './hand-in.ts';
 import { readHistory, undoChange } from './history.ts';
@@ -142,7 +143,7 @@ async function build(
     queue: parts.queue,
     history: async (question) => readHistory(bundledOf(parts), question, systemClock.now()),
     undo: async (change, how) => undoChange(bundledOf(parts), change, how),
-    explain: (address, sender) => parts.router.route(address, { inputChannel: 'SMTPD', ...(sender === undefined ? {} : { sender }) }),
+    explain: explainFor(parts.dit, parts.router, config.systemBase),
     can: async (question) => bundledOf(parts).explainAccess(question),
     refreshView: () => parts.dit.refresh(),
     status,
@@ -234,7 +235,7 @@ async function openParts(
     blobs,
     queue,
     store,
-    router: createRouter({ dit }),
+    router: createRouter({ dit, isOwnAddress: ownAddress(dit) }),
     certificate,
     freeSpace,
     writable,

@@ -1,3 +1,3 @@
-export { splitAddress } from './address.ts';
-export type * from './port.ts';
-export { createRouter, type RoutingDit } from './route.ts';
+export { createExplain, type Explain, type ExplainNeeds, type Explanation, type HostView, type Question, type Ruling } from './explain.ts';
+export type { Refusal, Route, Router, Routing, RoutingContext, Step, Verdict } from './port.ts';
+export { createRouter, type RouterNeeds, type RoutingDit } from './route.ts';

@@ -24,8 +24,10 @@ export interface Refusal {
 export interface Step {
   /** What was being decided about. */
   readonly address: string;
-  /** The rule that applied: `connector`, `domain alias`, `unknown local` … */
+  /** The rule: `connector`, `domain alias`, `unknown local` … */
   readonly rule: string;
+  /** Whether it decided something, or was looked at and did not apply (told only where `whyNot` asks for it). */
+  readonly applied: boolean;
   /** DN of the entry that decided; undefined where a setting or the absence of an entry did. */
   readonly entry?: string;
   readonly text: string;
@@ -43,6 +45,8 @@ export interface Routing {
 export interface RoutingContext {
   readonly inputChannel: InputChannel;
   readonly sender?: string;
+  /** Rules that were looked at and do not apply are among the steps. */
+  readonly whyNot?: boolean;
 }
 
 /** `yes`: somebody here, or a channel takes it; `unknown`: ours but nobody; `remote`: not ours. */

@@ -3,29 +3,33 @@
  *
  * Order: domain forwarding that takes whole domains; the directory (address, address without its detail, domain alias);
  * postmaster; domain forwarding for what the directory does not know; the unknown-local rule; the Internet.
- * Source: manual chapter 3 "Domain Forwarding", "Domain Aliasing", chapter 5 "Connectors", "Mail Aliases";
- * checklist MTA-01 … 05, 22, DIR-09, DIR-10. Spec: RFC 5321 §4.5.1
+ * Source: manual chapter 3 "Local Domains", "Domain Forwarding", "Domain Aliasing"; checklist MTA-01 … 05, 22, 23.
+ * Spec: RFC 5321 §4.1.3, §4.5.1, Appendix C
  */
 
 import type { OutputChannel } from '../base/index.ts';
-import type { Connector, Dit, Domain, Forwarding, Recipient } from '../dit/index.ts';
-import { normalDomain, type SplitAddress, sameness, splitAddress, withoutDetail } from './address.ts';
-import type { Route, Router, Routing, Verdict } from './port.ts';
+import type { Dit, Domain, Forwarding, Recipient } from '../dit/index.ts';
+import { literalAddress, normalDomain, type SplitAddress, sameness, splitAddress, withoutDetail } from './address.ts';
+import { type DeliveryDit, deliver, keyOf } from './delivery.ts';
+import type { Router, Routing, RoutingContext, Verdict } from './port.ts';
 import { deepest, Walk } from './walk.ts';
 
-export type RoutingDit = Pick<Dit, 'recipient' | 'recipientByUuid' | 'domain' | 'forwarding' | 'mta'>;
+export type RoutingDit = DeliveryDit & Pick<Dit, 'domain' | 'forwarding'>;
 
-/** Channels whose connectors have a permission that means something (manual chapter 5, "Connectors"). */
-const permitting: readonly OutputChannel[] = ['LOCAL', 'CCIN', 'NOTESIN'];
+export interface RouterNeeds {
+  readonly dit: RoutingDit;
+  /** Whether an IP address is one at which this host takes mail (RFC 5321 §4.1.3: its literals are local). */
+  readonly isOwnAddress?: (address: string) => boolean;
+}
+
 /** Channels that can take a recipient the directory does not know (manual chapter 3, "Default Local Delivery Channel"). */
 const takesUnknown: readonly OutputChannel[] = ['SMTPC', 'CCIN', 'NOTESIN'];
 const aliasHops = 10;
 
-export function createRouter(needs: { readonly dit: RoutingDit }): Router {
-  const { dit } = needs;
-  const route = async (address: string): Promise<Routing> => {
-    const walk = new Walk();
-    await new Decision(dit, walk).decide(address, []);
+export function createRouter(needs: RouterNeeds): Router {
+  const route = async (address: string, { whyNot = false }: Partial<RoutingContext> = {}): Promise<Routing> => {
+    const walk = new Walk(whyNot);
+    await new Decision(needs, walk).decide(address, []);
     const { routes, steps, local } = walk;
     // A circle that still delivers somewhere is no failure: two people who forward to each other and keep a copy.
     const circle = routes.length === 0 && walk.refusals.length === 0;
@@ -34,12 +38,14 @@ export function createRouter(needs: { readonly dit: RoutingDit }): Router {
       : walk.refusals;
     return { routes, refusals, steps, local };
   };
-  const acceptable = async (address: string): Promise<Verdict> => {
-    const { routes, refusals, local } = await route(address);
-    if (!local && routes.length > 0) return 'remote';
-    return routes.length > 0 || refusals.some(({ status }) => status.startsWith('4')) ? 'yes' : 'unknown';
-  };
+  const acceptable = async (address: string): Promise<Verdict> => verdictOf(await route(address));
   return { route, acceptable };
+}
+
+/** What RCPT is told: the same for everybody who asks. */
+export function verdictOf({ routes, refusals, local }: Routing): Verdict {
+  if (!local && routes.length > 0) return 'remote';
+  return routes.length > 0 || refusals.some(({ status }) => status.startsWith('4')) ? 'yes' : 'unknown';
 }
 
 interface Found {
@@ -50,29 +56,33 @@ interface Found {
 
 class Decision {
   readonly #dit: RoutingDit;
+  readonly #isOwnAddress: (address: string) => boolean;
   readonly #walk: Walk;
 
-  constructor(dit: RoutingDit, walk: Walk) {
+  constructor({ dit, isOwnAddress = () => false }: RouterNeeds, walk: Walk) {
     this.#dit = dit;
+    this.#isOwnAddress = isOwnAddress;
     this.#walk = walk;
   }
 
   /** `way` is the addresses that led here, `hops` the number of forwardings. */
   async decide(given: string, way: readonly string[], hops = 0): Promise<void> {
     const walk = this.#walk;
-    const { domain: ownDomain } = this.#dit.mta.value;
-    const split = splitAddress(given, ownDomain);
-    if (!split) return this.#refuse(given, '5.1.3', 'bad destination mailbox address syntax');
+    const split = this.#read(given);
+    if (!split) return walk.refuse(given, '5.1.3', 'bad destination mailbox address syntax');
     const key = sameness(split.address);
     if (way.includes(key)) return walk.circle(split.address);
-    if (hops > deepest) return this.#refuse(split.address, '5.4.6', 'too many forwardings one behind the other');
-    if (walk.tooWide) return this.#refuse(split.address, '5.4.6', 'forwarding leads to too many addresses');
+    if (hops > deepest) return walk.refuse(split.address, '5.4.6', 'too many forwardings one behind the other');
+    if (walk.tooWide) return walk.refuse(split.address, '5.4.6', 'forwarding leads to too many addresses');
     if (!walk.enter(key)) return walk.step(split.address, 'seen', 'already decided on another way');
     const forwarding = await this.#dit.forwarding(split.domain);
     if (forwarding && forwarding.channel !== 'LOCAL' && forwarding.channel !== 'DL') {
       await this.#ownDomain(split, hops);
       return this.#forwardDomain(split, forwarding);
     }
+    if (forwarding)
+      walk.not(split.address, 'domain forwarding', `${forwarding.channel} is for whom the directory does not know`, forwarding.dn);
+    else walk.not(split.address, 'domain forwarding', `no entry for ${split.domain}`);
     const found = await this.#find(split);
     if (found) {
       this.#own(hops);
@@ -81,141 +91,131 @@ class Decision {
     await this.#nobody(split, forwarding, [...way, key], hops);
   }
 
+  /** The address as it is looked up: source route dropped, default domain added, literals of this host by its domain's name. */
+  #read(given: string): SplitAddress | undefined {
+    const { domain: ownDomain } = this.#dit.mta.value;
+    const split = splitAddress(given, ownDomain);
+    if (!split) return undefined;
+    for (const note of split.notes ?? []) this.#walk.step(given, 'spelling', note);
+    if (/[%!]/.test(split.local))
+      this.#walk.not(
+        split.address,
+        'percent hack',
+        'the local part is taken as it is: nobody is reached through another host’s name in it',
+      );
+    const ip = literalAddress(split.domain);
+    if (ip === undefined) return split;
+    if (!this.#isOwnAddress(ip)) {
+      this.#walk.not(split.address, 'address literal', 'not an address of this host');
+      return split;
+    }
+    const domain = normalDomain(ownDomain) ?? ownDomain;
+    this.#walk.step(split.address, 'address literal', `an address of this host: looked up in ${domain}`);
+    return { local: split.local, domain, address: `${split.local}@${domain}` };
+  }
+
   /** The address first asked for is ours. */
   #own(hops: number): void {
     if (hops === 0) this.#walk.local = true;
   }
 
-  async #ownDomain({ domain }: SplitAddress, hops: number): Promise<Domain | undefined> {
+  async #ownDomain({ address, domain }: SplitAddress, hops: number): Promise<Domain | undefined> {
     const found = await this.#dit.domain(domain);
-    if (found) this.#own(hops);
+    if (found) {
+      this.#own(hops);
+      const how = found.name === domain ? 'local' : `local as a sub-domain of ${found.name}`;
+      this.#walk.not(address, 'local domain', `${domain} is ${how}`, found.dn);
+    } else this.#walk.not(address, 'local domain', `${domain} is not local`);
     return found;
-  }
-
-  #refuse(address: string, status: string, text: string, entry?: string): void {
-    this.#walk.step(address, 'refused', `${status} ${text}`, entry);
-    this.#walk.refuse(address, status, text);
-  }
-
-  #route(rule: string, route: Route, entry?: string): void {
-    this.#walk.step(route.address, rule, `${route.queue}${route.identifier === '' ? '' : ` ${route.identifier}`}`, entry);
-    this.#walk.add(route);
   }
 
   /** Who has the address in its own domain, or else in the domain that one is another name of. */
   async #find(split: SplitAddress): Promise<Found | undefined> {
+    const walk = this.#walk;
     let at = split;
     const seen = new Set<string>();
-    for (let hop = 0; hop <= aliasHops && !seen.has(at.domain); hop++) {
+    for (let hop = 0; hop <= aliasHops; hop++) {
       seen.add(at.domain);
       const exact = await this.#dit.recipient(at.address);
       if (exact) return { recipient: exact, detail: '' };
+      walk.not(at.address, 'address', 'nobody has it');
       const bare = withoutDetail(at);
       const base = bare === undefined ? undefined : await this.#dit.recipient(bare);
       if (base) {
-        this.#walk.step(at.address, 'sub-address', `treated as ${base.mail}`, base.dn);
+        walk.step(at.address, 'sub-address', `treated as ${base.mail}`, base.dn);
         return { recipient: base, detail: at.local.slice(at.local.indexOf('+')) };
       }
+      if (bare !== undefined) walk.not(at.address, 'sub-address', `nobody has ${bare} either`);
       const domain = await this.#dit.domain(at.domain);
       const target = domain?.name === at.domain && domain.aliasOf !== undefined ? normalDomain(domain.aliasOf) : undefined;
-      if (!domain || target === undefined) return undefined;
+      if (!domain || target === undefined) {
+        walk.not(at.address, 'domain alias', `${at.domain} is no other name of a domain`, domain?.dn);
+        return undefined;
+      }
+      if (seen.has(target)) {
+        walk.not(at.address, 'domain alias', `${target} was looked at already: the aliases lead in a circle`, domain.dn);
+        return undefined;
+      }
       const next = { local: at.local, domain: target, address: `${at.local}@${target}` };
-      this.#walk.step(at.address, 'domain alias', `nobody here, looked up as ${next.address}`, domain.dn);
+      walk.step(at.address, 'domain alias', `nobody here, looked up as ${next.address}`, domain.dn);
       at = next;
     }
+    walk.not(at.address, 'domain alias', `more than ${aliasHops} aliases one behind the other`);
     return undefined;
   }
 
   async #recipient(split: SplitAddress, { recipient, detail }: Found, way: readonly string[], hops: number): Promise<void> {
     const walk = this.#walk;
+    const { dn } = recipient;
     const alias = detail === '' && sameness(recipient.mail) !== sameness(split.address);
-    walk.step(
-      split.address,
-      alias ? 'alias' : 'address',
-      alias ? `treated as ${recipient.mail}` : `${recipient.kind} ${recipient.mail}`,
-      recipient.dn,
-    );
-    if (recipient.status === 'disabled') return this.#refuse(split.address, '5.2.1', 'this account is disabled', recipient.dn);
-    if (recipient.permission === 'send') return this.#refuse(split.address, '5.2.1', 'this account does not receive mail', recipient.dn);
+    const what = alias ? `treated as ${recipient.mail}` : `${recipient.kind} ${recipient.mail}`;
+    walk.step(split.address, alias ? 'alias' : 'address', what, dn);
+    if (recipient.status === 'disabled') return walk.refuse(split.address, '5.2.1', 'this account is disabled', dn);
+    if (recipient.permission === 'send') return walk.refuse(split.address, '5.2.1', 'this account does not receive mail', dn);
     const own = new Set([recipient.mail, ...recipient.aliases].map(sameness));
     const elsewhere = (target: string): boolean => !own.has(sameness(target.trim()));
     // By whatever name it was reached: its primary address coming up again is a circle.
     const circle = [...way, sameness(recipient.mail)];
-    const routing = recipient.routingAddress?.trim();
     if (recipient.kind === 'alias') {
-      walk.step(split.address, 'forwarding', `${recipient.forwardTo.length} targets`, recipient.dn);
+      walk.step(split.address, 'forwarding', `${recipient.forwardTo.length} targets`, dn);
       for (const target of recipient.forwardTo) await this.decide(target.trim(), circle, hops + 1);
-      if (recipient.forwardTo.length === 0) this.#refuse(split.address, '5.1.1', 'this alias has no target', recipient.dn);
+      if (recipient.forwardTo.length === 0) walk.refuse(split.address, '5.1.1', 'this alias has no target', dn);
       return;
     }
-    for (const target of recipient.forwardTo.filter(elsewhere)) {
-      walk.step(split.address, 'forwarding', `also to ${target}`, recipient.dn);
+    const targets = recipient.forwardTo.filter(elsewhere);
+    if (targets.length === 0) walk.not(split.address, 'forwarding', 'no mailForwardingAddress but its own', dn);
+    for (const target of targets) {
+      walk.step(split.address, 'forwarding', `also to ${target}`, dn);
       await this.decide(target.trim(), circle, hops + 1);
     }
-    if (routing !== undefined && routing !== '' && elsewhere(routing)) {
-      walk.step(split.address, 'routing address', `goes to ${routing} instead`, recipient.dn);
+    const routing = recipient.routingAddress?.trim() ?? '';
+    if (routing !== '' && elsewhere(routing)) {
+      walk.step(split.address, 'routing address', `goes to ${routing} instead`, dn);
       return await this.decide(routing, circle, hops + 1);
     }
-    await this.#deliver(withDetail(recipient.mail, detail), recipient);
-  }
-
-  /** Mail to an alias or by a domain alias is mail to the primary address; a detail stays with it. */
-  async #deliver(address: string, recipient: Recipient): Promise<void> {
-    if (recipient.connectors.length === 0) {
-      const channel = recipient.kind === 'list' ? 'DL' : this.#dit.mta.value.defaultLocalChannel;
-      return this.#route('default local channel', { address, queue: channel, identifier: identifierFor(channel, recipient) }, recipient.dn);
-    }
-    let refused: { text: string; dn: string } | undefined;
-    let routed = false;
-    for (const connector of recipient.connectors) {
-      const receives = !permitting.includes(connector.channel) || connector.permission.endsWith('receive');
-      const identifier = receives ? await this.#identifier(connector, recipient) : undefined;
-      if (!receives) refused = { text: 'this mailbox may not receive mail', dn: connector.dn };
-      else if (identifier === undefined) refused ??= { text: 'the mailbox of this address does not exist', dn: connector.dn };
-      else {
-        routed = true;
-        this.#route('connector', { address, queue: connector.channel, identifier }, connector.dn);
-        continue;
-      }
-      this.#walk.step(address, 'connector', `${connector.channel} passed over: ${refused?.text ?? ''}`, connector.dn);
-    }
-    if (!routed && refused) this.#refuse(address, refused.text.includes('may not') ? '5.2.1' : '5.1.1', refused.text, refused.dn);
-  }
-
-  /** What the channel calls the recipient. A mailbox or list is named by address or key of its owner; its key is used. */
-  async #identifier(connector: Pick<Connector, 'channel' | 'identifier'>, recipient: Recipient | undefined): Promise<string | undefined> {
-    const { channel } = connector;
-    const given = connector.identifier.trim();
-    if (channel !== 'LOCAL' && channel !== 'DL') return given === '' && recipient ? identifierFor(channel, recipient) : given;
-    if (recipient) {
-      const own = [recipient.uuid, recipient.mail, ...recipient.aliases].map(sameness);
-      if (given === '' || own.includes(sameness(given))) return recipient.uuid;
-    }
-    if (given === '') return undefined;
-    const named = given.includes('@') ? await this.#dit.recipient(given) : undefined;
-    const owner = named ?? (await this.#dit.recipientByUuid(given));
-    return owner?.uuid;
+    walk.not(split.address, 'routing address', 'no mailRoutingAddress but its own', dn);
+    await deliver(this.#dit, walk, withDetail(recipient.mail, detail), recipient);
   }
 
   async #nobody(split: SplitAddress, forwarding: Forwarding | undefined, way: readonly string[], hops: number): Promise<void> {
     const walk = this.#walk;
-    const { mta } = this.#dit;
+    const { address } = split;
+    const { postmaster, internetChannel } = this.#dit.mta.value;
     const domain = await this.#ownDomain(split, hops);
-    const postmaster = split.local.toLowerCase() === 'postmaster';
-    if (domain && postmaster && sameness(mta.value.postmaster) !== sameness(split.address)) {
-      walk.step(split.address, 'postmaster', `goes to ${mta.value.postmaster}`);
-      return await this.decide(mta.value.postmaster, way, hops + 1);
+    if (domain && split.local.toLowerCase() === 'postmaster' && sameness(postmaster) !== sameness(address)) {
+      walk.step(address, 'postmaster', `goes to ${postmaster}`);
+      return await this.decide(postmaster, way, hops + 1);
     }
+    walk.not(address, 'postmaster', domain ? 'not the postmaster of a local domain' : 'the domain is not local');
     if (forwarding) {
-      const identifier = await this.#identifier(forwarding, undefined);
-      if (identifier !== undefined) {
-        return this.#route('domain forwarding', { address: split.address, queue: forwarding.channel, identifier }, forwarding.dn);
-      }
-      return this.#refuse(split.address, '5.1.1', `no such user here, and ${forwarding.channel} cannot take it`, forwarding.dn);
+      const key = await keyOf(this.#dit, forwarding.channel, forwarding.identifier);
+      if (typeof key === 'string')
+        return walk.route('domain forwarding', { address, queue: forwarding.channel, identifier: key }, forwarding.dn);
+      return walk.refuse(address, key.status, `no such user here, and ${forwarding.channel} cannot take it: ${key.text}`, forwarding.dn);
     }
     if (domain) return this.#unknown(split, domain);
-    const channel = mta.value.internetChannel;
-    this.#route('internet', { address: split.address, queue: channel, identifier: split.domain });
+    walk.not(address, 'unknown local', 'the domain is not local');
+    walk.route('internet', { address, queue: internetChannel, identifier: split.domain });
   }
 
   #forwardDomain(split: SplitAddress, forwarding: Forwarding): void {
@@ -223,25 +223,21 @@ class Decision {
     const given = forwarding.identifier.trim();
     // SMTPC goes by the domain (its peers and host table decide); the others by what the entry says.
     const identifier = channel === 'SMTPC' ? split.domain : given === '' ? split.address : given;
-    this.#route('domain forwarding', { address: split.address, queue: channel, identifier }, dn);
+    this.#walk.route('domain forwarding', { address: split.address, queue: channel, identifier }, dn);
   }
 
   #unknown(split: SplitAddress, domain: Domain): void {
-    const channel = this.#dit.mta.value.unknownLocalChannel;
-    const bounce = channel === 'bounce';
-    if (bounce || !takesUnknown.includes(channel)) {
-      const more = bounce ? '' : `, and ${channel} takes only addresses the directory knows`;
-      this.#refuse(split.address, '5.1.1', `no such user here${more}`, domain.dn);
-      return;
+    const { unknownLocalChannel, defaultLocalChannel } = this.#dit.mta.value;
+    const channel = unknownLocalChannel === 'default' ? defaultLocalChannel : unknownLocalChannel;
+    if (channel === 'bounce' || !takesUnknown.includes(channel)) {
+      const more = channel === 'bounce' ? '' : `, and ${channel} takes only addresses the directory knows`;
+      // That is the usual case, and nobody's business but the administrator's.
+      this.#walk.not(split.address, 'unknown local', `no such user here${more}`, domain.dn);
+      return this.#walk.refuse(split.address, '5.1.1', 'no such user here', domain.dn);
     }
     const identifier = channel === 'SMTPC' ? split.domain : split.address;
-    this.#route('unknown local', { address: split.address, queue: channel, identifier }, domain.dn);
+    this.#walk.route('unknown local', { address: split.address, queue: channel, identifier }, domain.dn);
   }
-}
-
-function identifierFor(channel: OutputChannel, recipient: Recipient): string {
-  if (channel === 'LOCAL' || channel === 'DL') return recipient.uuid;
-  return channel === 'SMTPC' ? recipient.mail.slice(recipient.mail.lastIndexOf('@') + 1).toLowerCase() : recipient.mail;
 }
 
 function withDetail(mail: string, detail: string): string {

@@ -14,8 +14,14 @@ export class Walk {
   readonly refusals: Refusal[] = [];
   readonly steps: Step[] = [];
   local = false;
+  /** Whether rules that do not apply are written down, too. */
+  readonly #whyNot: boolean;
   readonly #seen = new Set<string>();
   readonly #routed = new Set<string>();
+
+  constructor(whyNot: boolean) {
+    this.#whyNot = whyNot;
+  }
 
   /** Whether this address is new to the walk; each is looked at once. */
   enter(key: string): boolean {
@@ -29,17 +35,30 @@ export class Walk {
   }
 
   step(address: string, rule: string, text: string, entry?: string): void {
-    if (this.steps.length >= 4 * widest) return;
-    this.steps.push(entry === undefined ? { address, rule, text } : { address, rule, text, entry });
+    this.#note({ address, rule, applied: true, text, ...(entry === undefined ? {} : { entry }) });
+  }
+
+  /** A rule was looked at and does not apply. */
+  not(address: string, rule: string, text: string, entry?: string): void {
+    if (this.#whyNot) this.#note({ address, rule, applied: false, text, ...(entry === undefined ? {} : { entry }) });
+  }
+
+  #note(step: Step): void {
+    if (this.steps.length < 4 * widest) this.steps.push(step);
   }
 
   /** One mailbox or list gets one copy, however many ways lead there. */
   add(route: Route): void {
-    const own = route.queue === 'LOCAL' || route.queue === 'DL' ? '' : route.address.toLowerCase();
+    const own = route.queue === 'LOCAL' || route.queue === 'DL' ? '' : sameAddress(route.address);
     const key = `${route.queue} ${route.identifier} ${own}`;
     if (this.#routed.has(key)) return;
     this.#routed.add(key);
     this.routes.push(route);
+  }
+
+  route(rule: string, route: Route, entry?: string): void {
+    this.step(route.address, rule, `${route.queue}${route.identifier === '' ? '' : ` ${route.identifier}`}`, entry);
+    this.add(route);
   }
 
   /** Forwarding came back to where it was: no failure as long as something is delivered. */
@@ -47,7 +66,10 @@ export class Walk {
     this.step(address, 'circle', 'forwarding leads back here');
   }
 
-  refuse(address: string, status: string, text: string): void {
+  refuse(address: string, status: string, text: string, entry?: string): void {
+    this.step(address, 'refused', `${status} ${text}`, entry);
     if (this.refusals.length < widest) this.refusals.push({ address, status, text });
   }
 }
+
+const sameAddress = (address: string): string => address.toLowerCase();

@@ -128,7 +128,7 @@ const cases: [string, string[]][] = [
   ['bart+x@jade.net', ['LOCAL uuid-bart@ima.com bart+x@ima.com']],
   ['+x@ima.com', ['! 5.1.1']],
   ['nobody+x@ima.com', ['! 5.1.1']],
-  ['"bart+x"@ima.com', ['! 5.1.1']],
+  ['"bart+x"@ima.com', ['LOCAL uuid-bart@ima.com bart+x@ima.com']],
   // Connectors
   ['multi@ima.com', ['LOCAL uuid-multi@ima.com multi@ima.com', 'CCIN multi at po multi@ima.com', 'SMTPC relay.net multi@ima.com']],
   ['shared@ima.com', ['LOCAL uuid-bart@ima.com shared@ima.com']],

@@ -80,7 +80,7 @@ export class MemoryBlobs {
   }
 }
 
-const localDomain: Domain = { dn: 'dc=jade,dc=example', name: 'jade.example', aliasOf: undefined, subdomains: false };
+const localDomain: Domain = { dn: 'dc=jade,dc=example', name: 'jade.example', aliasOf: undefined, subdomains: false, itself: true };
 
 /** What the DNS has, by `TYPE name`; `sick` cannot be asked about. */
 export type Zones = Record<string, readonly string[] | 'sick'>;

@@ -1,6 +1,7 @@
 /** A directory view made of plain values, for rooms that ask routing questions. */
 
 import { Fault, LiveValue } from '../../src/base/index.ts';
+import { addressKey } from '../../src/mail/index.ts';
 import type { Connector, Domain, Forwarding, MtaPolicy, Recipient } from '../../src/dit/index.ts';
 
 export type RecipientFacts = Partial<Omit<Recipient, 'connectors'>> & {
@@ -16,6 +17,8 @@ export const policy: MtaPolicy = {
   internetChannel: 'SMTPC',
   postmaster: 'postmaster@ima.com',
 };
+
+const sameAddress = (a: string, b: string): boolean => (addressKey(a) ?? a.toLowerCase()) === (addressKey(b) ?? b.toLowerCase());
 
 export class FakeDit {
   readonly mta: LiveValue<MtaPolicy>;
@@ -57,7 +60,7 @@ export class FakeDit {
   }
 
   local(name: string, over: Partial<Domain> = {}): this {
-    this.domains.push({ name, dn: `dc=${name}`, aliasOf: undefined, subdomains: false, ...over });
+    this.domains.push({ name, dn: `dc=${name}`, aliasOf: undefined, subdomains: false, itself: true, ...over });
     return this;
   }
 
@@ -77,7 +80,7 @@ export class FakeDit {
     const wanted = address.toLowerCase();
     if (this.broken.has(wanted)) throw new TypeError('undefined is not a function');
     if (this.away.has(wanted)) throw new Fault('unavailable', 'the directory is away');
-    return this.recipients.find(({ mail, aliases }) => [mail, ...aliases].some((own) => own.toLowerCase() === wanted));
+    return this.recipients.find(({ mail, aliases }) => [mail, ...aliases].some((own) => sameAddress(own, wanted)));
   }
 
   async recipientByUuid(uuid: string): Promise<Recipient | undefined> {
@@ -88,10 +91,12 @@ export class FakeDit {
   async domain(name: string): Promise<Domain | undefined> {
     const wanted = name.toLowerCase();
     const above = this.domains.filter((domain) => domain.subdomains && wanted.endsWith(`.${domain.name}`));
-    return this.domains.find((domain) => domain.name === wanted) ?? above.sort((a, b) => b.name.length - a.name.length)[0];
+    return this.domains.find((domain) => domain.itself && domain.name === wanted) ?? above.sort((a, b) => b.name.length - a.name.length)[0];
   }
 
   async forwarding(domain: string): Promise<Forwarding | undefined> {
-    return this.forwardings.find((forwarding) => forwarding.domain === domain.toLowerCase());
+    const name = domain.toLowerCase();
+    const wild = this.forwardings.filter(({ domain: own }) => own.startsWith('*.') && name.endsWith(own.slice(1)));
+    return this.forwardings.find((forwarding) => forwarding.domain === name) ?? wild.sort((a, b) => b.domain.length - a.domain.length)[0];
   }
 }

@@ -1,31 +1,78 @@
 /** `mailtree explain ADDRESS`: where mail for an address would go, and why. Source: checklist MTA-23 */
 
 import type { Command } from 'commander';
-import type { Routing } from '../../routing/index.ts';
+import type { Explanation, HostView, Ruling, Step } from '../../routing/index.ts';
 import { askControl } from '../control-client.ts';
-import type { Run } from '../program.ts';
+import { json, type Run } from '../program.ts';
+
+interface ExplainOptions {
+  readonly sender?: string;
+  readonly client?: string;
+  readonly json?: boolean;
+}
 
 export function addExplainCommand(program: Command, run: Run): void {
   program
     .command('explain <address>')
-    .description('where mail for the address would go: every step and the entry that decided it; nothing is sent')
-    .option('--sender <address>', 'as if sent by this address')
+    .description('where mail for the address would go: every rule, the entry that decided it, and why the others did not; nothing is sent')
+    .option('--sender <address>', 'as if sent by this address ("" is the null sender)')
+    .option('--client <ip>', 'as if handed in by this network address: what it may connect for, and whether it may relay')
     .option('--json', 'as JSON')
     .action(
-      run(async (config, address: string, options: { sender?: string; json?: boolean }) => {
-        const routing = await askControl<Routing>(config, { path: '/explain', query: { address, sender: options.sender } });
-        if (options.json) console.log(JSON.stringify(routing, null, 2));
-        else print(address, routing);
+      run(async (config, address: string, { sender, client, json: asJson }: ExplainOptions) => {
+        const explained = await askControl<Explanation>(config, { path: '/explain', query: { address, sender, client } });
+        if (asJson) json(explained);
+        else print(address, explained);
       }),
     );
 }
 
-function print(address: string, routing: Routing): void {
-  for (const step of routing.steps) {
-    console.log(`${step.address}: ${step.text}`);
-    if (step.entry !== undefined) console.log(`    by ${step.entry}`);
-  }
+function print(address: string, { steps, routes, refusals, nextHosts, sender, client }: Explanation): void {
+  for (const step of steps) printStep(step);
   console.log('');
-  for (const route of routing.routes) console.log(`${address} -> ${route.queue} ${route.identifier} (as ${route.address})`);
-  for (const refusal of routing.refusals) console.log(`${refusal.address}: refused, ${refusal.status} ${refusal.text}`);
+  for (const route of routes) console.log(`${address} -> ${route.queue} ${route.identifier} (as ${route.address})`);
+  for (const refusal of refusals) console.log(`${refusal.address}: refused, ${refusal.status} ${refusal.text}`);
+  for (const host of nextHosts) printPeer(host, outbound(host));
+  if (sender) {
+    console.log(`\nsender ${sender.address === '' ? '<>' : sender.address}`);
+    printRuling('may send', sender.send);
+  }
+  if (client) {
+    console.log(`\nclient ${client.host}`);
+    printPeer(client, inbound(client));
+    printRuling('may connect', client.connect);
+    printRuling('may relay', client.relay);
+    printRuling('may send to this recipient', client.recipient);
+  }
 }
+
+function printStep({ address, rule, text, entry, applied }: Step): void {
+  console.log(`${applied ? '' : '  not '}${address}: ${rule}: ${text}`);
+  if (entry !== undefined) console.log(`    by ${entry}`);
+}
+
+function printRuling(what: string, { allowed, text, by }: Ruling): void {
+  console.log(`  ${what}: ${allowed ? 'yes' : 'no'}, ${text}`);
+  if (by !== undefined) console.log(`    by ${by}`);
+}
+
+/** What is agreed and worth a line, and the entries that say it. */
+function printPeer(host: HostView, facts: readonly (readonly [keyof HostView['saidBy'], string])[]): void {
+  console.log(`  peer of ${host.host}: ${host.peer}`);
+  for (const [key, text] of facts) console.log(`    ${text}${host.saidBy[key] === undefined ? ' (default)' : `, by ${host.saidBy[key]}`}`);
+}
+
+const size = (octets: number): string => (octets === 0 ? 'no limit of its own' : `at most ${octets} octets`);
+
+const outbound = (host: HostView): [keyof HostView['saidBy'], string][] => [
+  ['transmit', host.transmit ? 'mail is sent there' : 'no mail is sent there: it goes back to its sender (5.7.1)'],
+  ['outboundSize', `message size: ${size(host.outboundSize)}`],
+  ['queueFirst', host.queueFirst ? 'mail waits for the queue run first' : 'tried at once'],
+  ['queueInterval', `queue run every ${host.queueInterval} minutes`],
+  ['retryPeriod', `given up after ${host.retryPeriod} hours`],
+  ['sessions', `at most ${host.sessions} sessions`],
+  ['messagesPerSession', `at most ${host.messagesPerSession} messages in each`],
+  ['tls', `encryption: ${host.tls === 'smtpc' ? 'as cn=smtpc says' : host.tls}`],
+];
+
+const inbound = (host: HostView): [keyof HostView['saidBy'], string][] => [['inboundSize', `message size: ${size(host.inboundSize)}`]];
