@@ -23,6 +23,14 @@ export function domainGiven(text: string): string {
   return name;
 }
 
+/** `*.ima.com`: the sub-domains of ima.com, and not itself (manual chapter 3, "Local Domains"). */
+export function domainsGiven(text: string): { readonly name: string; readonly below: boolean } {
+  const below = text.startsWith('*.');
+  return { name: domainGiven(below ? text.slice(2) : text), below };
+}
+
+export const isTrue = (entry: Entry, attribute: string): boolean => entry.text(attribute)?.toUpperCase() === 'TRUE';
+
 /** `jade.net` of `dc=jade,dc=net` and of whatever base the tree has. */
 export const dcName = (dn: Dn): string =>
   dn.rdns
@@ -63,6 +71,7 @@ export async function makeDomain(client: LdapClient, config: Config, name: strin
   } catch (thrown) {
     if (!(thrown instanceof DirectoryFault) || thrown.result !== 'entryAlreadyExists') throw thrown;
     const [there] = await client.search({ base: dn, scope: 'base', filter: { type: 'present', attribute: 'objectClass' } });
+    if (there?.isA('mtMailDomain') && (await widened(client, there, given))) return dn;
     if (!there || there.isA('mtMailDomain')) throw new Fault('exists', `${name} is a local domain already`);
     await client.modify(dn, [
       { operation: 'add', attribute: { name: 'objectClass', values: ['mtMailDomain'] } },
@@ -79,6 +88,28 @@ export async function changeDomain(client: LdapClient, dn: Dn, changes: readonly
     dn,
     changes.map(({ name, value }) => ({ operation: 'replace', attribute: { name, values: value === '' ? [] : [value] } })),
   );
+}
+
+/** A domain joins its sub-domains, or they join it, where the entry spoke for the others alone; false: nothing new. */
+async function widened(client: LdapClient, there: Entry, given: readonly { name: string; values: string[] }[]): Promise<boolean> {
+  const below = given.some(({ name }) => name === 'mtSubdomainsOnly');
+  if (isTrue(there, 'mtSubdomainsOnly') ? below : !below || isTrue(there, 'mtSubdomains')) return false;
+  await client.modify(there.dn, [
+    { operation: 'replace', attribute: { name: 'mtSubdomainsOnly', values: [] } },
+    { operation: 'replace', attribute: { name: 'mtSubdomains', values: ['TRUE'] } },
+    ...given
+      .filter(({ name }) => name !== 'mtSubdomainsOnly' && name !== 'mtSubdomains')
+      .map((attribute) => ({ operation: 'replace', attribute }) as const),
+  ]);
+  return true;
+}
+
+/** The sub-domains are no longer local; the domain stays if it was so itself. */
+export async function removeSubdomains(client: LdapClient, config: Config, name: string): Promise<void> {
+  const entry = await domainEntry(client, config, name);
+  if (isTrue(entry, 'mtSubdomainsOnly')) return removeDomain(client, config, name);
+  if (!isTrue(entry, 'mtSubdomains')) throw new Fault('not-found', `*.${name} is not local`);
+  await client.modify(entry.dn, [{ operation: 'replace', attribute: { name: 'mtSubdomains', values: [] } }]);
 }
 
 /**

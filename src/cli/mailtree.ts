@@ -22,6 +22,7 @@ const groups: Readonly<Record<string, readonly (() => Promise<Add>)[]>> = {
   alias: [async () => (await import('./commands/alias.ts')).addAliasCommands],
   connector: [async () => (await import('./commands/connector.ts')).addConnectorCommands],
   domain: [async () => (await import('./commands/domain.ts')).addDomainCommands],
+  peer: [async () => (await import('./commands/peer.ts')).addPeerCommands],
   directory: [
     async () => (await import('./commands/can.ts')).addCanCommand,
     async () => (await import('./commands/history.ts')).addHistoryCommands,

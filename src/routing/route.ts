@@ -233,7 +233,8 @@ class Decision {
       const more = channel === 'bounce' ? '' : `, and ${channel} takes only addresses the directory knows`;
       // That is the usual case, and nobody's business but the administrator's.
       this.#walk.not(split.address, 'unknown local', `no such user here${more}`, domain.dn);
-      return this.#walk.refuse(split.address, '5.1.1', 'no such user here', domain.dn);
+      this.#walk.refuse(split.address, '5.1.1', 'no such user here', domain.dn);
+      return;
     }
     const identifier = channel === 'SMTPC' ? split.domain : split.address;
     this.#walk.route('unknown local', { address: split.address, queue: channel, identifier }, domain.dn);

@@ -17,9 +17,12 @@ import {
   dcName,
   domainEntry,
   domainGiven,
+  domainsGiven,
+  isTrue,
   makeDomain,
   matching,
   removeDomain,
+  removeSubdomains,
   removeDomainAdministrator,
   setDomainAdministrator,
 } from '../domain.ts';
@@ -38,7 +41,7 @@ export function addDomainCommands(program: Command, run: Run): void {
   const domain = program.command('domain').description('local mail domains');
   const adding = domain
     .command('add <name>')
-    .description('make a domain local')
+    .description('make a domain local; *.name means all its sub-domains and not itself')
     .option('--alias-of <domain>', 'another name for that domain')
     .option('--subdomains', 'its sub-domains are local too')
     .option('--description <text>', 'remark')
@@ -88,9 +91,10 @@ function changesOf(options: DomainOptions): DomainChange[] {
 }
 
 async function add(config: Config, text: string, options: DomainOptions): Promise<void> {
-  const name = domainGiven(text);
-  await asAdministrator(config, (client) => makeDomain(client, config, name, changesOf(options)));
-  console.log(`added ${name}`);
+  const { name, below } = domainsGiven(text);
+  const only = below ? [{ name: 'mtSubdomainsOnly', value: 'TRUE' }] : [];
+  await asAdministrator(config, (client) => makeDomain(client, config, name, [...only, ...changesOf(options)]));
+  console.log(`added ${below ? '*.' : ''}${name}`);
 }
 
 async function edit(config: Config, text: string, options: DomainOptions): Promise<void> {
@@ -118,9 +122,9 @@ async function administrator(config: Config, text: string, options: PersonOption
 }
 
 async function remove(config: Config, text: string): Promise<void> {
-  const name = domainGiven(text);
-  await asAdministrator(config, (client) => removeDomain(client, config, name));
-  console.log(`deleted ${name}`);
+  const { name, below } = domainsGiven(text);
+  await asAdministrator(config, (client) => (below ? removeSubdomains : removeDomain)(client, config, name));
+  console.log(`deleted ${below ? '*.' : ''}${name}`);
 }
 
 async function list(config: Config, pattern: string | undefined, options: { json?: boolean }): Promise<void> {
@@ -142,7 +146,7 @@ async function list(config: Config, pattern: string | undefined, options: { json
       row.domain,
       ...domainLimits.map(({ title }) => row.shown[title] ?? ''),
       row.aliasOf,
-      row.subdomains ? 'yes' : '',
+      row.subdomainsOnly ? 'only' : row.subdomains ? 'yes' : '',
       row.description,
     ]),
   );
@@ -151,7 +155,8 @@ async function list(config: Config, pattern: string | undefined, options: { json
 const rowOf = (entry: Entry) => ({
   domain: dcName(entry.dn),
   aliasOf: entry.text('mtDomainAlias') ?? '',
-  subdomains: entry.text('mtSubdomains')?.toUpperCase() === 'TRUE',
+  subdomains: isTrue(entry, 'mtSubdomains') || isTrue(entry, 'mtSubdomainsOnly'),
+  subdomainsOnly: isTrue(entry, 'mtSubdomainsOnly'),
   description: entry.text('description') ?? '',
   limits: limitsAsNumbers(entry),
   shown: usedAndAllowed(entry),
@@ -173,8 +178,9 @@ async function show(config: Config, text: string, options: { json?: boolean }): 
   });
   const { shown: usage, ...plain } = shown;
   if (options.json) return json(plain);
-  const { subdomains, aliasOf, limits: _limits, ...rest } = plain;
-  const fields = { ...rest, ...usage, 'alias of': aliasOf, 'sub-domains local too': subdomains ? 'yes' : 'no' };
+  const { subdomains, subdomainsOnly, aliasOf, limits: _limits, ...rest } = plain;
+  const local = subdomainsOnly ? 'yes, and it is not itself' : subdomains ? 'yes' : 'no';
+  const fields = { ...rest, ...usage, 'alias of': aliasOf, 'sub-domains local': local };
   table(
     ['', ''],
     Object.entries(fields).map(([field, value]) => [field, Array.isArray(value) ? value.join(' ') : String(value)]),
