@@ -4,7 +4,7 @@ import type { OpenDit } from '../dit/index.ts';
 import { components } from '../responder/index.ts';
 import { createExplain, type Explain, type Router } from '../routing/index.ts';
 import { smtpcSettings } from '../smtpc/index.ts';
-import { smtpdSettings } from '../smtpd/index.ts';
+import { connectionRule, relayRule, smtpdSettings } from '../smtpd/index.ts';
 import { parseWhere } from './config.ts';
 import { isOwn } from './own-address.ts';
 
@@ -17,20 +17,31 @@ export function ownAddress(dit: OpenDit): (address: string) => boolean {
 
 export function explainFor(dit: OpenDit, router: Router, systemBase: string): Explain {
   const smtpd = dit.settings(smtpdSettings);
-  const by = (name: keyof typeof smtpdSettings.settings): string =>
-    `${smtpdSettings.settings[name].attribute} of ${smtpdSettings.entry},${systemBase}`;
+  const settingsEntry = `${smtpdSettings.entry},${systemBase}`;
+  /** A client that has not logged in. */
+  const asker = (address: string) => ({ settings: smtpd.value, address, user: undefined, house: { settingsEntry } });
   return createExplain({
     router,
     dit,
-    relay() {
-      const { rejectRemoteRecipients, relayForAuthenticated } = smtpd.value;
-      if (!rejectRemoteRecipients) return { allowed: true, text: 'everybody may send to other hosts', by: by('rejectRemoteRecipients') };
-      const text = relayForAuthenticated ? 'only who has logged in may send to other hosts' : 'nobody may send to other hosts';
-      return { allowed: false, text, by: by(relayForAuthenticated ? 'relayForAuthenticated' : 'rejectRemoteRecipients') };
+    connection(client) {
+      const rule = connectionRule(asker(client));
+      return rule ? { allowed: false, text: 'connections from this address are not allowed', by: rule.why } : undefined;
     },
-    takesUnknown: () =>
-      smtpd.value.rejectUnknownRecipients
-        ? { allowed: false, text: '550 5.1.1 no such user here', by: by('rejectUnknownRecipients') }
-        : { allowed: true, text: 'taken, and sent back later', by: by('rejectUnknownRecipients') },
+    relay(client) {
+      const rule = relayRule(asker(client));
+      if (!rule) return { allowed: true, text: 'this address may send to other hosts without logging in' };
+      const users = smtpd.value.relayForAuthenticated;
+      return {
+        allowed: false,
+        text: users ? 'only who has logged in may send to other hosts' : 'it may not send to other hosts',
+        by: rule.why,
+      };
+    },
+    takesUnknown() {
+      const by = `${smtpdSettings.settings.rejectUnknownRecipients.attribute} of ${settingsEntry}`;
+      return smtpd.value.rejectUnknownRecipients
+        ? { allowed: false, text: '550 5.1.1 no such user here', by }
+        : { allowed: true, text: 'taken, and sent back later', by };
+    },
   });
 }

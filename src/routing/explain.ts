@@ -40,7 +40,9 @@ export interface Explanation extends Routing {
 
 export interface ExplainNeeds {
   readonly router: Router;
-  readonly dit: Pick<Dit, 'peer' | 'recipient' | 'domain' | 'mta'>;
+  readonly dit: Pick<Dit, 'peer' | 'recipient' | 'domain' | 'mta' | 'spammer'>;
+  /** The rule of the door that keeps a client out; undefined: none, and its peer decides. */
+  readonly connection: (client: string) => Ruling | undefined;
   /** Whether a client that has not logged in may send to other hosts, by the rules of the door. */
   readonly relay: (client: string) => Ruling;
   /** Whether the door takes recipients that the directory does not know. */
@@ -71,6 +73,8 @@ async function senderView(given: string, dit: ExplainNeeds['dit']): Promise<NonN
     return { address: '', send: { allowed: true, text: 'the null sender: notices have it, and none goes back to it' } };
   const split = splitAddress(given, dit.mta.value.domain);
   if (!split) return { address: given, send: { allowed: false, text: 'not an address' } };
+  const spammer = dit.spammer(split.address);
+  if (spammer) return { address: split.address, send: { allowed: false, text: 'a spammer: refused at MAIL (553)', by: spammer.dn } };
   const owner = await dit.recipient(split.address);
   if (owner) return { address: split.address, entry: owner.dn, send: { ...ownerMaySend(owner), by: owner.dn } };
   const domain = await dit.domain(split.domain);
@@ -87,12 +91,17 @@ function ownerMaySend({ status, permission, kind, mail }: Recipient): Omit<Rulin
   };
 }
 
-function clientView(client: string, verdict: Verdict, { dit, relay, takesUnknown }: ExplainNeeds): NonNullable<Explanation['client']> {
+function clientView(
+  client: string,
+  verdict: Verdict,
+  { dit, connection, relay, takesUnknown }: ExplainNeeds,
+): NonNullable<Explanation['client']> {
   const peer = dit.peer(client);
   const by = peer.saidBy.accept === undefined ? {} : { by: peer.saidBy.accept };
-  const connect = peer.accept
+  const agreed = peer.accept
     ? { allowed: true, text: 'mail from this peer is accepted', ...by }
     : { allowed: false, text: `host ${client} is not authorized to connect (550 at HELO)`, ...by };
+  const connect = connection(client) ?? agreed;
   const relaying = relay(client);
   return { host: client, ...peer, connect, relay: relaying, recipient: recipientRuling(verdict, relaying, takesUnknown) };
 }

@@ -54,7 +54,7 @@ export type Verdict = 'yes' | 'unknown' | 'remote';
 
 export interface Router {
   /** Fault `unavailable` while the directory cannot say. */
-  route(address: string, context: RoutingContext): Promise<Routing>;
+  route(address: string, context?: Partial<RoutingContext>): Promise<Routing>;
   /** What SMTPD asks at RCPT. Same faults. */
   acceptable(address: string): Promise<Verdict>;
 }

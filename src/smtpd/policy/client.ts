@@ -9,31 +9,24 @@
 import { ipSet } from '../../base/index.ts';
 import type { Outcome, Session } from '../session.ts';
 import type { RateKind } from './rates.ts';
-import { refused, refusedAs, setting } from './refusal.ts';
+import { type Asker, type Rule, refused, refusedAs, setting } from './refusal.ts';
+
+/** The rule of connection control that is against an address; undefined: it may come in. */
+export function connectionRule(asker: Omit<Asker, 'user'>): Rule | undefined {
+  const { settings, address } = asker;
+  if (settings.connectionDefault === 'deny')
+    return ipSet(settings.connectionAllow).match(address) === undefined ? setting(asker, 'mtSmtpdConnectionDefault') : undefined;
+  const entry = ipSet(settings.connectionDeny).match(address);
+  return entry === undefined ? undefined : setting(asker, 'mtSmtpdConnectionDeny', entry);
+}
 
 /** What a client is told instead of the greeting; undefined: it may come in. */
 export function connectionRefusal(session: Session): Outcome | undefined {
-  const { settings, address } = session;
-  const codes = { permanent: 554, temporary: 421, detail: '7.1' };
-  if (settings.connectionDefault === 'deny') {
-    if (ipSet(settings.connectionAllow).match(address) === undefined)
-      return refusedAs(
-        session,
-        'connectionCode',
-        codes,
-        'connections from your address are not allowed',
-        setting(session, 'mtSmtpdConnectionDefault'),
-      );
-  } else {
-    const entry = ipSet(settings.connectionDeny).match(address);
-    if (entry !== undefined)
-      return refusedAs(
-        session,
-        'connectionCode',
-        codes,
-        'connections from your address are not allowed',
-        setting(session, 'mtSmtpdConnectionDeny', entry),
-      );
+  const { settings } = session;
+  const rule = connectionRule(session);
+  if (rule) {
+    const codes = { permanent: 554, temporary: 421, detail: '7.1' };
+    return refusedAs(session, 'connectionCode', codes, 'connections from your address are not allowed', rule);
   }
   if (withinRate(session, 'connections', settings.connectionsPerMinute)) return undefined;
   return refused(421, '4.7.0', 'too many connections from your address, try again later', setting(session, 'mtSmtpdConnectionsPerMinute'));

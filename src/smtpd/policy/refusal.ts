@@ -17,8 +17,11 @@ export interface Rule {
   readonly sender?: string;
 }
 
+/** Whoever asks a rule that looks at the address and the log-in alone: a session, or an administrator who wants to know. */
+export type Asker = Pick<Session, 'settings' | 'address' | 'user'> & { readonly house: Pick<Session['house'], 'settingsEntry'> };
+
 /** The setting of cn=smtpd by its LDAP attribute; `entry` says which of its values it was. */
-export function setting(session: Session, attribute: string, entry?: string): Rule {
+export function setting(session: Pick<Asker, 'house'>, attribute: string, entry?: string): Rule {
   return { rule: attribute, why: `${attribute}${entry === undefined ? '' : ` (${entry})`} of ${session.house.settingsEntry}` };
 }
 

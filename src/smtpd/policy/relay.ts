@@ -5,11 +5,10 @@
  */
 
 import { ipSet } from '../../base/index.ts';
-import type { Session } from '../session.ts';
-import { type Rule, setting } from './refusal.ts';
+import { type Asker, type Rule, setting } from './refusal.ts';
 
 /** The rule that is against it; undefined: it may. */
-export function relayRule(session: Session): Rule | undefined {
+export function relayRule(session: Asker): Rule | undefined {
   const { settings, address, user } = session;
   if (!settings.rejectRemoteRecipients || (user && settings.relayForAuthenticated)) return undefined;
   if (settings.relayDefault === 'allow') {
