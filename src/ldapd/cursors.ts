@@ -1,8 +1,9 @@
 /**
  * Searches that stand between two pages.
  *
- * Promise: a connection holds few of them; the oldest gives way. A cookie is good once, for the same search and the same
- * identity, on the connection that got it.
+ * Promise: a connection holds few of them, and all connections together so many as memory allows for, for each keeps a part of the database
+ * at hand; the oldest gives way, a stranger's to strangers alone. A cookie is good once, for the same search and the same identity, on the
+ * connection that got it.
  * Spec: RFC 2696
  */
 
@@ -22,15 +23,44 @@ export interface Cursor {
 }
 
 const most = 4;
+/** Of all connections together. One may keep some 250 KB. */
+const mostOfAll = { strangers: 100, others: 300 } as const;
+
+/** Those of all connections. */
+export class AllCursors {
+  readonly #open = { strangers: new Set<Cursor>(), others: new Set<Cursor>() };
+
+  add(cursor: Cursor, whose: keyof typeof mostOfAll): void {
+    const open = this.#open[whose];
+    open.add(cursor);
+    if (open.size <= mostOfAll[whose]) return;
+    for (const oldest of open) {
+      open.delete(oldest);
+      endCursor(oldest);
+      return;
+    }
+  }
+
+  /** False for one that had to give way. */
+  take(cursor: Cursor): boolean {
+    return this.#open.strangers.delete(cursor) || this.#open.others.delete(cursor);
+  }
+}
 
 export class Cursors {
+  readonly #all: AllCursors;
   readonly #open = new Map<string, Cursor>();
   #count = 0;
 
+  constructor(all: AllCursors) {
+    this.#all = all;
+  }
+
   /** Keeps a cursor; returns its cookie. */
-  keep(cursor: Cursor): Uint8Array {
+  keep(cursor: Cursor, whose: keyof typeof mostOfAll): Uint8Array {
     const oldest = this.#open.keys().next();
     if (this.#open.size >= most && !oldest.done) this.drop(oldest.value);
+    this.#all.add(cursor, whose);
     const cookie = `page-${++this.#count}`;
     this.#open.set(cookie, cursor);
     return Buffer.from(cookie, 'latin1');
@@ -41,13 +71,13 @@ export class Cursors {
     const name = Buffer.from(cookie).toString('latin1');
     const cursor = this.#open.get(name);
     this.#open.delete(name);
-    return cursor;
+    return cursor && this.#all.take(cursor) ? cursor : undefined;
   }
 
   drop(name: string): void {
     const cursor = this.#open.get(name);
     this.#open.delete(name);
-    if (cursor) endCursor(cursor);
+    if (cursor && this.#all.take(cursor)) endCursor(cursor);
   }
 
   /** At every bind and at the end of the connection. */

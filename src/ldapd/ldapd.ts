@@ -23,6 +23,7 @@ import type { Actor, Directory, Followed } from '../directory/index.ts';
 import type { Dn } from '../ldap-wire/index.ts';
 import type { Virtual } from './command.ts';
 import { Crowd } from './crowd.ts';
+import { AllCursors } from './cursors.ts';
 import { noticeMessage } from './results.ts';
 import { Session } from './session.ts';
 import type { LdapdSettings } from './settings.ts';
@@ -70,6 +71,7 @@ export function createLdapd(options: LdapdOptions): Ldapd {
   const sessions = new Set<Session>();
   const staying = new Staying(() => settings.value.maxPersistentAll);
   const crowd = new Crowd(clock);
+  const cursors = new AllCursors();
   const standing = new Standing(options.directory, log);
 
   const connectBy = (over: 'tcp' | 'tls' | 'unix') => (socket: ConstructorParameters<typeof Session>[0]) => {
@@ -78,6 +80,7 @@ export function createLdapd(options: LdapdOptions): Ldapd {
       virtual: options.virtual,
       followed: options.followed,
       staying,
+      cursors,
       settings,
       tls,
       log,

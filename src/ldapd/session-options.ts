@@ -4,6 +4,7 @@ import type { Clock, Live, Log } from '../base/index.ts';
 import type { Actor, Directory, Followed } from '../directory/index.ts';
 import type { Dn } from '../ldap-wire/index.ts';
 import type { Virtual } from './command.ts';
+import type { AllCursors } from './cursors.ts';
 import type { TlsMaterial } from './ldapd.ts';
 import type { LdapdSettings } from './settings.ts';
 import type { Staying } from './staying.ts';
@@ -14,6 +15,8 @@ export interface SessionOptions {
   readonly followed: Followed | undefined;
   /** Searches that stay open, of all connections. */
   readonly staying: Staying;
+  /** Searches between two pages, of all connections. */
+  readonly cursors: AllCursors;
   readonly settings: Live<LdapdSettings>;
   readonly tls: Live<TlsMaterial>;
   readonly log: Log;

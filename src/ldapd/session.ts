@@ -52,7 +52,7 @@ export class Session {
   readonly #framer = new Framer();
   readonly #outbox: Outbox;
   readonly #work = new Work();
-  readonly #cursors = new Cursors();
+  readonly #cursors: Cursors;
   #socket: Socket;
   #actor: Actor;
   #tls: boolean;
@@ -72,6 +72,7 @@ export class Session {
 
   constructor(socket: Socket, options: SessionOptions) {
     this.#options = options;
+    this.#cursors = new Cursors(options.cursors);
     this.#socket = socket;
     this.#tls = options.over === 'tls';
     this.#address = peerAddress(socket);

@@ -222,6 +222,25 @@ test('a cookie is good for the same search and the same identity only', async ()
   expect((await all(6, searchFor('(mail=*)'), page(0, await take(7)))).map(({ body }) => body.op)).toEqual(['search']);
 });
 
+test('searches that stand between two pages are bounded for all connections together, and strangers have a share of their own', async () => {
+  const ask = async (who: RawLdap, id: number, cookie: Uint8Array = new Uint8Array(0)): Promise<Message<Response> | undefined> => {
+    who.send(id, searchFor('(mail=*)'), Object.values(page(1, cookie)));
+    for (;;) {
+      const message = await who.next();
+      if (message?.body.op !== 'entry') return message;
+    }
+  };
+  const first = async (who: RawLdap, id: number): Promise<Uint8Array> => Uint8Array.from(cookieOf(await ask(who, id)));
+  await client.ask(1, simpleBind(user1, 'secret1'));
+  const known = await first(client, 2);
+  const strangers = await Promise.all(Array.from({ length: 26 }, () => it.client()));
+  const cookies: Uint8Array[][] = [];
+  for (const who of strangers) cookies.push([await first(who, 1), await first(who, 2), await first(who, 3), await first(who, 4)]);
+  expect(codeOf(await ask(strangers[0]!, 5, cookies[0]?.[0]))).toBe(53);
+  expect(codeOf(await ask(strangers[25]!, 5, cookies[25]?.[3]))).toBe(0);
+  expect(codeOf(await ask(client, 3, known))).toBe(0);
+});
+
 test('an abandoned search is never answered, a cancelled one is', async () => {
   const release = it.directory.hold();
   client.send(1, searchFor('(mail=*)'));

@@ -140,8 +140,9 @@ async function searchByCursor(request: Search, base: Dn, wishes: Wishes, context
   } finally {
     context.operation.abort?.signal.removeEventListener('abort', ended);
   }
+  const whose = context.actor.dn || context.actor.as === 'system' ? 'others' : 'strangers';
   const controls = [
-    ...(page ? [pagedControl(more ? context.cursors.keep(cursor) : undefined, cursor.total)] : []),
+    ...(page ? [pagedControl(more ? context.cursors.keep(cursor, whose) : undefined, cursor.total)] : []),
     ...(cursor.sorted && (some || cursor.sorted.fault) ? [sortControl(cursor.sorted.fault)] : []),
   ];
   return { result, controls };
