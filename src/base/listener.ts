@@ -31,7 +31,7 @@ export interface ListenerOptions {
   readonly onConnection: (socket: Socket | TLSSocket) => void;
   /**
    * Ends a connection that can be spared, so that a new one has room where a limit is reached: one of this address, where one is given.
-   * False where there is none. Handshakes that are not done are the listener's own and are ended first, the oldest before others.
+   * False where there is none. See `endHandshake` for connections that the door does not know yet.
    */
   readonly makeRoom?: (address: string | undefined) => boolean;
   /** Says why a connection over a limit is turned away; the listener ends it afterwards. Not called on implicit-TLS ports. */
@@ -51,6 +51,8 @@ export interface Listener {
   address(): AddressInfo | string | undefined;
   /** Open connections, handshakes included. */
   readonly connections: number;
+  /** Ends the oldest connection (of this address, where one is given) whose TLS handshake is not done; false where there is none. */
+  endHandshake(address: string | undefined): boolean;
 }
 
 const handshakeMs = 30_000;
@@ -145,6 +147,7 @@ export function createListener(options: ListenerOptions): Listener {
     get connections() {
       return gate.size();
     },
+    endHandshake: gate.endHandshake,
   };
 }
 
@@ -161,6 +164,7 @@ interface Gate {
   take(socket: Socket): void;
   empty(graceMs: number): Promise<void>;
   size(): number;
+  endHandshake(address: string | undefined): boolean;
 }
 
 /** Counts, limits and hands on what was accepted. */
@@ -184,15 +188,14 @@ function createGate(options: ListenerOptions, clock: Clock): Gate {
       socket.destroy();
     }
   };
-  /** Whether a connection was ended in favour of another. */
-  const roomFor = (address: string | undefined): boolean => {
-    if (!options.makeRoom) return false;
+  const endHandshake = (address: string | undefined): boolean => {
     for (const socket of handshakes.values()) {
       if (address !== undefined && peerAddress(socket) !== address) continue;
+      handshakes.delete(endOf(socket));
       socket.destroy();
       return true;
     }
-    return options.makeRoom(address);
+    return false;
   };
   const turnAway = (socket: Socket): void => {
     if (!options.onSurplus || options.tls || surplus >= surplusAtOnce) {
@@ -225,7 +228,7 @@ function createGate(options: ListenerOptions, clock: Clock): Gate {
       }
       const most = options.maxPerAddress?.() ?? Number.POSITIVE_INFINITY;
       const full = open.size >= options.maxConnections();
-      if ((full || (address !== '' && here >= most)) && !roomFor(full ? undefined : address)) {
+      if ((full || (address !== '' && here >= most)) && !options.makeRoom?.(full ? undefined : address)) {
         crowd.note(address, open.size, !full);
         turnAway(socket);
         return;
@@ -262,6 +265,7 @@ function createGate(options: ListenerOptions, clock: Clock): Gate {
       onEmpty = undefined;
     },
     size: () => open.size,
+    endHandshake,
   };
 }
 

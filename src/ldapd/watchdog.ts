@@ -10,10 +10,11 @@ import type { LdapdSettings } from './settings.ts';
 export type Overdue = 'idle' | 'message' | 'answers';
 
 /**
- * Where others wait for room: a stranger's connection can be spared after so long without a request, anybody's whose answers were not
- * taken for so long; in milliseconds.
+ * Where others wait for room: a stranger's connection can be spared after so long without a request, and one whose answers were not
+ * taken for so long, a stranger's sooner; in milliseconds.
  */
 const spareIdleMs = 30_000;
+const spareStrangerMs = 1_000;
 const spareStalledMs = 10_000;
 
 export class Watchdog {
@@ -50,7 +51,7 @@ export class Watchdog {
   /** Whether the connection has been of no use to anybody for a while. `stranger`: nobody has logged in on it. */
   spare(stranger: boolean): boolean {
     const now = this.#clock.now();
-    if (this.#stalledSince !== undefined) return now - this.#stalledSince >= spareStalledMs;
+    if (this.#stalledSince !== undefined) return now - this.#stalledSince >= (stranger ? spareStrangerMs : spareStalledMs);
     return stranger && !this.#busy && now - this.#lastRequest >= spareIdleMs;
   }
 
