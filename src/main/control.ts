@@ -151,7 +151,7 @@ function addDirectory(app: Hono, jobs: DirectoryJobs | undefined): void {
     if (!body) throw new Fault('malformed', 'the LDIF is missing');
     const wish = { file: c.req.query('file') ?? 'LDIF', dry: c.req.query('dry') === '1', replace: c.req.query('replace') === '1' };
     const ldif = body as unknown as AsyncIterable<Uint8Array>;
-    return c.body(jsonLines<WholeImport>((tell) => directory.import({ ...wish, ldif }, tell)));
+    return c.body(jsonLines<WholeImport>((telling) => directory.import({ ...wish, ldif }, telling)));
   });
   app.get('/directory/export', async (c) => {
     const flag = (name: string): boolean => c.req.query(name) === '1';

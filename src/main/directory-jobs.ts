@@ -61,11 +61,12 @@ export class DirectoryJobs {
   }
 
   /** Faults of the whole are thrown; those of records stand in what is told. */
-  async import(options: WholeImportOptions, tell: (what: WholeImport) => void): Promise<void> {
+  async import(options: WholeImportOptions, telling: Telling<WholeImport>): Promise<void> {
     if (this.#importing) throw new Fault('busy', 'another import is under way');
     this.#importing = true;
     try {
-      const summary = options.dry ? await this.#dryRun(options, tell) : await this.#whole(options, tell);
+      const { tell } = telling;
+      const summary = options.dry ? await this.#dryRun(options, telling) : await this.#whole(options, tell);
       const { counts, refused, stopped, notTaken } = summary;
       tell({
         summary: { counts, refused, stopped: stopped && { kind: stopped.kind, say: stopped.say }, notTaken: [...notTaken] },
@@ -75,9 +76,9 @@ export class DirectoryJobs {
     }
   }
 
-  #dryRun(options: WholeImportOptions, tell: (what: WholeImport) => void): Promise<ImportSummary> {
+  #dryRun(options: WholeImportOptions, { tell, ready }: Telling<WholeImport>): Promise<ImportSummary> {
     return this.#onTrial(({ directory }) =>
-      importRecords(readLdifTolerant(options.ldif, { file: options.file }), {
+      importRecords(paced(readLdifTolerant(options.ldif, { file: options.file }), ready), {
         ...this.#common(options, tell),
         target: new LocalTarget(directory),
         goOn: true,
@@ -144,6 +145,14 @@ export class DirectoryJobs {
   }
 }
 
+/** One by one, each when there is room for what will be said of it. */
+async function* paced<T>(items: AsyncIterable<T>, ready: () => Promise<void>): AsyncGenerator<T> {
+  for await (const item of items) {
+    await ready();
+    yield item;
+  }
+}
+
 async function collected(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
   const all: Uint8Array[] = [];
   let size = 0;
@@ -169,26 +178,49 @@ async function changesOf(trial: Trial): Promise<(readonly [Key, Uint8Array | und
 const tooLarge = (): Fault =>
   new Fault('too-large', `a running server takes ${wholeLimit / 1_048_576} MB of LDIF as a whole at most; stop it for larger imports`);
 
+/** Lines that wait for whoever reads: behind a pager that may be for hours. */
+const mostLines = 1_000;
+
+/** Where a job says what it does. */
+export interface Telling<T> {
+  /** Throws `unavailable` where nobody listens any more. */
+  tell(what: T): void;
+  /** Resolves when there is room for more. */
+  ready(): Promise<void>;
+}
+
 /** One JSON value a line as a response body. What goes wrong on the way is its last line, as `{"error":…}`. */
-export function jsonLines<T>(work: (tell: (what: T) => void) => Promise<void>): ReadableStream<Uint8Array> {
+export function jsonLines<T>(work: (telling: Telling<T>) => Promise<void>): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   let gone = false;
+  let wake = (): void => {};
+  const run = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
+    const tell = (what: unknown): void => {
+      if (gone) throw new Fault('unavailable', 'whoever asked has gone');
+      controller.enqueue(encoder.encode(`${JSON.stringify(what)}\n`));
+    };
+    const full = (): boolean => !gone && (controller.desiredSize ?? 0) < -mostLines;
+    const ready = async (): Promise<void> => {
+      while (full())
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+    };
+    try {
+      await work({ tell, ready });
+    } catch (thrown) {
+      const { kind, say } = asFault(thrown);
+      if (!gone) tell({ error: say, kind });
+    }
+    if (!gone) controller.close();
+  };
   return new ReadableStream({
-    async start(controller) {
-      const tell = (what: unknown): void => {
-        if (gone) throw new Fault('unavailable', 'whoever asked has gone');
-        controller.enqueue(encoder.encode(`${JSON.stringify(what)}\n`));
-      };
-      try {
-        await work(tell);
-      } catch (thrown) {
-        const { kind, say } = asFault(thrown);
-        if (!gone) tell({ error: say, kind });
-      }
-      if (!gone) controller.close();
-    },
+    // Not waited for: the stream asks for more (`pull`) only when its start is over.
+    start: (controller) => void run(controller),
+    pull: () => wake(),
     cancel() {
       gone = true;
+      wake();
     },
   });
 }

@@ -175,6 +175,9 @@ test('without a server the same: dry run, all or nothing, going on; a BOM, CRLF,
   expect(await exportWhole()).toBe(before);
   expect((await mailtree('import', file, '--continue')).code).toBe(2);
   expect(await exportWhole()).toContain('description: a long line\n');
+  const user = ['export', '--filter', '(mail=user1@jade.net)'];
+  expect((await mailtree(...user)).out).not.toContain('userPassword');
+  expect((await mailtree(...user, '--with-passwords')).out).toMatch(/^userPassword: \{SCRAM-SHA-256\}/m);
   const piped = await command(
     'mailtree',
     ['directory', 'import', '-'],

@@ -39,7 +39,7 @@ export function addTransferCommands(program: Command, run: Run): void {
     .option('--base <dn>', 'this entry and what is below it')
     .option('--filter <filter>', 'only entries that match')
     .option('--operational', 'with entryUUID, createTimestamp and the like, as restoring needs them')
-    .option('--with-passwords', 'with the stored forms of passwords (without a running server always; needs the user the server runs as)')
+    .option('--with-passwords', 'with the stored forms of passwords; needs the user the server runs as')
     .option('--output <file>', 'into a new file that only its owner may read')
     .action(run(runExport));
   directory
@@ -59,7 +59,7 @@ async function runExport(config: Config, flags: ExportFlags): Promise<void> {
   const offline = await tryOffline(config);
   try {
     let pieces: AsyncIterable<string>;
-    if (offline) pieces = exportOffline(offline, { ...wish, secrets: true });
+    if (offline) pieces = exportOffline(offline, { ...wish, secrets: flags.withPasswords ?? false });
     else if (flags.withPasswords) pieces = exportByControl(config, { ...wish, secrets: true } satisfies ExportWish);
     else pieces = exportOverLdap(config, { ...wish, secrets: false });
     await writeTo(flags.output, pieces);
