@@ -3,6 +3,7 @@ export { type InputChannel, inputChannels, type OutputChannel, outputChannels } 
 export { type Cancel, type Clock, ManualClock, type Random, systemClock } from './clock.ts';
 export type { Component } from './component.ts';
 export type { DnsServer } from './dns-exchange.ts';
+export { FailedLogins } from './failed-logins.ts';
 export { asFault, Fault, type FaultKind, type Reply, replies, replyOf } from './fault.ts';
 export { clientNetwork, type IpSet, ipPattern, ipSet } from './ip-set.ts';
 export { createListener, type Listener, type ListenerOptions, peerAddress } from './listener.ts';

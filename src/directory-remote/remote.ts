@@ -7,7 +7,7 @@
  * Spec: RFC 4511
  */
 
-import type { Cancel } from '../base/index.ts';
+import { type Cancel, FailedLogins } from '../base/index.ts';
 import {
   type Actor,
   type Attribute,
@@ -18,6 +18,7 @@ import {
   DirectoryFault,
   type Entry,
   Failures,
+  type LoginFrom,
   type Modification,
   type NewName,
   type Position,
@@ -61,6 +62,7 @@ class Remote implements RemoteDirectory {
   readonly #feed: Feed;
   readonly #link: Link;
   readonly #failures: Failures;
+  readonly #failedLogins: FailedLogins;
   readonly #verifiers: ForeignVerifiers;
 
   constructor(options: RemoteOptions) {
@@ -69,6 +71,7 @@ class Remote implements RemoteDirectory {
     this.#feed = new Feed(options.clock.now() * 1024, options.log);
     this.#link = new Link(options, this.#feed);
     this.#verifiers = new ForeignVerifiers(options.timeoutMs, options.log);
+    this.#failedLogins = new FailedLogins(options.log, options.clock);
     this.#failures = new Failures(options.clock, options.failureDelay);
   }
 
@@ -142,11 +145,11 @@ class Remote implements RemoteDirectory {
   }
 
   /** By a bind on a connection of its own: the server checks, whatever its stored forms are. */
-  async authenticate(dn: Dn, password: string, from: { readonly door: string; readonly address?: string }): Promise<Actor> {
+  async authenticate(dn: Dn, password: string, from: LoginFrom): Promise<Actor> {
     const wrong = (): DirectoryFault => new DirectoryFault('invalidCredentials', 'the name or the password is wrong');
     // A name without a password would be an anonymous bind, which succeeds (RFC 4513 §5.1.2).
     if (password === '' || dn.rdns.length === 0) throw wrong();
-    if (this.#failures.wait(dn.key, from.address) > 0) throw new DirectoryFault('busy', 'too many failed log-ins: try again later');
+    this.#checkWait(dn, from);
     const { logins } = this.#link.upstream;
     const connection = await logins.lease();
     try {
@@ -154,15 +157,25 @@ class Remote implements RemoteDirectory {
     } catch (thrown) {
       if (!(thrown instanceof DirectoryFault) || !refusals.has(thrown.result)) throw outage(thrown);
       const known = thrown.result === 'invalidCredentials' && (await this.#verifiers.accept(this.#link.upstream, dn, password));
+      this.#checkWait(dn, from);
       if (!known) {
         this.#failures.failed(dn.key, from.address);
+        this.#failedLogins.note({ name: from.name ?? dn.toString(), door: from.door, address: from.address });
         throw wrong();
       }
     } finally {
       logins.release(connection);
     }
+    // Guesses sent side by side are answered as those one after another.
+    this.#checkWait(dn, from);
     this.#failures.succeeded(dn.key, from.address);
-    return { dn, as: 'bound', ...from };
+    return { dn, as: 'bound', door: from.door, ...(from.address === undefined ? {} : { address: from.address }) };
+  }
+
+  #checkWait(dn: Dn, from: LoginFrom): void {
+    if (this.#failures.wait(dn.key, from.address) <= 0) return;
+    this.#failedLogins.note({ name: from.name ?? dn.toString(), door: from.door, address: from.address }, true);
+    throw new DirectoryFault('busy', 'too many failed log-ins: try again later');
   }
 
   async position(): Promise<Position> {
@@ -183,6 +196,7 @@ class Remote implements RemoteDirectory {
 
   async close(): Promise<void> {
     this.#link.close();
+    this.#failedLogins.stop();
     await this.#verifiers.close();
   }
 

@@ -30,6 +30,7 @@ import {
   type Directory,
   DirectoryFault,
   type Login,
+  type LoginFrom,
   type Modification,
   type NewName,
   type Position,
@@ -244,7 +245,7 @@ export class BundledDirectory implements Directory, Followed {
     checkPasswords(this.schema, removals, false);
     // Naming the old password is guessing it, if it is wrong.
     const guess = async (clear: string, stored: readonly string[]): Promise<number> =>
-      subject.root || !this.#logins ? passwords.hasher.check(clear, stored) : this.#logins.guess(dn, clear, stored, actor.address);
+      subject.root || !this.#logins ? passwords.hasher.check(clear, stored) : this.#logins.guess(dn, clear, stored, actor);
     const whose = { entry: () => view.find(dn)?.entry, own: subject.dn?.key === dn.key, guess };
     const hashed = await hashModifications(passwords, modifications, whose);
     return standings.during(actor, dn, (changing) =>
@@ -265,7 +266,7 @@ export class BundledDirectory implements Directory, Followed {
     );
   }
 
-  async authenticate(dn: Dn, password: string, from: { readonly door: string; readonly address?: string }): Promise<Login> {
+  async authenticate(dn: Dn, password: string, from: LoginFrom): Promise<Login> {
     if (!this.#logins) throw new DirectoryFault('unavailable', 'log-ins are not possible yet');
     return this.#logins.authenticate(dn, password, from);
   }
@@ -444,6 +445,7 @@ export class BundledDirectory implements Directory, Followed {
   async close(): Promise<void> {
     this.#parts.feed.close();
     this.#parts.inFlight.close();
+    this.#logins?.close();
     await this.#parts.closing();
   }
 }

@@ -134,6 +134,15 @@ export interface Login extends Actor {
   readonly expiresIn?: number;
 }
 
+/** Where a log-in comes from. */
+export interface LoginFrom {
+  readonly door: string;
+  /** Left out: a Unix socket. */
+  readonly address?: string;
+  /** The name as it was given, for the log, where it was not a DN. */
+  readonly name?: string;
+}
+
 export const system = (door: string): Actor => ({ dn: undefined, as: 'system', door });
 export const anonymous = (door: string, address?: string): Actor => ({ dn: undefined, as: 'bound', door, ...(address ? { address } : {}) });
 
@@ -263,7 +272,7 @@ export interface Directory {
   rename(actor: Actor, dn: Dn, to: NewName, options?: WriteOptions): Promise<WriteResult>;
   delete(actor: Actor, dn: Dn, options?: DeleteOptions): Promise<WriteResult>;
   /** Simple bind: who this is, or DirectoryFault invalidCredentials. Never says which of name and password was wrong. */
-  authenticate(dn: Dn, password: string, from: { readonly door: string; readonly address?: string }): Promise<Login>;
+  authenticate(dn: Dn, password: string, from: LoginFrom): Promise<Login>;
   /**
    * Whether a log-in still stands: false once the entry is gone, renamed or no longer active, or its password is another than the
    * one `authenticate` was given. Left out by a directory that cannot tell at once.

@@ -108,7 +108,7 @@ export const directorySettings = declareSettings({
       max: 86_400,
       unit: 'seconds',
       label: 'Remembered log-in',
-      help: 'How long a password that was right is known again without hashing. Ends at once when the password or the account status changes. 0 switches it off.',
+      help: 'How long a password that was right is known again, at the same address and door, without hashing. Ends at once when the password or the account status changes, and counts for nothing after a failure from that address. 0 switches it off.',
       spec: 'DIR-13',
     }),
     failureDelay: integer({

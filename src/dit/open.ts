@@ -293,7 +293,7 @@ class DitView implements OpenDit {
     const refused = new Fault('bad-credentials', 'invalid name or password');
     const { recipient, dn } = await this.#named(name);
     try {
-      const login = await this.#options.directory.authenticate(dn, password, from);
+      const login = await this.#options.directory.authenticate(dn, password, { ...from, name });
       // The password was right, so its owner may be told.
       if (login.mustChange)
         throw new Fault('bad-credentials', `the password ${login.mustChange === 'reset' ? 'must be changed first' : 'has expired'}`);

@@ -60,15 +60,14 @@ export async function logIn(session: Session, name: string, password: string, gu
   } catch (thrown) {
     const fault = asFault(thrown);
     if (fault.kind !== 'bad-credentials' && fault.kind !== 'not-permitted' && fault.kind !== 'not-found' && fault.kind !== 'refused') {
-      // Whoever guesses is slowed down by the directory: that is its work, and nothing an operator must look at.
-      if (fault.kind === 'busy') house.log.warning(`login from [${address}] put off: ${fault.say}`);
+      // Whoever guesses is slowed down by the directory, which tells the log.
+      if (fault.kind === 'busy') house.log.diagnostic(`login from [${address}] put off: ${fault.say}`);
       else if (fault.told) house.log.diagnostic(`login from [${address}] could not be checked: ${fault.say}`);
       else house.log.error(`login from [${address}] could not be checked`, fault.cause ?? fault);
       return { ok: false, code: 454, say: fault.kind === 'busy' ? fault.say : 'authentication is not possible at present' };
     }
     session.loginFailures += 1;
     guard.failed(address, now);
-    house.log.warning(`login as "${name.slice(0, 200)}" from [${address}] refused`);
     await pause(house.clock, Math.min(longestDelay, settings.loginFailureDelay * 1_000 * 2 ** (session.loginFailures - 1)));
     return { ok: false, code: 535, say: 'authentication failed' };
   }

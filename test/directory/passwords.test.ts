@@ -1,5 +1,6 @@
 import { pbkdf2Sync } from 'node:crypto';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { silentLog } from '../../src/base/index.ts';
 import {
   type Actor,
   type Change,
@@ -200,6 +201,59 @@ test('guessing is slowed per account and address, whether the account exists or 
   expect(await refusal(login('guess'))).toContain('busy');
   opened.clock.advance(1001);
   expect(await refusal(login('guess'))).toContain('invalidCredentials');
+});
+
+test('a remembered password opens nothing elsewhere, and nothing from where somebody has failed and must wait', async () => {
+  await login('secret of user1');
+  const elsewhere = { door: 'test', address: '192.0.2.66' };
+  const otherDoor = { ...from, door: 'other' };
+  expect(checks).toBe(1);
+  // Known at its own place only.
+  for (const where of [elsewhere, otherDoor]) await login('secret of user1', name, where);
+  expect(checks).toBe(3);
+  for (const where of [elsewhere, otherDoor]) {
+    for (let n = 0; n < 5; n++) expect(await refusal(login(`guess ${n}`, name, where))).toContain('invalidCredentials');
+    // Right and wrong are refused alike and without a hash.
+    const before = checks;
+    const answers = [await refusal(login('secret of user1', name, where)), await refusal(login('guess', name, where))];
+    expect(new Set(answers).size).toBe(1);
+    expect(answers[0]).toContain('busy');
+    expect(checks).toBe(before);
+  }
+  // Whoever shares the address with the guesser waits with him, by every door, and no longer than a minute.
+  expect(await refusal(login('secret of user1'))).toContain('busy');
+  opened.clock.advance(60_001);
+  const before = checks;
+  expect(await refusal(login('guess'))).toContain('invalidCredentials');
+  opened.clock.advance(60_001);
+  await login('secret of user1');
+  expect(checks).toBe(before + 2);
+});
+
+test('an address that must wait gets in by no remembered password either', async () => {
+  await login('secret of user1');
+  for (let n = 0; n < 50; n++) await refusal(login('guess', dn(`mail=nobody${n}@jade.net,dc=jade,dc=net`)));
+  expect(await refusal(login('secret of user1'))).toContain('busy');
+});
+
+test('guesses that are sent side by side are no more than those one after another, and the right one is not told from them', async () => {
+  const guesses = [...Array.from({ length: 40 }, (_, n) => `guess ${n}`), 'secret of user1'];
+  const answers = await Promise.all(guesses.map((guess) => refusal(login(guess))));
+  expect(answers.filter((answer) => answer.includes('invalidCredentials'))).toHaveLength(5);
+  expect(answers.at(-1)).toContain('busy');
+});
+
+test('a failed log-in leaves a warning with the name as it was given, the address and the door', async () => {
+  const lines: string[] = [];
+  const log = { ...silentLog, warning: (text: string) => void lines.push(text) };
+  opened = await opened.reopen({ log });
+  await refusal(login('guess'));
+  await refusal(login('guess', dn('cn=nobody'), { ...from, door: 'imap', name: 'user1' } as typeof from));
+  expect(lines).toEqual([
+    'log-in as "mail=user1@jade.net,dc=jade,dc=net" from [192.0.2.1] by test refused',
+    'log-in as "user1" from [192.0.2.1] by imap refused',
+  ]);
+  expect(lines.join()).not.toContain('guess');
 });
 
 test('a user changes the own password, also by naming the old one', async () => {

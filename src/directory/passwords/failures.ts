@@ -40,6 +40,12 @@ export class Failures {
     return Math.max(0, pair - now, whole - now);
   }
 
+  /** Whether the account has failed from there and was not let in since. */
+  pending(account: string, address: string | undefined): boolean {
+    const known = this.#counts.get(pairKey(account, address));
+    return known !== undefined && this.#clock.now() - known.last < forgetAfter;
+  }
+
   failed(account: string, address: string | undefined): void {
     this.#count(pairKey(account, address), free);
     if (address !== undefined) this.#count(address, freePerAddress);

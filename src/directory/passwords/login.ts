@@ -2,17 +2,18 @@
  * Who is this? Checks name and password.
  *
  * Promise: the answer and the work are the same whether the name does not exist, has no password, is locked or the password is wrong. A
- * password that was right is known again for a short while without hashing, as long as password and status stay as they
- * were. An imported hash is replaced by a verifier after the first success.
+ * password that was right is known again for a short while without hashing, at the same door and address alone, as long as password and
+ * status stay as they were and nobody has failed from there since: what is remembered tells a guesser nothing. An imported hash is
+ * replaced by a verifier after the first success. Failures of every door are logged here.
  * Source: checklist DIR-13
  */
 
 import { createHmac, randomBytes } from 'node:crypto';
-import type { Clock, Live, Log } from '../../base/index.ts';
+import { type Clock, FailedLogins, type Live, type Log } from '../../base/index.ts';
 import type { Dn } from '../../ldap-wire/index.ts';
 import { isActive } from '../access/subject.ts';
 import type { Entry } from '../entry.ts';
-import { DirectoryFault, type Login, type Modification } from '../port.ts';
+import { DirectoryFault, type Login, type LoginFrom, type Modification } from '../port.ts';
 import { generalizedTime, parseGeneralizedTime } from '../schema/time.ts';
 import type { DirectorySettings } from '../settings.ts';
 import { Failures } from './failures.ts';
@@ -49,6 +50,7 @@ export class Logins {
   readonly #parts: LoginParts;
   readonly #failures: Failures;
   readonly #lockout: Lockout;
+  readonly #failedLogins: FailedLogins;
   /** Accounts whose log-in is being written down. */
   readonly #noting = new Set<string>();
   readonly #remembered = new Map<string, Remembered>();
@@ -60,46 +62,56 @@ export class Logins {
   constructor(parts: LoginParts) {
     this.#parts = parts;
     this.#failures = new Failures(parts.clock, () => parts.settings.value.failureDelay);
+    this.#failedLogins = new FailedLogins(parts.log, parts.clock);
     this.#lockout = new Lockout(parts.clock, () => parts.settings.value.lockoutFailures);
   }
 
-  async authenticate(dn: Dn, password: string, from: { readonly door: string; readonly address?: string }): Promise<Login> {
+  async authenticate(dn: Dn, password: string, from: LoginFrom): Promise<Login> {
     if (password === '' || password.length > longestPassword || dn.rdns.length === 0) throw wrong();
+    this.#checkWait(dn, from);
     const { hasher } = this.#parts;
     const entry = this.#parts.find(dn);
     const stored = storedForms(entry);
     const open = this.#isOpen(dn, entry);
     const state = `${entry?.text('entryUUID')}\n${stored.join('\n')}\n${entry?.text('accountStatus')}`;
     const digest = createHmac('sha256', this.#secret).update(password).digest('base64');
-    if (entry && open && this.#knows(dn, digest, state)) return this.#login(entry, entry, from);
-    this.#checkWait(dn, from.address);
+    if (entry && open && this.#knows(dn, from, digest, state)) return this.#login(entry, entry, from);
     const place = await hasher.check(password, stored.length > 0 ? stored : [await this.#decoyForm()]);
     const matching = stored[place];
+    // Guesses that are sent side by side are no more than those one after another: right or wrong is not told of any of them.
+    this.#checkWait(dn, from);
     // Others may have failed, or somebody may have locked the account, while this was hashed.
     const still = this.#parts.find(dn);
     if (matching === undefined || !open || !still || !this.#isOpen(dn, still)) {
-      this.#failed(dn, still, from.address);
+      this.#failed(dn, still, from);
       throw wrong();
     }
     this.#failures.succeeded(dn.key, from.address);
     this.#lockout.forget(dn.key);
-    this.#remember(dn, digest, state);
+    this.#remember(dn, from, digest, state);
     if (storedPassword(matching)?.scheme !== 'SCRAM-SHA-256') this.#upgrade(still.dn, matching, password);
     return this.#login(still, entry ?? still, from);
   }
 
   /** Place of the stored form that this password fits, or -1, which counts as a failed log-in. */
-  async guess(dn: Dn, password: string, stored: readonly string[], address: string | undefined): Promise<number> {
-    this.#checkWait(dn, address);
+  async guess(dn: Dn, password: string, stored: readonly string[], from: LoginFrom): Promise<number> {
+    this.#checkWait(dn, from);
     const place = await this.#parts.hasher.check(password, stored);
-    if (place < 0) this.#failed(dn, this.#parts.find(dn), address);
+    this.#checkWait(dn, from);
+    if (place < 0) this.#failed(dn, this.#parts.find(dn), from);
     return place;
   }
 
+  close(): void {
+    this.#failedLogins.stop();
+  }
+
   /** Who has failed too often waits. DirectoryFault busy. */
-  #checkWait(dn: Dn, address: string | undefined): void {
-    const wait = this.#failures.wait(dn.key, address);
-    if (wait > 0) throw new DirectoryFault('busy', `too many failed log-ins, please try again in ${Math.ceil(wait / 1000)} s`);
+  #checkWait(dn: Dn, from: LoginFrom): void {
+    const wait = this.#failures.wait(dn.key, from.address);
+    if (wait <= 0) return;
+    this.#failedLogins.note({ name: from.name ?? dn.toString(), door: from.door, address: from.address }, true);
+    throw new DirectoryFault('busy', `too many failed log-ins, please try again in ${Math.ceil(wait / 1000)} s`);
   }
 
   /** Whether a right password would be let in. */
@@ -109,9 +121,10 @@ export class Logins {
     return spared(dn) || !this.#lockout.isLocked(dn.key);
   }
 
-  #failed(dn: Dn, entry: Entry | undefined, address: string | undefined): void {
+  #failed(dn: Dn, entry: Entry | undefined, from: LoginFrom): void {
     const { clock, log, spared } = this.#parts;
-    this.#failures.failed(dn.key, address);
+    this.#failures.failed(dn.key, from.address);
+    this.#failedLogins.note({ name: from.name ?? dn.toString(), door: from.door, address: from.address });
     const locks = this.#lockout.failed(dn.key);
     if (!locks || !entry || spared(dn) || storedForms(entry).length === 0) return;
     const values = [generalizedTime(clock.now())];
@@ -125,7 +138,7 @@ export class Logins {
   }
 
   /** `by`: the entry whose password was checked. */
-  #login(entry: Entry, by: Entry, from: { readonly door: string; readonly address?: string }): Login {
+  #login(entry: Entry, by: Entry, from: LoginFrom): Login {
     const { settings, clock } = this.#parts;
     const must = mustChange(entry, settings.value, clock.now());
     const expiry = expiryOf(entry, settings.value);
@@ -154,20 +167,21 @@ export class Logins {
       .finally(() => this.#noting.delete(entry.dn.key));
   }
 
-  #knows(dn: Dn, digest: string, state: string): boolean {
-    const known = this.#remembered.get(dn.key);
-    if (!known) return false;
+  #knows(dn: Dn, from: LoginFrom, digest: string, state: string): boolean {
+    const known = this.#remembered.get(placeOf(dn, from));
+    if (!known || this.#failures.pending(dn.key, from.address)) return false;
     if (known.until > this.#parts.clock.now() && known.state === state && this.#parts.settings.value.rememberedSeconds > 0)
       return known.digest === digest;
-    this.#remembered.delete(dn.key);
+    this.#remembered.delete(placeOf(dn, from));
     return false;
   }
 
-  #remember(dn: Dn, digest: string, state: string): void {
+  #remember(dn: Dn, from: LoginFrom, digest: string, state: string): void {
     const seconds = this.#parts.settings.value.rememberedSeconds;
     if (seconds === 0) return;
-    this.#remembered.delete(dn.key);
-    this.#remembered.set(dn.key, { digest, state, until: this.#parts.clock.now() + seconds * 1000 });
+    const place = placeOf(dn, from);
+    this.#remembered.delete(place);
+    this.#remembered.set(place, { digest, state, until: this.#parts.clock.now() + seconds * 1000 });
     if (this.#remembered.size > mostRemembered) {
       for (const oldest of this.#remembered.keys()) {
         this.#remembered.delete(oldest);
@@ -207,5 +221,8 @@ export class Logins {
 
 const storedForms = (entry: Entry | undefined): string[] =>
   (entry?.values('userPassword') ?? []).map(passwordText).filter((text) => storedPassword(text) !== undefined);
+
+/** Whom, from where and by which door: a success elsewhere is no help to a guesser. */
+const placeOf = (dn: Dn, { door, address }: LoginFrom): string => `${door}\n${address ?? ''}\n${dn.key}`;
 
 const wrong = (): DirectoryFault => new DirectoryFault('invalidCredentials', 'name or password is wrong');

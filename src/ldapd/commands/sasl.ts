@@ -37,6 +37,7 @@ const plain: Mechanism = async (credentials, context) => {
   if (!dn || dn.rdns.length === 0 || given.password === '') throw wrong();
   const actor = await context.directory.authenticate(dn, given.password, {
     door: 'ldap',
+    name: given.name,
     ...(context.address ? { address: context.address } : {}),
   });
   // Only now: whether two names belong to one entry is nobody's business before.
