@@ -51,8 +51,11 @@ export interface Listener {
   address(): AddressInfo | string | undefined;
   /** Open connections, handshakes included. */
   readonly connections: number;
-  /** Ends the oldest connection (of this address, where one is given) whose TLS handshake is not done; false where there is none. */
-  endHandshake(address: string | undefined): boolean;
+  /**
+   * Ends the oldest connection (of this address, where one is given) whose TLS handshake is not done, if it came before a moment of
+   * `performance.now()`; false where there is none.
+   */
+  endHandshake(address: string | undefined, before: number): boolean;
 }
 
 const handshakeMs = 30_000;
@@ -164,7 +167,7 @@ interface Gate {
   take(socket: Socket): void;
   empty(graceMs: number): Promise<void>;
   size(): number;
-  endHandshake(address: string | undefined): boolean;
+  endHandshake(address: string | undefined, before: number): boolean;
 }
 
 /** Counts, limits and hands on what was accepted. */
@@ -174,7 +177,7 @@ function createGate(options: ListenerOptions, clock: Clock): Gate {
   const crowd = new TurnedAway(name, log, clock);
   const perAddress = new Map<string, number>();
   /** Connections whose TLS handshake is not done, the oldest first. */
-  const handshakes = new Map<string, Socket>();
+  const handshakes = new Map<string, { readonly socket: Socket; readonly since: number }>();
   let surplus = 0;
   let onEmpty: (() => void) | undefined;
   let tlsServer: TlsServer | undefined;
@@ -188,8 +191,9 @@ function createGate(options: ListenerOptions, clock: Clock): Gate {
       socket.destroy();
     }
   };
-  const endHandshake = (address: string | undefined): boolean => {
-    for (const socket of handshakes.values()) {
+  const endHandshake = (address: string | undefined, before: number): boolean => {
+    for (const { socket, since } of handshakes.values()) {
+      if (since >= before) return false;
       if (address !== undefined && peerAddress(socket) !== address) continue;
       handshakes.delete(endOf(socket));
       socket.destroy();
@@ -246,7 +250,7 @@ function createGate(options: ListenerOptions, clock: Clock): Gate {
       if (tlsServer) {
         // Who leaves during the handshake is gone; half-open is a matter of the encrypted stream.
         socket.allowHalfOpen = false;
-        handshakes.set(endOf(socket), socket);
+        handshakes.set(endOf(socket), { socket, since: performance.now() });
         tlsServer.emit('connection', socket);
       } else hand(socket);
     },

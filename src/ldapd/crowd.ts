@@ -12,6 +12,8 @@ import type { Clock } from '../base/index.ts';
 export interface Guest {
   readonly address: string;
   readonly spare: boolean;
+  /** When it came, by `performance.now()`. */
+  readonly since: number;
   makeRoom(): void;
 }
 
@@ -45,9 +47,13 @@ export class Crowd {
     this.#others.delete(guest);
   }
 
-  /** Ends one connection, of this address where one is given. False where none can be spared. */
-  makeRoom(address: string | undefined): boolean {
+  /**
+   * Ends one connection, of this address where one is given. False where none can be spared. `endHandshake` ends the oldest connection
+   * that has not got as far as being a guest, if it came before a moment.
+   */
+  makeRoom(address: string | undefined, endHandshake: (before: number) => boolean): boolean {
     const silent = first(this.#silent, (guest) => address === undefined || guest.address === address);
+    if (endHandshake(silent?.since ?? Number.POSITIVE_INFINITY)) return true;
     if (silent) return end(silent);
     const now = this.#clock.now();
     if (now < this.#nextLook) return false;

@@ -104,7 +104,7 @@ export function createLdapd(options: LdapdOptions): Ldapd {
     clock,
     halfOpen: true,
     maxPerAddress: () => settings.value.maxConnectionsPerAddress || Number.POSITIVE_INFINITY,
-    makeRoom: (address: string | undefined): boolean => ldaps.endHandshake(address) || crowd.makeRoom(address),
+    makeRoom: (address: string | undefined): boolean => crowd.makeRoom(address, (before) => ldaps.endHandshake(address, before)),
   };
   const onSurplus = (socket: { write(octets: Buffer): unknown }): void => {
     socket.write(noticeMessage('busy', 'too many connections'));

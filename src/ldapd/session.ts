@@ -97,6 +97,8 @@ export class Session {
     this.#finishIfDone();
   }
 
+  readonly since = performance.now();
+
   get address(): string {
     return this.#address;
   }

@@ -104,7 +104,7 @@ test('where a limit is reached, handshakes that are not done make room, the olde
       socket.write('hello\r\n');
     },
     makeRoom: (address) => {
-      if (l.endHandshake(address)) return true;
+      if (l.endHandshake(address, performance.now())) return true;
       const socket = spared.shift();
       socket?.destroy();
       return socket !== undefined;
