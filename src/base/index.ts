@@ -29,5 +29,6 @@ export { onDemand } from './on-demand.ts';
 export { generatePassword } from './password.ts';
 export { actsForAnother, decodePlain, isLoopback, readPlain } from './plain-login.ts';
 export { createResolver, type DnsAnswer, type MxRecord, type Resolver, type ResolverOptions, reversedAddress } from './resolver.ts';
+export { readClientFinal, readClientFirst, serverFinal, serverFirst } from './scram.ts';
 export { createSessionDoor, type DoorSession, type SessionDoorNeeds } from './session-door.ts';
 export { startTls } from './start-tls.ts';

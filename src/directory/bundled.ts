@@ -31,6 +31,7 @@ import {
   DirectoryFault,
   type Login,
   type LoginFrom,
+  type ScramExchange,
   type Modification,
   type NewName,
   type Position,
@@ -269,6 +270,11 @@ export class BundledDirectory implements Directory, Followed {
   async authenticate(dn: Dn, password: string, from: LoginFrom): Promise<Login> {
     if (!this.#logins) throw new DirectoryFault('unavailable', 'log-ins are not possible yet');
     return this.#logins.authenticate(dn, password, from);
+  }
+
+  scram(dn: Dn, from: LoginFrom): ScramExchange {
+    if (!this.#logins) throw new DirectoryFault('unavailable', 'log-ins are not possible yet');
+    return this.#logins.scram(dn, from);
   }
 
   holds(actor: Actor): boolean {

@@ -2,6 +2,7 @@
  * Builds the bundled directory from its parts.
  */
 
+import { randomBytes } from 'node:crypto';
 import type { Clock, Live, Log } from '../base/index.ts';
 import { type Dn, parseDn } from '../ldap-wire/index.ts';
 import type { KeyValue } from '../storage/index.ts';
@@ -19,6 +20,7 @@ import { Standings } from './passwords/standing.ts';
 import { InFlight } from './records/in-flight.ts';
 import { extendedTable, settingsEntry } from './records/index-table.ts';
 import { Indexes, type IndexTable } from './records/indexes.ts';
+import { keys } from './records/keys.ts';
 import { Merger } from './records/merge.ts';
 import { ensureIndexes } from './records/rebuild.ts';
 import { View } from './records/view.ts';
@@ -63,6 +65,15 @@ export interface DirectoryOptions {
 
 const trimEvery = 600_000;
 const day = 86_400_000;
+
+/** Made once, and kept where the entries are. */
+async function ownSecret(keyValue: KeyValue): Promise<Uint8Array> {
+  const fresh = randomBytes(32);
+  return keyValue.transact<Uint8Array>(async (reader) => {
+    const kept = await reader.get(keys.secret);
+    return kept ? { result: kept } : { puts: [[keys.secret, fresh]], result: fresh };
+  }, 'durable');
+}
 
 /** Opens the directory: brings indexes up to date if their table changed, reads the access rules, starts trimming history. */
 export async function openDirectory(options: DirectoryOptions): Promise<BundledDirectory> {
@@ -162,6 +173,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
       find: (dn) => view.find(dn)?.entry,
       note: (dn, modifications) => directory.note(dn, modifications),
       spared: (dn) => dn.isWithin(adminsBase),
+      secret: await ownSecret(keyValue),
     }),
   );
   await directory.refresh();

@@ -256,6 +256,13 @@ export interface Watch {
   stop(): void;
 }
 
+export interface ScramExchange {
+  readonly salt: Uint8Array;
+  readonly iterations: number;
+  /** Once: who this is and the server's signature, or DirectoryFault invalidCredentials. */
+  finish(authMessage: string, proof: Uint8Array): { readonly login: Login; readonly signature: Uint8Array };
+}
+
 export interface Directory {
   /**
    * Entries one by one, as the actor may see them. Throws DirectoryFault (sizeLimitExceeded after the allowed number was
@@ -273,6 +280,12 @@ export interface Directory {
   delete(actor: Actor, dn: Dn, options?: DeleteOptions): Promise<WriteResult>;
   /** Simple bind: who this is, or DirectoryFault invalidCredentials. Never says which of name and password was wrong. */
   authenticate(dn: Dn, password: string, from: LoginFrom): Promise<Login>;
+  /**
+   * The server's half of a SCRAM-SHA-256 log-in (RFC 5802): by the same rules as `authenticate`, and the verifier stays in the directory.
+   * Everybody gets an exchange, those who do not exist too. DirectoryFault busy after too many failures. Left out by a directory
+   * that has no verifiers.
+   */
+  scram?(dn: Dn, from: LoginFrom): ScramExchange;
   /**
    * Whether a log-in still stands: false once the entry is gone, renamed or no longer active, or its password is another than the
    * one `authenticate` was given. Left out by a directory that cannot tell at once.

@@ -3,12 +3,12 @@
  */
 
 import { type Cancel, type Clock, Fault, type Live, LiveValue, type Log, Lru, systemClock } from '../base/index.ts';
-import { type Change, type Directory, DirectoryFault, type Entry, type Watch } from '../directory/index.ts';
+import { type Change, type Directory, DirectoryFault, type Entry, type Login, type Watch } from '../directory/index.ts';
 import { type Dn, parseDn } from '../ldap-wire/index.ts';
 import { readSettings, type SettingsDeclaration, type SettingsOf, type SettingsShape } from '../settings/index.ts';
 import { AddressView } from './address-view.ts';
 import { Peers } from './peers.ts';
-import type { Blacklist, Dit, Domain, Forwarding, MtaPolicy, Peer, Recipient, Spammer } from './port.ts';
+import type { Blacklist, Dit, Domain, Forwarding, MtaPolicy, Peer, Recipient, ScramLogin, Spammer } from './port.ts';
 import { connectorFrom, revokedBy } from './recipient.ts';
 import { Reports } from './reports.ts';
 import { mtaSettings, serverSettings } from './settings.ts';
@@ -290,10 +290,14 @@ class DitView implements OpenDit {
   }
 
   async login(name: string, password: string, from: { readonly door: string; readonly address: string }): Promise<Recipient> {
-    const refused = new Fault('bad-credentials', 'invalid name or password');
     const { recipient, dn } = await this.#named(name);
+    return this.#loggedInAs(recipient, () => this.#options.directory.authenticate(dn, password, { ...from, name }));
+  }
+
+  async #loggedInAs(recipient: Recipient | undefined, check: () => Promise<Login> | Login): Promise<Recipient> {
+    const refused = new Fault('bad-credentials', 'invalid name or password');
     try {
-      const login = await this.#options.directory.authenticate(dn, password, { ...from, name });
+      const login = await check();
       // The password was right, so its owner may be told.
       if (login.mustChange)
         throw new Fault('bad-credentials', `the password ${login.mustChange === 'reset' ? 'must be changed first' : 'has expired'}`);
@@ -305,6 +309,27 @@ class DitView implements OpenDit {
     if (recipient?.status !== 'active') throw refused;
     this.#loggedIn.set(recipient.uuid, true);
     return recipient;
+  }
+
+  get scram(): Dit['scram'] {
+    const { directory } = this.#options;
+    if (!directory.scram) return undefined;
+    return async (name, from) => {
+      const { recipient, dn } = await this.#named(name);
+      const exchange = directory.scram?.(dn, { ...from, name });
+      if (!exchange) throw new Fault('unavailable', 'SCRAM is not possible at present');
+      const { salt, iterations } = exchange;
+      const finish: ScramLogin['finish'] = async (authMessage, proof) => {
+        let signature: Uint8Array = new Uint8Array();
+        const who = await this.#loggedInAs(recipient, () => {
+          const done = exchange.finish(authMessage, proof);
+          signature = done.signature;
+          return done.login;
+        });
+        return { recipient: who, signature };
+      };
+      return { salt, iterations, finish };
+    };
   }
 
   settings<S extends SettingsShape>(declaration: SettingsDeclaration<S>): Live<SettingsOf<S>> {

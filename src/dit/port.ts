@@ -93,6 +93,14 @@ export interface Spammer {
   readonly name: string;
 }
 
+/** RFC 5802 §3 */
+export interface ScramLogin {
+  readonly salt: Uint8Array;
+  readonly iterations: number;
+  /** Once: the recipient and the server's signature; Fault bad-credentials otherwise. */
+  finish(authMessage: string, proof: Uint8Array): Promise<{ readonly recipient: Recipient; readonly signature: Uint8Array }>;
+}
+
 export interface Dit {
   /** Who has this address (primary, alias or list), compared without regard to case. Undefined: nobody. */
   recipient(address: string): Promise<Recipient | undefined>;
@@ -115,6 +123,11 @@ export interface Dit {
   spammer(address: string): Spammer | undefined;
   /** Whether the name and password belong to an account that may log in: its recipient; Fault bad-credentials otherwise. */
   login(name: string, password: string, from: { readonly door: string; readonly address: string }): Promise<Recipient>;
+  /**
+   * The same by SCRAM-SHA-256: the server's half of the exchange, for anybody who asks. Undefined where the directory has no verifiers.
+   * Fault busy after too many failures.
+   */
+  readonly scram: ((name: string, from: { readonly door: string; readonly address: string }) => Promise<ScramLogin>) | undefined;
   readonly mta: Live<MtaPolicy>;
   /** The settings of one declaration, read from its entry, live. `host` picks the entry of declarations that exist once a host. */
   settings<S extends SettingsShape>(declaration: SettingsDeclaration<S>): Live<SettingsOf<S>>;

@@ -15,6 +15,7 @@ import type { Cancel } from '../base/index.ts';
 import { commands } from './commands/index.ts';
 import { noteOutcome } from './policy/refusal.ts';
 import { Reader } from './reader.ts';
+import type { ScramDialog } from './scram.ts';
 import { type Chunk, faultReply, mayLogIn, mechanisms, type Outcome, type Reply, type Session, withoutMail } from './session.ts';
 
 /** RFC 4954 §4.3 asks for 12,288 octets of AUTH; other lines end earlier. */
@@ -27,6 +28,8 @@ export interface EngineOptions {
   readonly host: () => string;
   /** Checks a name and password and notes the user in the session. Never throws. */
   readonly login: (session: Session, name: string, password: string) => Promise<LoginResult>;
+  /** Begins a SCRAM log-in, which notes the user in the session. Never throws. */
+  readonly scram: (session: Session) => ScramDialog;
   /** The door is being closed: a session ends after the message that it is filing. */
   readonly closing: () => boolean;
 }
@@ -208,7 +211,33 @@ class Connection extends SMTPConnection implements Conversation {
       this.#say(504, '5.5.4', 'this way of logging in is not offered', next);
       return;
     }
-    this.handler_AUTH(line, next);
+    if (mechanism !== 'SCRAM-SHA-256' || ours.user) {
+      this.handler_AUTH(line, next);
+      return;
+    }
+    const initial = line.toString().trim().split(/\s+/)[2];
+    const dialog = this.#options.scram(ours);
+    if (initial === undefined) this.#challenge(dialog, '', next);
+    // RFC 4954 §4: `=` is a response of no octets.
+    else void this.#scram(dialog, initial === '=' ? '' : initial, next);
+  }
+
+  #challenge(dialog: ScramDialog, text: string, next: () => void): void {
+    this._nextHandler = (answer, done) => void this.#scram(dialog, answer.toString().trim(), done);
+    this.send(334, Buffer.from(text).toString('base64'));
+    next();
+  }
+
+  async #scram(dialog: ScramDialog, base64: string, next: () => void): Promise<void> {
+    if (base64 === '*') return this.#say(501, '5.7.0', 'given up', next);
+    if (!/^[A-Za-z0-9+/]*={0,2}$/.test(base64) || base64.length % 4 !== 0) return this.#say(501, '5.5.2', 'this is not base64', next);
+    const step = await dialog.next(Buffer.from(base64, 'base64'));
+    if (this._closed) return next();
+    if ('challenge' in step) return this.#challenge(dialog, step.challenge, next);
+    if ('malformed' in step) return this.#say(501, '5.5.2', 'this is no SCRAM-SHA-256, or asks for what is not offered', next);
+    if (!step.ok) return this.#say(step.code, step.code < 500 ? '4.7.0' : '5.7.8', step.say, next);
+    this.session.user = this.ours.user;
+    this.#say(235, '2.7.0', 'Authentication successful', next);
   }
 
   #say(code: number, status: string, text: string, next: () => void): void {

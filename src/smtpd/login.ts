@@ -7,6 +7,7 @@
  */
 
 import { asFault, type Clock } from '../base/index.ts';
+import type { Recipient } from '../dit/index.ts';
 import type { LoginResult } from './adapter.ts';
 import type { Session } from './session.ts';
 
@@ -45,6 +46,26 @@ export class LoginGuard {
 
 /** Notes the user in the session on success. Never throws. */
 export async function logIn(session: Session, name: string, password: string, guard: LoginGuard): Promise<LoginResult> {
+  const tried = await attempt(session, guard, () => session.house.dit.login(name, password, whence(session)));
+  return tried.ok ? admit(session, tried.value, guard) : tried;
+}
+
+export const whence = ({ kind, address }: Session): { door: string; address: string } => ({
+  door: kind === 'smtp' ? 'smtp' : 'submission',
+  address,
+});
+
+export function admit(session: Session, user: Recipient, guard: LoginGuard): LoginResult {
+  session.user = user;
+  guard.succeeded(session.address);
+  session.house.log.info(`${user.mail} logged in from [${session.address}]`);
+  return { ok: true };
+}
+
+type Attempt<T> = { readonly ok: true; readonly value: T } | Extract<LoginResult, { readonly ok: false }>;
+
+/** Asks the directory, whatever the way of logging in: slows down, counts and logs what fails. Never throws. */
+export async function attempt<T>(session: Session, guard: LoginGuard, ask: () => Promise<T>): Promise<Attempt<T>> {
   const { house, address, settings } = session;
   const now = house.clock.now();
   if (!guard.allowed(address, now)) {
@@ -53,10 +74,7 @@ export async function logIn(session: Session, name: string, password: string, gu
     return { ok: false, code: 454, say: 'too many failed logins, try again later' };
   }
   try {
-    session.user = await house.dit.login(name, password, { door: session.kind === 'smtp' ? 'smtp' : 'submission', address });
-    guard.succeeded(address);
-    house.log.info(`${session.user.mail} logged in from [${address}]`);
-    return { ok: true };
+    return { ok: true, value: await ask() };
   } catch (thrown) {
     const fault = asFault(thrown);
     if (fault.kind !== 'bad-credentials' && fault.kind !== 'not-permitted' && fault.kind !== 'not-found' && fault.kind !== 'refused') {

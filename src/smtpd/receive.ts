@@ -21,6 +21,7 @@ import { type NewMessage, type QueueId, tellStep } from '../queue/index.ts';
 import type { BlobWriter } from '../storage/index.ts';
 import { HeaderWatch } from './header-watch.ts';
 import { dailyLimits, dailyRefusal } from './policy/daily-limits.ts';
+import { type SizeLimit, sizeLimit } from './policy/peer.ts';
 import { noteOutcome, refused, setting } from './policy/refusal.ts';
 import { faultReply, type Outcome, type Receiver, type Reply, type Session, type State, submits } from './session.ts';
 import { protocolName } from './trace.ts';
@@ -42,6 +43,7 @@ class MessageReceiver implements Receiver {
   #eightBit = false;
   readonly #messageId = new MessageIdWatch();
   readonly #header: HeaderWatch | undefined;
+  readonly #limit: SizeLimit;
   /** Small pieces that wait to be written together. */
   #pieces: Buffer[] = [];
   #gathered = 0;
@@ -53,12 +55,13 @@ class MessageReceiver implements Receiver {
     this.#session = session;
     this.#state = state;
     this.#writer = session.house.blobs.create();
+    this.#limit = sizeLimit(session);
     // Only for those who submit here: another server's message is not ours to complete.
     this.#header = session.user || submits(session) ? new HeaderWatch(['message-id', 'date', ...mimeFields]) : undefined;
   }
 
   get hopeless(): boolean {
-    return this.#tooLarge && this.#octets > this.#session.settings.maxMessageSize + patience;
+    return this.#tooLarge && this.#octets > this.#limit.octets + patience;
   }
 
   get refused(): boolean {
@@ -67,8 +70,7 @@ class MessageReceiver implements Receiver {
 
   write(bytes: Buffer): Promise<void> | undefined {
     this.#octets += bytes.length;
-    const { maxMessageSize } = this.#session.settings;
-    if (maxMessageSize > 0 && this.#octets > maxMessageSize && !this.#tooLarge) {
+    if (this.#limit.octets > 0 && this.#octets > this.#limit.octets && !this.#tooLarge) {
       this.#tooLarge = true;
       this.abort();
     }
@@ -100,17 +102,8 @@ class MessageReceiver implements Receiver {
   }
 
   async end(): Promise<Reply> {
-    const { settings } = this.#session;
-    if (this.#tooLarge) {
-      return this.#refuse(
-        refused(
-          552,
-          '5.3.4',
-          `a message may have at most ${settings.maxMessageSize} octets`,
-          setting(this.#session, 'mtSmtpdMaxMessageSize'),
-        ),
-      );
-    }
+    if (this.#tooLarge)
+      return this.#refuse(refused(552, '5.3.4', `a message may have at most ${this.#limit.octets} octets`, this.#limit.rule));
     try {
       if (this.#gathered > 0) await this.#put(this.#takeGathered());
       if (this.#trouble) throw this.#trouble;

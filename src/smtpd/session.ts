@@ -6,7 +6,7 @@
  */
 
 import { asFault, type Clock, isLoopback, type Live, type Log, type Resolver, replies } from '../base/index.ts';
-import type { Dit, MtaPolicy, Recipient } from '../dit/index.ts';
+import type { Dit, MtaPolicy, Peer, Recipient } from '../dit/index.ts';
 import type { NewRecipient, Queue } from '../queue/index.ts';
 import type { SettingsOf } from '../settings/index.ts';
 import type { Blobs } from '../storage/index.ts';
@@ -60,7 +60,7 @@ export type State =
 export type Judge = (address: string) => Promise<'yes' | 'unknown' | 'remote'>;
 
 /** What SMTPD asks the directory. */
-export type SmtpdDit = Pick<Dit, 'login' | 'domain' | 'recipient' | 'blacklists' | 'spammer'>;
+export type SmtpdDit = Pick<Dit, 'login' | 'domain' | 'recipient' | 'blacklists' | 'spammer' | 'peer' | 'largestInbound' | 'scram'>;
 
 /** What the room has been given to work with. */
 export interface House {
@@ -94,6 +94,8 @@ export interface Session {
   readonly canStartTls: () => boolean;
   user: Recipient | undefined;
   loginFailures: number;
+  /** Who this is among the peers, by what was said in HELO. */
+  peer?: Peer;
   /** Of the DNS blacklists, once somebody has asked. */
   listings?: Promise<readonly Listing[]>;
 }
@@ -162,9 +164,10 @@ export function mayLogIn(session: Session): boolean {
 }
 
 /** The ways of logging in that are switched on. */
-export function mechanisms({ settings }: Session): readonly string[] {
+export function mechanisms({ settings, house }: Session): readonly string[] {
   if (!settings.offerAuth) return [];
-  return [settings.authPlain && 'PLAIN', settings.authLogin && 'LOGIN'].filter((one) => one !== false);
+  const scram = settings.authScram && house.dit.scram !== undefined && 'SCRAM-SHA-256';
+  return [settings.authPlain && 'PLAIN', settings.authLogin && 'LOGIN', scram].filter((one) => one !== false);
 }
 
 /** The state after RSET, after a message, and after a transaction that came to nothing. */

@@ -31,6 +31,7 @@ import { LoginGuard, logIn } from './login.ts';
 import { connectionRefusal } from './policy/client.ts';
 import { DailyCounts } from './policy/daily.ts';
 import { Rates } from './policy/rates.ts';
+import { createScram } from './scram.ts';
 import type { House, Judge, ListenerKind, Session, SmtpdDit, SmtpdSettings } from './session.ts';
 
 export interface SmtpdOptions {
@@ -126,6 +127,7 @@ export function createSmtpd(options: SmtpdOptions): Smtpd {
       engine = createEngine({
         host: () => options.mta.value.host,
         login: (session, name, password) => logIn(session, name, password, guard),
+        scram: (session) => createScram(session, guard),
         closing: () => stopping,
       });
       trust(options.tls.value);

@@ -10,6 +10,7 @@ import { fork } from 'node:child_process';
 import { connect } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { constant, createResolver, silentLog, systemClock } from '../../src/base/index.ts';
+import { peerSettings } from '../../src/dit/index.ts';
 import { openQueue } from '../../src/queue/index.ts';
 import { defaultsOf } from '../../src/settings/index.ts';
 import { createSmtpd, smtpdSettings } from '../../src/smtpd/index.ts';
@@ -96,7 +97,10 @@ async function main(): Promise<void> {
     dit: {
       login: () => Promise.reject(new Error('nobody logs in')),
       domain: async () => undefined,
+      scram: undefined,
       blacklists: [],
+      peer: () => ({ ...defaultsOf(peerSettings), peer: 'default', dn: undefined, saidBy: {} }),
+      largestInbound: 0,
       spammer: () => undefined,
       recipient: async () => undefined,
     },

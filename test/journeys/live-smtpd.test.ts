@@ -291,6 +291,22 @@ test('DNS blacklists are entries: refused, or tagged; but for a list of addresse
   await expect(ldap.del(`cn=dnsbl,${mta}`)).rejects.toThrow(/needed by the server/);
 });
 
+test('peers: nothing is taken from one, and no more than so much from another', async () => {
+  const peers = 'cn=peers,cn=mailtree';
+  await ldap.add(`cn=xyz.test,${peers}`, entry('mtPeer', 'xyz.test', { mtPeerAccept: 'FALSE' }));
+  await becomes(['EHLO sales.xyz.test'], /^550 host sales\.xyz\.test is not authorized to connect to mail\.example\.test/);
+  await logged(/rule=mtPeerAccept .*\(rule: cn=xyz\.test,cn=peers,cn=mailtree\)/);
+  await ldap.add(`cn=127.0.0.77,${peers}`, entry('mtPeer', '127.0.0.77', { mtPeerAccept: 'TRUE', mtPeerInboundSize: '9000' }));
+  await becomes(['EHLO sales.xyz.test', `${from} SIZE=9001`], /^552 5\.3\.4 /);
+  expect(await ask(['EHLO sales.xyz.test', `${from} SIZE=9000`])).toMatch(/^250 /);
+  expect(await ask(['EHLO other.test', `${from} SIZE=9001`], '127.0.0.78')).toMatch(/^250 /);
+  await ldap.modify(`cn=default,${peers}`, change('replace', 'mtPeerInboundSize', '20000'));
+  await becomes(['EHLO other.test'], /SIZE 20000\b/);
+  await ldap.modify(`cn=default,${peers}`, change('replace', 'mtPeerInboundSize', '0'));
+  for (const cn of ['xyz.test', '127.0.0.77']) await ldap.del(`cn=${cn},${peers}`);
+  await becomes(['EHLO sales.xyz.test'], /^250/);
+});
+
 test('VRFY and EXPN', async () => {
   const vrfy = ['EHLO x.test', 'VRFY user1@example.test'];
   const expn = ['EHLO x.test', plain('user1@example.test', password), 'EXPN sales@example.test'];

@@ -16,7 +16,7 @@ import {
   type Resolver,
   silentLog,
 } from '../../src/base/index.ts';
-import type { Blacklist, Domain, MtaPolicy, Recipient, Spammer } from '../../src/dit/index.ts';
+import { type Blacklist, type Domain, type MtaPolicy, type Peer, peerSettings, type Recipient, type Spammer } from '../../src/dit/index.ts';
 import type { NewMessage, Queue } from '../../src/queue/index.ts';
 import { defaultsOf } from '../../src/settings/index.ts';
 import { createSmtpd, type Judge, type Smtpd, type SmtpdSettings, smtpdSettings } from '../../src/smtpd/index.ts';
@@ -149,6 +149,9 @@ export interface World {
     free: number | undefined;
     readonly blacklists: Blacklist[];
     readonly spammers: Map<string, Spammer>;
+    /** By name or address. */
+    readonly peers: Map<string, Partial<Peer>>;
+    largestInbound: number;
     /** Messages that ETRN finds waiting, by domain. */
     readonly waiting: Map<string, number>;
   };
@@ -189,6 +192,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     free: undefined,
     blacklists: [],
     spammers: new Map(),
+    peers: new Map(),
+    largestInbound: 0,
     waiting: new Map(),
   };
   const dns: Zones = {};
@@ -229,7 +234,15 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
         return user;
       },
       domain: async (name) => (name === 'jade.example' ? localDomain : undefined),
+      scram: undefined,
       blacklists: mood.blacklists,
+      peer: (...names) => {
+        const found = names.map((name) => mood.peers.get(name)).find((one) => one !== undefined);
+        return { ...defaultsOf(peerSettings), peer: 'default', dn: undefined, saidBy: {}, ...found };
+      },
+      get largestInbound() {
+        return mood.largestInbound;
+      },
       spammer: (address) => mood.spammers.get(address) ?? mood.spammers.get(address.slice(address.lastIndexOf('@') + 1)),
       recipient: async (address) => (address.toLowerCase() === 'sales@alias.example' || address === user.mail ? user : undefined),
     },

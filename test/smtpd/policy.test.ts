@@ -304,3 +304,29 @@ test('VRFY and EXPN tell nothing unless they are asked to', async () => {
   expect(await on.say('VRFY nobody@jade.example')).toMatch(/^550 /);
   expect(await on.say('VRFY x@remote.example')).toMatch(/^252 /);
 });
+
+test('a peer may be kept out, and may have a smaller size', async () => {
+  await begin({ settings: { maxMessageSize: 100_000 } });
+  const dn = 'cn=xyz.example,cn=peers,cn=mailtree';
+  world.mood.peers.set('sales.xyz.example', { accept: false, saidBy: { accept: dn } });
+  world.mood.peers.set('small.example', { inboundSize: 8_192, saidBy: { inboundSize: dn } });
+  const c = await client();
+  expect(await c.say('EHLO sales.xyz.example')).toBe('550 host sales.xyz.example is not authorized to connect to mx.jade.example');
+  expect(lastRule()).toBe(dn);
+  expect(await c.say('MAIL FROM:<>')).toMatch(/^503 /);
+  expect(await c.say('HELO sales.xyz.example')).toMatch(/^550 /);
+  world.mood.largestInbound = 50_000;
+  expect(await c.say('EHLO small.example')).toMatch(/^250-SIZE 50000$/m);
+  expect(await c.say('MAIL FROM:<> SIZE=8193')).toMatch(/^552 5\.3\.4 .* 8192 octets$/);
+  expect(lastRule()).toBe(dn);
+  for (const line of ['MAIL FROM:<>', bob, 'DATA']) await c.say(line);
+  expect(await c.say(`${`${'x'.repeat(98)}\r\n`.repeat(82)}.`)).toMatch(/^552 5\.3\.4 /);
+  expect(lastRule()).toBe(dn);
+  await c.say('EHLO other.example');
+  expect(await c.say('MAIL FROM:<> SIZE=8193')).toMatch(/^250 /);
+  // Where some peer has no limit, the general one is all there is to promise.
+  world.mood.largestInbound = 0;
+  expect(await (await client()).say('EHLO other.example')).toMatch(/^250-SIZE 100000$/m);
+  const submission = await client('submission');
+  expect(await submission.say('EHLO sales.xyz.example')).toMatch(/^250/);
+});

@@ -9,9 +9,8 @@ import { createHash, createHmac, pbkdf2Sync, randomBytes, timingSafeEqual } from
 import { desCrypt } from './des-crypt.ts';
 import { md5Crypt } from './md5-crypt.ts';
 import { saslprep } from './saslprep.ts';
-import { formatScram, parseScram, storedPassword } from './scheme.ts';
+import { formatScram, mostIterations, parseScram, storedPassword } from './scheme.ts';
 
-const mostIterations = 10_000_000;
 const mostRounds = 5_000_000;
 const mostBcryptCost = 15;
 const mostArgonMemory = 262_144;

@@ -13,14 +13,15 @@ import { type Clock, FailedLogins, type Live, type Log } from '../../base/index.
 import type { Dn } from '../../ldap-wire/index.ts';
 import { isActive } from '../access/subject.ts';
 import type { Entry } from '../entry.ts';
-import { DirectoryFault, type Login, type LoginFrom, type Modification } from '../port.ts';
+import { DirectoryFault, type Login, type LoginFrom, type Modification, type ScramExchange } from '../port.ts';
 import { generalizedTime, parseGeneralizedTime } from '../schema/time.ts';
 import type { DirectorySettings } from '../settings.ts';
 import { Failures } from './failures.ts';
 import type { Hasher } from './hasher.ts';
 import { Lockout } from './lockout.ts';
 import { expiryOf, isLocked, mustChange } from './policy.ts';
-import { passwordText, storedPassword } from './scheme.ts';
+import { mostIterations, parseScram, passwordText, storedPassword } from './scheme.ts';
+import { checkProof, decoyVerifier } from './scram-proof.ts';
 import type { Standings } from './standing.ts';
 
 export interface LoginParts {
@@ -32,6 +33,8 @@ export interface LoginParts {
   find(dn: Dn): Entry | undefined;
   /** Writes down what the server itself has to note about an account. */
   note(dn: Dn, modifications: readonly Modification[]): Promise<void>;
+  /** What the exchanges of those without a verifier are made of; the same after restarts. */
+  readonly secret: Uint8Array;
   /** Whom failures never lock: super administrators. */
   spared(dn: Dn): boolean;
 }
@@ -91,6 +94,40 @@ export class Logins {
     this.#remember(dn, from, digest, state);
     if (storedPassword(matching)?.scheme !== 'SCRAM-SHA-256') this.#upgrade(still.dn, matching, password);
     return this.#login(still, entry ?? still, from);
+  }
+
+  scram(dn: Dn, from: LoginFrom): ScramExchange {
+    this.#checkWait(dn, from);
+    const { settings, secret } = this.#parts;
+    const stored = this.#scramForm(dn);
+    const verifier =
+      (stored === undefined ? undefined : parseScram(stored)) ?? decoyVerifier(secret, dn.key, settings.value.scramIterations);
+    const { salt, iterations } = verifier;
+    let open = true;
+    const finish: ScramExchange['finish'] = (authMessage, proof) => {
+      if (!open) throw wrong();
+      open = false;
+      this.#checkWait(dn, from);
+      const signature = checkProof(verifier, authMessage, proof);
+      const entry = this.#parts.find(dn);
+      // The password may have been changed since the exchange began.
+      if (!signature || !entry || !stored || this.#scramForm(dn) !== stored || !this.#isOpen(dn, entry)) {
+        this.#failed(dn, entry, from);
+        throw wrong();
+      }
+      this.#failures.succeeded(dn.key, from.address);
+      this.#lockout.forget(dn.key);
+      return { login: this.#login(entry, entry, from), signature };
+    };
+    return { salt, iterations, finish };
+  }
+
+  #scramForm(dn: Dn): string | undefined {
+    const usable = (text: string): boolean => {
+      const iterations = parseScram(text)?.iterations ?? 0;
+      return iterations >= 1 && iterations <= mostIterations;
+    };
+    return storedForms(this.#parts.find(dn)).find(usable);
   }
 
   /** Place of the stored form that this password fits, or -1, which counts as a failed log-in. */

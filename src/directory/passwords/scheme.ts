@@ -23,6 +23,9 @@ export interface ScramVerifier {
   readonly serverKey: Uint8Array;
 }
 
+/** A verifier that asks for more is not used: it would keep a worker, or a client, busy for minutes. */
+export const mostIterations = 10_000_000;
+
 /** What can be checked. */
 const verifiable = new Set([
   ...['SCRAM-SHA-256', 'SHA', 'SSHA', 'SHA256', 'SSHA256', 'SHA384', 'SSHA384', 'SHA512', 'SSHA512', 'MD5', 'SMD5', 'CRYPT'],

@@ -109,6 +109,8 @@ export const keys = {
   meta: 'directory/m',
   imported: 'directory/i',
   lineage: 'directory/h',
+  /** Octets that nobody else knows, made once (passwords/scram-proof.ts). */
+  secret: 'directory/z',
   definitions: 'directory/v',
   allHeads: below('directory/x/'),
   allLists: below('directory/y/'),

@@ -6,6 +6,7 @@
  */
 
 import { helloRefusal } from '../policy/client.ts';
+import { advertisedSize, peerRefusal } from '../policy/peer.ts';
 import { listingsFor } from '../policy/sender.ts';
 import { type Command, mayLogIn, mechanisms, type Outcome, type Session } from '../session.ts';
 
@@ -19,7 +20,7 @@ async function hello(session: Session, argument: string, esmtp: boolean): Promis
   if (helo === '' || helo.length > maxName || !acceptable.test(helo)) {
     return { reply: { code: 501, text: `Syntax: ${esmtp ? 'EHLO' : 'HELO'} hostname` } };
   }
-  const refusal = await helloRefusal(session, helo);
+  const refusal = peerRefusal(session, helo) ?? (await helloRefusal(session, helo));
   if (refusal) return { ...refusal, reply: { code: refusal.reply.code, text: refusal.reply.text }, state: { at: 'start' } };
   void listingsFor(session);
   const greeting = `${session.house.mta.value.host} greets ${helo}`;
@@ -29,9 +30,10 @@ async function hello(session: Session, argument: string, esmtp: boolean): Promis
 
 function keywords(session: Session): string[] {
   const { settings } = session;
+  const size = advertisedSize(session);
   const offered: (string | false)[] = [
     settings.offerPipelining && 'PIPELINING',
-    settings.offerSize && (settings.maxMessageSize > 0 ? `SIZE ${settings.maxMessageSize}` : 'SIZE'),
+    settings.offerSize && (size > 0 ? `SIZE ${size}` : 'SIZE'),
     settings.offer8BitMime && '8BITMIME',
     settings.offerSmtpUtf8 && 'SMTPUTF8',
     settings.offerDsn && 'DSN',

@@ -8,6 +8,7 @@
 import { Fault } from '../../base/index.ts';
 import type { Recipient } from '../../dit/index.ts';
 import { dailyRefusal } from '../policy/daily-limits.ts';
+import { sizeLimit } from '../policy/peer.ts';
 import { refused, setting } from '../policy/refusal.ts';
 import { judgeSender } from '../policy/sender.ts';
 import { isBad, readMailParameters } from '../parameters.ts';
@@ -27,7 +28,7 @@ export function qualified(path: Path, session: Session): string | undefined {
 export const needsSmtpUtf8 = reply(553, '5.6.7', 'this address needs SMTPUTF8');
 
 async function run(session: Session, argument: string): Promise<Outcome> {
-  const { state, settings } = session;
+  const { state } = session;
   if (state.at !== 'greeted') return reply(503, '5.5.1', 'a transaction is open already');
   if (submits(session) && !session.user) return authenticationRequired;
   if (session.user) {
@@ -46,10 +47,9 @@ async function run(session: Session, argument: string): Promise<Outcome> {
   if (parsed.path?.utf8 && !parameters.smtputf8) return needsSmtpUtf8;
   const sender = parsed.path ? qualified(parsed.path, session) : '';
   if (sender === undefined) return reply(553, '5.1.7', 'the sender needs a domain');
-  if (settings.maxMessageSize > 0 && (parameters.size ?? 0) > settings.maxMessageSize) {
-    const rule = { ...setting(session, 'mtSmtpdMaxMessageSize'), sender };
-    return refused(552, '5.3.4', `a message may have at most ${settings.maxMessageSize} octets`, rule);
-  }
+  const limit = sizeLimit(session);
+  if (limit.octets > 0 && (parameters.size ?? 0) > limit.octets)
+    return refused(552, '5.3.4', `a message may have at most ${limit.octets} octets`, { ...limit.rule, sender });
   if (!(await maySendAs(session, sender)))
     return refused(553, '5.7.1', `${sender} is not an address of the account you logged in with`, {
       ...setting(session, 'mtSmtpdSenderCheck'),

@@ -58,5 +58,12 @@ export const extensions = {
     'SMTPD-12, RFC 1985',
   ),
   authPlain: extension('mtSmtpdAuthPlain', 'PLAIN', 'Lets users log in with PLAIN.', 'SMTPD-01, RFC 4616'),
+  authScram: boolean({
+    attribute: 'mtSmtpdAuthScram',
+    label: 'Offer SCRAM-SHA-256',
+    help: 'Lets users log in with SCRAM-SHA-256, which sends no password. Accounts with an imported password have to log in once with PLAIN or LOGIN before. Not offered with an external directory.',
+    spec: 'RFC 7677',
+    default: true,
+  }),
   authLogin: extension('mtSmtpdAuthLogin', 'LOGIN', 'Lets users log in with LOGIN, the older form of PLAIN.', 'SMTPD-01'),
 };
