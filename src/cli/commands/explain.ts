@@ -56,10 +56,14 @@ function printRuling(what: string, { allowed, text, by }: Ruling): void {
   if (by !== undefined) console.log(`    by ${by}`);
 }
 
-/** What is agreed and worth a line, and the entries that say it. */
+/** What is agreed and worth a line, and the entries that say it for this peer alone. */
 function printPeer(host: HostView, facts: readonly (readonly [keyof HostView['saidBy'], string])[]): void {
   console.log(`  peer of ${host.host}: ${host.peer}`);
-  for (const [key, text] of facts) console.log(`    ${text}${host.saidBy[key] === undefined ? ' (default)' : `, by ${host.saidBy[key]}`}`);
+  for (const [key, text] of facts) {
+    const by = host.saidBy[key];
+    // What holds for everybody needs no entry behind every line.
+    console.log(`    ${text}${by === undefined || /^cn=default,/i.test(by) ? '' : `, by ${by}`}`);
+  }
 }
 
 const size = (octets: number): string => (octets === 0 ? 'no limit of its own' : `at most ${octets} octets`);
