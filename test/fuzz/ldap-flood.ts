@@ -1,41 +1,20 @@
 /**
- * Thousands of connections to the directory that are of no use: silent, half a message, StartTLS and no handshake, half a handshake, a
- * large search whose answer is not read. They come from many addresses, and those that are closed come again.
+ * Thousands of connections to the directory that are of no use: silent, half a message, StartTLS and no handshake, half a handshake. They come from many addresses, and those that are closed come again.
  */
 
 import { connect, type Socket } from 'node:net';
-import { encodeRequest, parseFilter } from '../../src/ldap-wire/index.ts';
+import { encodeRequest } from '../../src/ldap-wire/index.ts';
 import { clientHello } from './server-corpus.ts';
 import { somewhere } from './server-attack.ts';
 
-export const floodForms = [
-  'silence',
-  'half a message',
-  'StartTLS and silence',
-  'half a handshake',
-  'a search whose answer is not read',
-] as const;
+export const floodForms = ['silence', 'half a message', 'StartTLS and silence', 'half a handshake'] as const;
 export type FloodForm = (typeof floodForms)[number];
 
-const search = (id: number): Uint8Array =>
-  encodeRequest(id, {
-    op: 'search',
-    base: 'dc=flood,dc=test',
-    scope: 'sub',
-    derefAliases: 0,
-    sizeLimit: 0,
-    timeLimit: 0,
-    typesOnly: false,
-    filter: parseFilter('(objectClass=*)'),
-    attributes: ['*', '+'],
-  });
-const pipelined = Buffer.concat(Array.from({ length: 200 }, (_, n) => search(n + 1)));
 const says: Readonly<Record<FloodForm, Uint8Array | undefined>> = {
   silence: undefined,
   'half a message': Buffer.from('300c0201', 'hex'),
   'StartTLS and silence': encodeRequest(1, { op: 'extended', oid: '1.3.6.1.4.1.1466.20037', value: undefined }),
   'half a handshake': clientHello.subarray(0, 60),
-  'a search whose answer is not read': pipelined,
 };
 
 const octetsOf = (form: FloodForm): Uint8Array | undefined => says[form];
@@ -61,16 +40,14 @@ export function flood(
     if (!going) return;
     made += 1;
     const port = form === 'half a handshake' ? ports.ldaps : ports.ldap;
-    // Whoever asks for much and reads nothing is a matter of the limit for an address.
-    const from = octetsOf(form) === pipelined ? `127.77.0.${1 + Math.floor(random() * 2)}` : somewhere(random);
+    const from = somewhere(random);
     const socket = connect({ host: '127.0.0.1', port, localAddress: from });
     sockets.add(socket);
     socket.on('error', () => {});
     socket.once('connect', () => {
       const octets = octetsOf(form);
       if (octets) socket.write(octets);
-      if (octets === pipelined) socket.pause();
-      else socket.resume();
+      socket.resume();
     });
     socket.once('close', () => {
       sockets.delete(socket);
