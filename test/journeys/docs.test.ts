@@ -123,3 +123,9 @@ test('the LDIF of docs/passwords.md closes the mailbox until the password is cha
   for (const ldif of shown('docs/passwords.md')) await apply(ldif);
   expect(await doorsOpenFor(files, 'user3@example.test', password)).toEqual([]);
 });
+
+test('the LDIF of docs/receiving.md is taken, each piece of it', async () => {
+  const pieces = shown('docs/receiving.md');
+  expect(pieces.length).toBeGreaterThan(5);
+  for (const ldif of pieces) await apply(ldif);
+});
