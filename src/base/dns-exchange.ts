@@ -84,9 +84,12 @@ function overUdp(server: DnsServer, query: Buffer, fits: Fits, timeoutMs: number
       if (fits(packet)) finish(packet);
     });
     // Connected: the system drops datagrams from anybody else and reports a closed port.
-    socket.connect(server.port, server.host, () => {
-      if (!over) socket.send(query);
-    });
+    const connected = (error?: Error): void => {
+      // No way to the network: told here, not by an event.
+      if (error) finish(undefined);
+      else if (!over) socket.send(query);
+    };
+    socket.connect(server.port, server.host, connected);
   });
 }
 

@@ -1,3 +1,4 @@
+export { accessList } from './access-list.ts';
 export { type AddressRange, parseAddressRange } from './address-range.ts';
 export { type InputChannel, inputChannels, type OutputChannel, outputChannels } from './channels.ts';
 export { type Cancel, type Clock, ManualClock, type Random, systemClock } from './clock.ts';
@@ -6,7 +7,7 @@ export type { DnsServer } from './dns-exchange.ts';
 export { FailedLogins } from './failed-logins.ts';
 export { asFault, Fault, type FaultKind, type Reply, replies, replyOf } from './fault.ts';
 export { clientNetwork, type IpSet, ipPattern, ipSet } from './ip-set.ts';
-export { createListener, type Listener, type ListenerOptions, peerAddress } from './listener.ts';
+export { createListener, type Listener, type ListenerOptions, openConnections, peerAddress } from './listener.ts';
 export { type Place, placeName } from './listener-bind.ts';
 export { constant, type Live, LiveValue } from './live.ts';
 export {

@@ -15,6 +15,7 @@ import { Fault } from './fault.ts';
 import { bind, type Place, placeName, samePlace } from './listener-bind.ts';
 import type { Live } from './live.ts';
 import type { Log } from './log.ts';
+import { counter } from './metrics.ts';
 import { TurnedAway } from './turned-away.ts';
 
 export interface ListenerOptions {
@@ -58,6 +59,9 @@ export interface Listener {
   endHandshake(address: string | undefined, before: number): boolean;
 }
 
+const connections = counter('mailtree_connections_total', 'Connections taken, by listener.', ['listener']);
+const refused = counter('mailtree_connections_refused_total', 'Connections turned away, by listener and reason.', ['listener', 'reason']);
+const gates = new Map<string, () => number>();
 const handshakeMs = 30_000;
 const surplusMs = 2_000;
 /** Connections being told at one time that there are too many; more are closed without a word. */
@@ -162,6 +166,11 @@ function samePort(place: Exclude<Place, 'off'>, held: Server): boolean {
 /** The other end: tells connections of one listener apart. */
 const endOf = (socket: Socket): string => `${socket.remoteAddress ?? ''} ${socket.remotePort ?? ''}`;
 
+/** Connections open now, by listener. */
+export function openConnections(): readonly { readonly listener: string; readonly open: number }[] {
+  return [...gates].map(([listener, open]) => ({ listener, open: open() }));
+}
+
 interface Gate {
   open(): void;
   take(socket: Socket): void;
@@ -219,6 +228,7 @@ function createGate(options: ListenerOptions, clock: Clock): Gate {
 
   return {
     open() {
+      gates.set(name, () => open.size);
       if (options.tls) tlsServer ??= createHandshaker(options.tls, options, hand);
     },
     take(socket) {
@@ -226,6 +236,7 @@ function createGate(options: ListenerOptions, clock: Clock): Gate {
       const address = peerAddress(socket);
       const here = perAddress.get(address) ?? 0;
       if (options.admits && !options.admits(address)) {
+        refused.count(name, 'not admitted');
         log.info(`${name}: connection from ${address} not admitted`);
         socket.destroy();
         return;
@@ -234,10 +245,12 @@ function createGate(options: ListenerOptions, clock: Clock): Gate {
       const full = open.size >= options.maxConnections();
       if ((full || (address !== '' && here >= most)) && !options.makeRoom?.(full ? undefined : address)) {
         crowd.note(address, open.size, !full);
+        refused.count(name, full ? 'limit' : 'limit of the address');
         turnAway(socket);
         return;
       }
       open.add(socket);
+      connections.count(name);
       perAddress.set(address, (perAddress.get(address) ?? 0) + 1);
       socket.once('close', () => {
         open.delete(socket);

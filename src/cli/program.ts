@@ -63,3 +63,14 @@ export function hideArguments(who = 'mailtree'): void {
 export function json(value: unknown): void {
   console.log(JSON.stringify(value, null, 2));
 }
+
+/** By the running server, or on its files where none runs. */
+export async function eitherWay<T>(running: () => Promise<T>, offline: () => Promise<T>): Promise<T> {
+  try {
+    return await running();
+  } catch (thrown) {
+    const code = thrown instanceof Fault ? (thrown.cause as NodeJS.ErrnoException | undefined)?.code : undefined;
+    if (code !== 'ENOENT' && code !== 'ECONNREFUSED') throw thrown;
+    return await offline();
+  }
+}

@@ -2,7 +2,7 @@
  * The view itself: a system context held whole, addresses and domains looked up and kept, one change feed for both.
  */
 
-import { type Cancel, type Clock, Fault, type Live, LiveValue, type Log, Lru, systemClock } from '../base/index.ts';
+import { asFault, type Cancel, type Clock, counter, Fault, type Live, LiveValue, type Log, Lru, systemClock } from '../base/index.ts';
 import { type Change, type Directory, DirectoryFault, type Entry, type Login, type Watch } from '../directory/index.ts';
 import { type Dn, parseDn } from '../ldap-wire/index.ts';
 import { readSettings, type SettingsDeclaration, type SettingsOf, type SettingsShape } from '../settings/index.ts';
@@ -49,6 +49,8 @@ export interface OpenDit extends Dit {
   refresh(): Promise<void>;
   close(): void;
 }
+
+const logins = counter('mailtree_logins_total', 'Log-ins of mail accounts, by door and result.', ['door', 'result']);
 
 export async function openDit(options: DitOptions): Promise<OpenDit> {
   const view = new DitView(options);
@@ -291,10 +293,21 @@ class DitView implements OpenDit {
 
   async login(name: string, password: string, from: { readonly door: string; readonly address: string }): Promise<Recipient> {
     const { recipient, dn } = await this.#named(name);
-    return this.#loggedInAs(recipient, () => this.#options.directory.authenticate(dn, password, { ...from, name }));
+    return this.#loggedInAs(from.door, recipient, () => this.#options.directory.authenticate(dn, password, { ...from, name }));
   }
 
-  async #loggedInAs(recipient: Recipient | undefined, check: () => Promise<Login> | Login): Promise<Recipient> {
+  async #loggedInAs(door: string, recipient: Recipient | undefined, check: () => Promise<Login> | Login): Promise<Recipient> {
+    try {
+      const found = await this.#checked(recipient, check);
+      logins.count(door, 'ok');
+      return found;
+    } catch (thrown) {
+      logins.count(door, asFault(thrown).kind === 'bad-credentials' ? 'refused' : 'not possible');
+      throw thrown;
+    }
+  }
+
+  async #checked(recipient: Recipient | undefined, check: () => Promise<Login> | Login): Promise<Recipient> {
     const refused = new Fault('bad-credentials', 'invalid name or password');
     try {
       const login = await check();
@@ -321,7 +334,7 @@ class DitView implements OpenDit {
       const { salt, iterations } = exchange;
       const finish: ScramLogin['finish'] = async (authMessage, proof) => {
         let signature: Uint8Array = new Uint8Array();
-        const who = await this.#loggedInAs(recipient, () => {
+        const who = await this.#loggedInAs(from.door, recipient, () => {
           const done = exchange.finish(authMessage, proof);
           signature = done.signature;
           return done.login;

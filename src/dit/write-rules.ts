@@ -10,8 +10,8 @@ import { type Actor, DirectoryFault, type Entry, isListMember, type RuleReader, 
 import { type Dn, parseDn, rebased } from '../ldap-wire/index.ts';
 import { addressKey, normalizeAddress, normalizeDomain } from '../mail/index.ts';
 import { domainName, localityOf } from './domain-name.ts';
-import { systemEntryRules } from './system-rules.ts';
 import { blacklistBase, spammerBase } from './strangers.ts';
+import { systemEntryRules } from './system-rules.ts';
 
 export interface PlatformBases {
   readonly systemBase: Dn;

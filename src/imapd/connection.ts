@@ -9,7 +9,7 @@
 
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { asFault, Fault, type Live, type Log, oneLine, peerAddress, replyOf, startTls } from '../base/index.ts';
+import { asFault, counter, Fault, type Live, type Log, oneLine, peerAddress, replyOf, startTls } from '../base/index.ts';
 import { capabilities } from './capabilities.ts';
 import type { Command } from './command.ts';
 import { findCommand } from './commands/table.ts';
@@ -29,6 +29,7 @@ export interface ConnectionOptions {
   readonly log: Log;
 }
 
+const commandsTotal = counter('mailtree_imap_commands_total', 'IMAP commands, by name and result.', ['command', 'result']);
 const longestLine = 64 * 1024;
 /** Octets of a command kept before and after log-in. */
 const memoryBefore = 8 * 1024;
@@ -210,6 +211,7 @@ export class Connection {
     const started = this.#session.clock.now();
     const command = findCommand(name);
     const completion = await this.#perform(command, name, line.text.slice(found[0].length));
+    commandsTotal.count(command ? name : 'other', completion.status);
     await this.#finish(command, completion);
     const { log } = this.#options;
     if (completion.cause !== undefined) log.error(`${this.#who()}: ${name}: ${completion.text}`, completion.cause);

@@ -1,6 +1,6 @@
 /** The components of this host, in the order in which they are started: what is filled first, doors after, LDAP and web with them. */
 
-import { constant, createResolver, type DnsServer, type Live, LiveValue, type Place, systemClock } from '../base/index.ts';
+import { accessList, constant, createResolver, type DnsServer, type Live, LiveValue, type Place, systemClock } from '../base/index.ts';
 import { system } from '../directory/index.ts';
 import { serverSettings } from '../dit/index.ts';
 import { createImapd, imapdSettings } from '../imapd/index.ts';
@@ -11,7 +11,7 @@ import { createPreprocessor, loopDetectionSettings, preprocessorSettings } from 
 import { components, type Responder } from '../responder/index.ts';
 import { createSmtpc, smtpcSettings } from '../smtpc/index.ts';
 import { createSmtpd, smtpdSettings } from '../smtpd/index.ts';
-import { createWeb, type Service } from '../web/index.ts';
+import { createWeb, type Monitor, type Service } from '../web/index.ts';
 import { formatWhere, parseWhere, type Where } from './config.ts';
 import { isOwn } from './own-address.ts';
 import type { Parts } from './server.ts';
@@ -46,12 +46,12 @@ function common(parts: Parts) {
 }
 type Common = ReturnType<typeof common>;
 
-export function addComponents(responder: Responder, parts: Parts): void {
+export function addComponents(responder: Responder, parts: Parts, monitor: Omit<Monitor, 'admits'>): void {
   const shared = common(parts);
   addProcessors(responder, parts, shared);
   addDirectoryDoor(responder, parts, shared);
   addMailDoors(responder, parts, shared);
-  addWeb(responder, parts, shared);
+  addWeb(responder, parts, shared, { ...monitor, admits: monitorAccess(shared.server) });
 }
 
 /** Preprocessor and channel processors. */
@@ -167,18 +167,24 @@ function addMailDoors(responder: Responder, parts: Parts, { host, mta, tls, cloc
   );
 }
 
-function addWeb(responder: Responder, { dit, config, logs }: Parts, { host, server, policies }: Common): void {
+/** Who may ask how the server is, live. */
+function monitorAccess(server: Live<{ readonly monitorClients: readonly string[] }>): Monitor['admits'] {
+  const list = derived(server, ({ monitorClients }) => monitorClients);
+  let admits = accessList(list.value);
+  list.onChange((now) => {
+    admits = accessList(now);
+  });
+  return (address) => admits(address);
+}
+
+function addWeb(responder: Responder, { dit, config, logs }: Parts, { host, server, policies }: Common, monitor: Monitor): void {
   responder.add(
     createWeb({
       where: config.listen.http,
       host,
       domain: () => server.value.domain,
       services: () => services(policies),
-      failing: () =>
-        responder
-          .status()
-          .filter((c) => c.policy.autoStart && c.state !== 'running')
-          .map((c) => c.name),
+      monitor,
       log: logs('Web'),
     }),
     dit.settings(components.WEB),

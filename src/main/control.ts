@@ -14,13 +14,14 @@ import { Hono } from 'hono';
 import { asFault, Fault, type Log, replyOf } from '../base/index.ts';
 import type { AccessAnswer, AccessQuestion } from '../directory/index.ts';
 import type { LinkStatus } from '../directory-remote/index.ts';
-import { type Queue, type QueueName, queueNames } from '../queue/index.ts';
+import { isQueueId, type Queue, type QueueName, queueNames } from '../queue/index.ts';
 import type { ComponentStatus, Responder } from '../responder/index.ts';
 import type { Explain } from '../routing/index.ts';
 import { notBundled } from './config-directory.ts';
 import { type DirectoryJobs, jsonLines, textStream, type WholeImport } from './directory-jobs.ts';
 import type { HandIn } from './hand-in.ts';
 import type { HistoryLine, HistoryQuestion, UndoHow, UndoReport } from './history.ts';
+import { queueFor } from './trace/queue-for.ts';
 
 export interface ServerStatus {
   readonly version: string;
@@ -120,6 +121,14 @@ function controlApp(options: ControlOptions): Hono {
     const listings = [];
     for await (const listing of queue.list({ limit, ...(name ? { queue: name } : {}) })) listings.push(listing);
     return c.json(listings);
+  });
+  const traced = queueFor(queue);
+  app.get('/trace/find', async (c) =>
+    c.json(await traced.find(c.req.query('about') ?? '', Math.min(Number(c.req.query('limit')) || 100, 10_000))),
+  );
+  app.get('/trace/message/:id', async (c) => {
+    const id = c.req.param('id');
+    return c.json((isQueueId(id) ? await traced.get(id) : undefined) ?? null);
   });
   app.post('/queue/:name/retry', async (c) => {
     const name = queueNames.find((one) => one === c.req.param('name'));

@@ -79,7 +79,7 @@ const usualLines = 100;
 const units = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
 
 /** Milliseconds since 1970. Fault `malformed` names what cannot be read. */
-function timeOf(name: string, text: string, now: number): number {
+export function timeOf(name: string, text: string, now: number): number {
   const age = /^(\d{1,6})([smhdw])$/.exec(text);
   const at = age ? now - Number(age[1]) * units[age[2] as keyof typeof units] : Date.parse(text);
   if (Number.isNaN(at)) throw new Fault('malformed', `${name}: "${text}" is neither a time (2026-01-31T12:00) nor an age (90m, 12h, 7d)`);

@@ -7,5 +7,6 @@ export type { FirstStart } from './first-start.ts';
 export type { HistoryDifference, HistoryLine, HistoryQuestion, PlainValue, UndoReport } from './history.ts';
 export { loadSchemaOf, type Offline, type OpenedDirectory, openOffline, type Replacement, type Trial } from './offline.ts';
 export type { Server, StartOptions } from './server.ts';
-export { historyOffline, startServer, undoOffline } from './start.ts';
+export { historyOffline, startServer, trace, undoOffline } from './start.ts';
+export type { Trace, TracedMessage, TraceQueue, TraceStep } from './trace/trace.ts';
 export { version } from './version.ts';

@@ -34,7 +34,7 @@ import { type Config, controlPath } from './config.ts';
 import { type ExternalDirectory, notBundled } from './config-directory.ts';
 import { openControl, type ServerStatus } from './control.ts';
 import { differences } from './differences.ts';
-import { openStoredDirectory } from './directory.ts';
+import { directoryPath, openStoredDirectory } from './directory.ts';
 import { DirectoryJobs } from './directory-jobs.ts';
 import { beginExternal, checkSchema, fillExternal } from './external-directory.ts';
 import { explainFor, ownAddress } from './explain.ts';
@@ -42,6 +42,7 @@ import { addNeeded, type FirstStart, fillDirectory, hostOf } from './first-start
 import { createHandIn } from './hand-in.ts';
 import { readHistory, undoChange } from './history.ts';
 import { openLogs } from './logs.ts';
+import { createMonitor } from './monitor.ts';
 import { handleOldLogs } from './old-logs.ts';
 import { version } from './version.ts';
 
@@ -124,7 +125,11 @@ async function build(
 
   const responder = new Responder({ log: logs('Responder'), clock: systemClock });
   onClose(() => responder.stopAll({ all: true }));
-  addComponents(responder, parts);
+  const smtpd = parts.dit.settings(smtpdSettings);
+  const minFree = (): number => smtpd.value.driveMin * 1_048_576;
+  const monitor = createMonitor({ ...parts, responder, minFree, directoryFolder: folderOf(parts), clock: systemClock, startedAt });
+  onClose(() => monitor.close());
+  addComponents(responder, parts, monitor);
   logDifferences(parts, log);
   const status = async (): Promise<ServerStatus> => ({
     version,
@@ -137,7 +142,6 @@ async function build(
     writable: parts.writable(),
     ...(parts.external ? { directory: parts.external.status } : {}),
   });
-  const smtpd = parts.dit.settings(smtpdSettings);
   const control = await openControl(controlPath(config), {
     responder,
     queue: parts.queue,
@@ -151,7 +155,7 @@ async function build(
       ...parts,
       mta: parts.dit.mta,
       maxSize: () => smtpd.value.maxMessageSize,
-      minFree: () => smtpd.value.driveMin * 1_048_576,
+      minFree,
       clock: systemClock,
       log: logs('Sendmail'),
     }),
@@ -240,6 +244,11 @@ async function openParts(
     freeSpace,
     writable,
   };
+}
+
+/** Where the bundled directory's database stands. */
+function folderOf({ bundled, config }: Parts): string | undefined {
+  return bundled && directoryPath(config);
 }
 
 /** Import, export and check as a whole: of the bundled directory alone. */

@@ -2,9 +2,11 @@
  * Loads the server when one is started: commands that only talk to a running one (sendmail, mailq, status) go without its code.
  */
 
+import { Fault } from '../base/index.ts';
 import type { Config } from './config.ts';
 import type { HistoryLine, HistoryQuestion, UndoHow, UndoReport } from './history.ts';
 import type { Server, StartOptions } from './server.ts';
+import type { Trace, TraceQueue } from './trace/trace.ts';
 
 /** Resolves when every component with Auto Start runs. Faults say what is wrong in one line; nothing stays open behind one. */
 export async function startServer(config: Config, options: StartOptions): Promise<Server> {
@@ -16,6 +18,28 @@ export async function startServer(config: Config, options: StartOptions): Promis
 export async function historyOffline(config: Config, question: HistoryQuestion): Promise<HistoryLine[]> {
   const [{ withStoredDirectory }, { readHistory }] = await Promise.all([import('./open-directory.ts'), import('./history.ts')]);
   return withStoredDirectory(config, ({ directory }) => readHistory(directory, question, Date.now()));
+}
+
+/** Everything about a message, from the log files and `queue` (undefined: from the files of the queue, where no server runs). */
+export async function trace(config: Config, question: TraceAsked, queue: TraceQueue | undefined): Promise<Trace> {
+  const [{ traceMessages }, { timeOf }] = await Promise.all([import('./trace/trace.ts'), import('./history.ts')]);
+  const { about, since, limit } = question;
+  if (limit !== undefined && !/^[1-9]\d{0,3}$/.test(limit)) throw new Fault('malformed', `limit: "${limit}" is not a number up to 9999`);
+  const asked = {
+    about,
+    limit: Number(limit ?? 100),
+    ...(since === undefined ? {} : { since: timeOf('since', since, Date.now()) }),
+  };
+  if (queue) return await traceMessages(config.logs, asked, queue);
+  const { withOfflineQueue } = await import('./trace/offline-queue.ts');
+  return await withOfflineQueue(config, (offline) => traceMessages(config.logs, asked, offline));
+}
+
+export interface TraceAsked {
+  /** Queue id, Message-ID or address. */
+  readonly about: string;
+  readonly since?: string | undefined;
+  readonly limit?: string | undefined;
 }
 
 /** Undoes a change while no server runs; faults as for `historyOffline`. */

@@ -9,7 +9,7 @@
 
 import type { Socket } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
-import { asFault, type Live, type Log, oneLine, peerAddress, replyOf, startTls } from '../base/index.ts';
+import { asFault, counter, type Live, type Log, oneLine, peerAddress, replyOf, startTls } from '../base/index.ts';
 import { findCommand } from './commands/table.ts';
 import { err, type Reply, type Services, type Session, type SessionState } from './session.ts';
 import { type Line, LineInput } from './wire/line-input.ts';
@@ -25,6 +25,7 @@ export interface ConnectionOptions {
 }
 
 /** RFC 2449 §4 has 255 octets, but a SASL response may be longer: user names and passwords of 255 octets each, in base64. */
+const commandsTotal = counter('mailtree_pop3_commands_total', 'POP3 commands, by name.', ['command']);
 const longestLine = 1024;
 /** What a peer may still send after our last word before it is cut. */
 const lingerMs = 2_000;
@@ -193,6 +194,7 @@ export class Connection {
 
   async #perform(name: string, args: string): Promise<Reply> {
     const command = findCommand(name);
+    commandsTotal.count(command ? name : 'other');
     if (!command) return err('unknown command');
     if (!command.states.includes(this.#state.name)) {
       return err(this.#state.name === 'authorization' ? 'log in first' : `${name} is for before the log-in`);

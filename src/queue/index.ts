@@ -1,6 +1,8 @@
-export { queueNames } from './inspect.ts';
+export { isQueueId } from './ids.ts';
+export { queueNames, queueReader } from './inspect.ts';
 export { type OpenQueue, openQueue, type QueueNeeds } from './open.ts';
 export type * from './port.ts';
+export { readStory, type StoryRead } from './read-story.ts';
 export {
   createReporter,
   isNotice,

@@ -7,7 +7,7 @@
 
 import { type Clock, outputChannels } from '../base/index.ts';
 import { below, type KeyValue, sortable } from '../storage/index.ts';
-import type { QueuedRecipient, QueueId, QueueListing, QueueName, QueueSummary } from './port.ts';
+import type { Queue, QueuedRecipient, QueueId, QueueListing, QueueName, QueueSummary } from './port.ts';
 import {
   decodeLease,
   decodeMessage,
@@ -160,4 +160,9 @@ export async function deferredPage(
     keys.push(place ? dueKey(queue, place.due, place.id, place.slip) : key);
   }
   return keys;
+}
+
+/** Looking at the queue of a database that nobody works. */
+export function queueReader(keyValue: KeyValue): Pick<Queue, 'get' | 'list'> {
+  return { get: (id) => getListing(keyValue, id), list: (options = {}) => list(keyValue, options) };
 }

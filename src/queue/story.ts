@@ -80,7 +80,8 @@ export function storyWord(text: string): string {
     const code = c.charCodeAt(0);
     return code < 256 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
   });
-  return word.length > longestWord ? `${word.slice(0, longestWord)}\\…` : word;
+  // A colon before a blank ends the words.
+  return word.length > longestWord ? `${word.slice(0, longestWord)}\\…` : word.replace(/:$/, '\\x3a');
 }
 
 /** The text behind a word. */
@@ -149,7 +150,7 @@ function valueWord(name: string, value: string): string {
 }
 
 function routeText({ original, queue, identifier, address }: RouteTaken): string {
-  const route = `${storyWord(original)}>${queue}:${storyWord(identifier)}`;
+  const route = `${storyWord(original)}>${queue}${identifier === '' ? '' : `:${storyWord(identifier)}`}`;
   return address === original ? route : `${route}>${storyWord(address)}`;
 }
 

@@ -11,7 +11,7 @@ import type { Socket } from 'node:net';
 import { createSecureContext, type SecureContextOptions, TLSSocket } from 'node:tls';
 import { SMTPServer, type SMTPServerAuthentication, type SMTPServerAuthenticationResponse } from 'smtp-server';
 import { SMTPConnection } from 'smtp-server/lib/smtp-connection.js';
-import type { Cancel } from '../base/index.ts';
+import { type Cancel, counter } from '../base/index.ts';
 import { commands } from './commands/index.ts';
 import { noteOutcome } from './policy/refusal.ts';
 import { Reader } from './reader.ts';
@@ -19,6 +19,8 @@ import type { ScramDialog } from './scram.ts';
 import { type Chunk, faultReply, mayLogIn, mechanisms, type Outcome, type Reply, type Session, withoutMail } from './session.ts';
 
 /** RFC 4954 §4.3 asks for 12,288 octets of AUTH; other lines end earlier. */
+const commandsTotal = counter('mailtree_smtp_commands_total', 'SMTP commands received, by name.', ['command']);
+const repliesTotal = counter('mailtree_smtp_replies_total', 'SMTP replies given, by code.', ['code']);
 const maxAuthLine = 12_288;
 const maxLine = 2_048;
 
@@ -362,6 +364,7 @@ class Connection extends SMTPConnection implements Conversation {
     if (house.log.enabled('smtp') && code !== 334)
       house.log.smtp(`${id} > ${code} ${Array.isArray(data) ? data.join(' / ') : (data ?? '')}`);
     super.send(code, data, context);
+    repliesTotal.count(String(code));
     if (code >= 400 && code !== 421) {
       this.#errors += 1;
       if (code === 535 && this.ours.loginFailures >= settings.maxLoginFailures) this.farewell('too many failed logins');
@@ -376,6 +379,8 @@ class Connection extends SMTPConnection implements Conversation {
       const shown = looksLikeCredentials(text) ? '(a line that may be a password)' : text;
       house.log.smtp(`${id} < ${this._redactCredentials((text.split(' ')[0] ?? '').toUpperCase(), shown).line.slice(0, 1_000)}`);
     }
+    const name = /^[A-Za-z0-9]{4,8}(?=[ \r\n]|$)/.exec(line.subarray(0, 10).toString('latin1'))?.[0].toUpperCase() ?? '';
+    commandsTotal.count(commands.has(name) || name === 'AUTH' || name === 'STARTTLS' ? name : 'other');
     super._onCommand(line, next);
   }
 

@@ -1,5 +1,5 @@
 /**
- * What the web door answers: a page that tells how to set up a mail client, and whether the server is well.
+ * What the web door answers: a page that tells how to set up a mail client; whether the server is well is monitor.ts's business.
  *
  * Promise: it shows strangers nothing that a mail client does not see; every answer carries the headers that keep a browser
  * from running anything.
@@ -9,6 +9,7 @@
 import { readFileSync } from 'node:fs';
 import { Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
+import { addMonitor, type Monitor } from './monitor.ts';
 
 export interface Service {
   /** `IMAP`, `Submission` … */
@@ -21,8 +22,7 @@ export interface WebOptions {
   readonly host: () => string;
   readonly domain: () => string;
   readonly services: () => readonly Service[];
-  /** Names of components that should run and do not. */
-  readonly failing: () => readonly string[];
+  readonly monitor: Monitor;
 }
 
 const ui = new URL('../../admin-ui/', import.meta.url);
@@ -58,12 +58,7 @@ export function createApp(options: WebOptions): Hono {
     return c.html(page.replace(/\{\{(\w+)\}\}/g, (_, name: string) => values[name] ?? ''));
   });
   app.get('/style.css', (c) => c.body(style, 200, { 'Content-Type': 'text/css; charset=utf-8', 'Cache-Control': 'max-age=3600' }));
-  // Alive: the process answers. Ready: what should run does.
-  app.get('/health', (c) => c.json({ status: 'ok' }));
-  app.get('/ready', (c) => {
-    const failing = options.failing();
-    return c.json({ status: failing.length === 0 ? 'ready' : 'not ready', failing }, failing.length === 0 ? 200 : 503);
-  });
+  addMonitor(app, options.monitor);
   app.notFound((c) => c.text('not found\n', 404));
   return app;
 }

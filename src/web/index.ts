@@ -1,2 +1,3 @@
 export type { Service } from './app.ts';
+export type { Failing, Monitor } from './monitor.ts';
 export { createWeb, type WebComponentOptions } from './web.ts';

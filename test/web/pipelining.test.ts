@@ -10,7 +10,7 @@ async function answersTo(requests: number): Promise<number> {
     host: () => 'mail.example.test',
     domain: () => 'example.test',
     services: () => [],
-    failing: () => [],
+    monitor: { admits: () => false, failing: async () => [], metrics: async () => '' },
     log: silentLog,
   });
   await web.start(() => {});

@@ -14,7 +14,11 @@ async function start(over: Partial<WebComponentOptions> = {}): Promise<number> {
     host: () => 'mail.a.example',
     domain: () => '<a>.example',
     services: () => [{ name: 'IMAP', address: '127.0.0.1:143', security: 'STARTTLS' }],
-    failing: () => ['LMDA'],
+    monitor: {
+      admits: (address) => address === '127.0.0.1',
+      failing: async () => [{ name: 'LMDA', why: 'LMDA is stopped' }],
+      metrics: async () => '# HELP a b\n',
+    },
     log: silentLog,
     ...over,
   });
@@ -52,5 +56,20 @@ test('alive and ready are two things', async () => {
   const port = await start();
   expect((await fetch(`http://127.0.0.1:${port}/health`)).status).toBe(200);
   const ready = await fetch(`http://127.0.0.1:${port}/ready`);
-  expect([ready.status, await ready.json()]).toEqual([503, { status: 'not ready', failing: ['LMDA'] }]);
+  expect([ready.status, await ready.json()]).toEqual([503, { status: 'not ready', failing: ['LMDA'], why: ['LMDA is stopped'] }]);
+});
+
+test('metrics and health are for this host and the clients listed, not for what a proxy passes on', async () => {
+  const port = await start();
+  const metrics = await fetch(`http://127.0.0.1:${port}/metrics`);
+  expect([metrics.status, metrics.headers.get('content-type'), await metrics.text()]).toEqual([
+    200,
+    'text/plain; version=0.0.4; charset=utf-8',
+    '# HELP a b\n',
+  ]);
+  const closed = await start({ monitor: { admits: () => false, failing: async () => [], metrics: async () => 'secret' } });
+  for (const path of ['/metrics', '/health', '/health/live', '/health/ready', '/ready']) {
+    expect((await fetch(`http://127.0.0.1:${port}${path}`, { headers: { 'X-Forwarded-For': '127.0.0.1' } })).status).toBe(403);
+    expect((await fetch(`http://127.0.0.1:${closed}${path}`)).status).toBe(403);
+  }
 });

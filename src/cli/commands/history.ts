@@ -1,7 +1,7 @@
 /** `mailtree directory history` and `mailtree directory undo`. Source: checklist DIR-15 */
 
 import type { Command } from 'commander';
-import { Fault, oneLine } from '../../base/index.ts';
+import { oneLine } from '../../base/index.ts';
 import {
   type HistoryDifference,
   type HistoryLine,
@@ -12,7 +12,7 @@ import {
   undoOffline,
 } from '../../main/index.ts';
 import { askControl } from '../control-client.ts';
-import type { Run } from '../program.ts';
+import { eitherWay, type Run } from '../program.ts';
 import { directoryCommands } from './directory.ts';
 
 export function addHistoryCommands(program: Command, run: Run): void {
@@ -54,17 +54,6 @@ export function addHistoryCommands(program: Command, run: Run): void {
         console.log(options.json ? JSON.stringify(report, null, 2) : told(report, how.dryRun));
       }),
     );
-}
-
-/** By the running server, or on its files where none runs. */
-async function eitherWay<T>(running: () => Promise<T>, offline: () => Promise<T>): Promise<T> {
-  try {
-    return await running();
-  } catch (thrown) {
-    const code = thrown instanceof Fault ? (thrown.cause as NodeJS.ErrnoException | undefined)?.code : undefined;
-    if (code !== 'ENOENT' && code !== 'ECONNREFUSED') throw thrown;
-    return await offline();
-  }
 }
 
 function described(line: HistoryLine): string {

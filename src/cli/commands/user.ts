@@ -24,9 +24,9 @@ import {
 import {
   addPasswordOptions,
   addPersonOptions,
-  personAttributes,
   type PersonOptions,
   passwordGiven,
+  personAttributes,
   personChanges,
   personFields,
 } from '../person.ts';

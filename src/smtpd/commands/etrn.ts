@@ -5,9 +5,9 @@
  * Source: manual chapter 6, "ETRN Support". Spec: RFC 1985 §5
  */
 
+import { readDomain } from '../path.ts';
 import { withinRate } from '../policy/client.ts';
 import { refused, setting } from '../policy/refusal.ts';
-import { readDomain } from '../path.ts';
 import { type Command, type Outcome, reply, type Session } from '../session.ts';
 
 async function run(session: Session, argument: string): Promise<Outcome> {

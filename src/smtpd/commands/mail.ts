@@ -7,12 +7,12 @@
 
 import { Fault } from '../../base/index.ts';
 import type { Recipient } from '../../dit/index.ts';
+import { isBad, readMailParameters } from '../parameters.ts';
+import { isUnreadable, type Path, parseAddressCommand } from '../path.ts';
 import { dailyRefusal } from '../policy/daily-limits.ts';
 import { sizeLimit } from '../policy/peer.ts';
 import { refused, setting } from '../policy/refusal.ts';
 import { judgeSender } from '../policy/sender.ts';
-import { isBad, readMailParameters } from '../parameters.ts';
-import { isUnreadable, type Path, parseAddressCommand } from '../path.ts';
 import { type Command, extensionsOf, type Outcome, reply, type Session, submits } from '../session.ts';
 
 export const authenticationRequired = reply(530, '5.7.0', 'authentication is required on this port');

@@ -6,11 +6,11 @@
  * Spec: RFC 5321 §4.1.1.3, §4.5.1 (postmaster), §4.5.3.1.10; RFC 3461 §4.1
  */
 
+import { isBad, readRcptParameters } from '../parameters.ts';
+import { isUnreadable, type Path, parseAddressCommand } from '../path.ts';
 import { withinRate } from '../policy/client.ts';
 import { refused, setting } from '../policy/refusal.ts';
 import { relayRule } from '../policy/relay.ts';
-import { isBad, readRcptParameters } from '../parameters.ts';
-import { isUnreadable, type Path, parseAddressCommand } from '../path.ts';
 import { type Command, extensionsOf, type Outcome, reply, type Session } from '../session.ts';
 import { needsSmtpUtf8, qualified } from './mail.ts';
 

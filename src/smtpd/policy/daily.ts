@@ -6,7 +6,7 @@
  */
 
 import { type Clock, Fault, type Log } from '../../base/index.ts';
-import { type Changes, type KeyValue, type Part, join } from '../../storage/index.ts';
+import { type Changes, join, type KeyValue, type Part } from '../../storage/index.ts';
 
 export interface Sent {
   readonly messages: number;
