@@ -32,4 +32,5 @@ export { actsForAnother, decodePlain, isLoopback, readPlain } from './plain-logi
 export { createResolver, type DnsAnswer, type MxRecord, type Resolver, type ResolverOptions, reversedAddress } from './resolver.ts';
 export { readClientFinal, readClientFirst, serverFinal, serverFirst } from './scram.ts';
 export { createSessionDoor, type DoorSession, type SessionDoorNeeds } from './session-door.ts';
+export { severalAtOnce } from './several-at-once.ts';
 export { startTls } from './start-tls.ts';

@@ -6,7 +6,7 @@
  * Spec: RFC 4511 §4, RFC 4513 §5.1.3, §5.2.3
  */
 
-import type { Attribute, Entry, Modification, NewName, Scope } from '../directory/index.ts';
+import { type Attribute, type Entry, type Modification, type NewName, resultCodes, type Scope } from '../directory/index.ts';
 import { type Control, type Dn, type Filter, formatRdn, type Request } from '../ldap-wire/index.ts';
 import type { ClassTree } from './class-tree.ts';
 import { type ConnectionSettings, LdapConnection, type LdapPlace, succeed } from './connection.ts';
@@ -26,6 +26,7 @@ export const treeDelete: Control = { oid: '1.2.840.113556.1.4.805', critical: tr
 export class LdapClient {
   readonly #connection: LdapConnection;
   readonly #classes: ClassTree | undefined;
+  #external = false;
 
   constructor(connection: LdapConnection, classes?: ClassTree) {
     this.#connection = connection;
@@ -44,6 +45,20 @@ export class LdapClient {
   /** Who the connection itself says we are: the owner of a Unix socket. */
   async bindExternal(): Promise<void> {
     await bindExternal(this.#connection);
+    this.#external = true;
+  }
+
+  /** Whether it was the connection itself that said who we are. */
+  get external(): boolean {
+    return this.#external;
+  }
+
+  /** False where the entry has no such value, nor any; every other refusal is a DirectoryFault. */
+  async compare(dn: Dn, attribute: string, value: string): Promise<boolean> {
+    const answer = await this.#connection.ask({ op: 'compare', dn: dn.toString(), attribute, value: Buffer.from(value, 'utf8') });
+    if ('result' in answer.response && answer.response.result.code === resultCodes.noSuchAttribute) return false;
+    const { response } = succeed(answer);
+    return response.result.code === resultCodes.compareTrue;
   }
 
   async search(search: ClientSearch): Promise<Entry[]> {

@@ -7,7 +7,7 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import type { Clock, Log } from '../base/index.ts';
+import { type Clock, type Log, severalAtOnce } from '../base/index.ts';
 import { type Dn, parseDn } from '../ldap-wire/index.ts';
 import type { Key, KeyValue, PartReader } from '../storage/index.ts';
 import { type AccessAnswer, type AccessQuestion, explainAccess } from './access/explain.ts';
@@ -62,6 +62,9 @@ import { asGiven } from './write/check-entry.ts';
 import type { References } from './write/references.ts';
 import type { Undo, UndoOptions, UndoResult } from './write/undo.ts';
 import type { Stamp, Writer } from './write/writer.ts';
+
+/** Passwords of a batch under way: enough for every worker, few enough that log-ins come in between. */
+const hashesAtOnce = 8;
 
 export interface BundledParts {
   readonly keyValue: KeyValue;
@@ -314,12 +317,9 @@ export class BundledDirectory implements Directory, Followed {
   /** Adds many entries in one transaction, without a change record each: for an import. All or none of the batch. */
   async addBatch(actor: Actor, entries: readonly NewEntry[]): Promise<void> {
     const { passwords, writer } = this.#parts;
-    // Side by side: hashing is the workers' business.
-    const hashed = await Promise.all(
-      entries.map(async ({ dn, attributes }) => {
-        return { dn, attributes: await hashAttributes(passwords, attributes, true), stamp: this.#stamp(actor, false) };
-      }),
-    );
+    const hashed = await severalAtOnce(entries, hashesAtOnce, async ({ dn, attributes }) => {
+      return { dn, attributes: await hashAttributes(passwords, attributes, true), stamp: this.#stamp(actor, false) };
+    });
     await this.#commit(
       (tx) => addTogether(tx, writer, hashed),
       hashed.map(({ dn }) => dn),

@@ -9,7 +9,7 @@ export { type HistoryChange, type HistoryItem, type HistoryQuery, whoDid } from 
 export { type DirectoryOptions, openDirectory } from './open.ts';
 export { Failures } from './passwords/failures.ts';
 export { type Hasher, inlineHasher, workerHasher } from './passwords/hasher.ts';
-export { isStoredForm, parseScram, passwordText, type ScramVerifier } from './passwords/scheme.ts';
+export { clearPassword, isStoredForm, parseScram, passwordText, type ScramVerifier } from './passwords/scheme.ts';
 export * from './port.ts';
 export { type Reindexed, reindexDirectory } from './reindex.ts';
 export { loadSchema, schemaFrom } from './schema/load.ts';

@@ -158,7 +158,12 @@ function addDirectory(app: Hono, jobs: DirectoryJobs | undefined): void {
     const directory = here();
     const body = c.req.raw.body;
     if (!body) throw new Fault('malformed', 'the LDIF is missing');
-    const wish = { file: c.req.query('file') ?? 'LDIF', dry: c.req.query('dry') === '1', replace: c.req.query('replace') === '1' };
+    const wish = {
+      file: c.req.query('file') ?? 'LDIF',
+      dry: c.req.query('dry') === '1',
+      replace: c.req.query('replace') === '1',
+      keepPasswords: c.req.query('keepPasswords') === '1',
+    };
     const ldif = body as unknown as AsyncIterable<Uint8Array>;
     return c.body(jsonLines<WholeImport>((telling) => directory.import({ ...wish, ldif }, telling)));
   });

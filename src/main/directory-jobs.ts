@@ -32,6 +32,7 @@ export interface WholeImportOptions {
   readonly file: string;
   readonly dry: boolean;
   readonly replace: boolean;
+  readonly keepPasswords: boolean;
   readonly ldif: AsyncIterable<Uint8Array>;
 }
 
@@ -111,6 +112,7 @@ export class DirectoryJobs {
       schema: this.#schema,
       file: options.file,
       replace: options.replace,
+      keepPasswords: options.keepPasswords,
       batch,
       progress: (records: number) => tell({ records }),
     };

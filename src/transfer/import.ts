@@ -6,7 +6,7 @@
  */
 
 import { asFault, Fault } from '../base/index.ts';
-import { DirectoryFault, Entry, type Schema } from '../directory/index.ts';
+import { type Attribute, DirectoryFault, Entry, type Schema } from '../directory/index.ts';
 import { type Dn, type LdifBroken, LdifFault, type LdifRecord } from '../ldap-wire/index.ts';
 import { additionOf, checkControls, type Entered, isEntry, replacing, writeOf } from './records.ts';
 import { type Addition, asRefusal, type Target, type Write } from './target.ts';
@@ -18,6 +18,8 @@ export interface ImportOptions {
   readonly file?: string;
   /** Content records of entries that are there take their place instead of being refused. */
   readonly replace?: boolean;
+  /** Of entries that are replaced: passwords of the file count for new entries alone. */
+  readonly keepPasswords?: boolean;
   /** Entries written together at most (default 300). */
   readonly batch?: number;
   /** A refused record does not end the import. */
@@ -222,10 +224,19 @@ class Import {
   }
 
   async #replace(record: Entered, addition: Addition, before: Entry): Promise<void> {
-    const modifications = replacing(this.#options.schema, before, addition.attributes);
+    const modifications = replacing(this.#options.schema, before, await this.#withoutKnownPasswords(before, addition.attributes));
     if (modifications.length === 0) this.#done({ kind: 'unchanged', line: record.line, dn: record.dn, before, after: before });
     else await this.#write(record, { kind: 'modify', dn: record.dn, modifications }, before);
     this.#progress();
+  }
+
+  /** A verifier does not show whether the password of the file is the one it was made of: that is asked. */
+  async #withoutKnownPasswords(before: Entry, attributes: readonly Attribute[]): Promise<readonly Attribute[]> {
+    const { schema, target, keepPasswords } = this.#options;
+    const isPassword = ({ name }: Attribute): boolean => schema.describe(name)?.type.lower === 'userpassword';
+    const given = attributes.filter(isPassword).flatMap(({ values }) => values);
+    if (given.length === 0 || !(keepPasswords || (await target.hasPasswords(before, given)))) return attributes;
+    return attributes.filter((attribute) => !isPassword(attribute));
   }
 
   async #change(record: LdifRecord, write: Exclude<Write, Addition>): Promise<void> {

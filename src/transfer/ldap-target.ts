@@ -1,6 +1,6 @@
 /** An LDAP server as the target of an import, with the rights of whoever is bound. */
 
-import { DirectoryFault, type Entry } from '../directory/index.ts';
+import { type AttributeValue, clearPassword, DirectoryFault, type Entry, isStoredForm } from '../directory/index.ts';
 import type { LdapClient } from '../directory-remote/index.ts';
 import { type Dn, parseFilter } from '../ldap-wire/index.ts';
 import { type Addition, asRefusal, type Outcome, type Target, type Write } from './target.ts';
@@ -38,6 +38,15 @@ export class LdapTarget implements Target {
       case 'delete':
         return this.#client.delete(write.dn, { subtree: write.subtree });
     }
+  }
+
+  /** Only as the server itself: from anybody else it would count as guessing. How many passwords there are cannot be seen. */
+  async hasPasswords({ dn }: Entry, given: readonly AttributeValue[]): Promise<boolean> {
+    if (!this.#client.external || given.length === 0) return false;
+    for (const value of given) {
+      if (isStoredForm(value) || !(await this.#client.compare(dn, 'userPassword', clearPassword(value)))) return false;
+    }
+    return true;
   }
 
   /** In waves: nothing is sent before the entry above it is there. Of a wave, what is behind a refused one may be done. */

@@ -1,6 +1,15 @@
 /** The bundled directory as the target of an import, with the rights of the server itself. */
 
-import { type BundledDirectory, DirectoryFault, type Entry, system } from '../directory/index.ts';
+import {
+  type AttributeValue,
+  type BundledDirectory,
+  clearPassword,
+  DirectoryFault,
+  type Entry,
+  isStoredForm,
+  passwordText,
+  system,
+} from '../directory/index.ts';
 import type { Dn } from '../ldap-wire/index.ts';
 import { type Addition, asRefusal, type Outcome, type Target, type Write } from './target.ts';
 
@@ -35,6 +44,16 @@ export class LocalTarget implements Target {
       case 'delete':
         await this.#directory.delete(actor, write.dn, write.subtree ? { subtree: true } : undefined);
     }
+  }
+
+  async hasPasswords(entry: Entry, given: readonly AttributeValue[]): Promise<boolean> {
+    const stored = new Set(entry.values('userPassword').map(passwordText));
+    if (stored.size !== given.length) return false;
+    for (const value of given) {
+      if (stored.has(passwordText(value))) continue;
+      if (isStoredForm(value) || !(await this.#directory.compare(actor, entry.dn, 'userPassword', clearPassword(value)))) return false;
+    }
+    return true;
   }
 
   async addAll(additions: readonly Addition[], goOn: boolean): Promise<Outcome[]> {

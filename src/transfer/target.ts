@@ -4,7 +4,7 @@
  * Promise: every write is the ordinary checked one; a refusal is a DirectoryFault with result code and rule.
  */
 
-import type { Attribute, Entry, Modification, NewName } from '../directory/index.ts';
+import type { Attribute, AttributeValue, Entry, Modification, NewName } from '../directory/index.ts';
 import { DirectoryFault } from '../directory/index.ts';
 import type { Dn } from '../ldap-wire/index.ts';
 
@@ -28,6 +28,8 @@ export interface Target {
   /** Every attribute that can be had, or undefined where there is no such entry. */
   read(dn: Dn): Promise<Entry | undefined>;
   write(write: Write): Promise<void>;
+  /** Whether these are the passwords of an entry already, as far as that can be told without guessing. */
+  hasPasswords(entry: Entry, given: readonly AttributeValue[]): Promise<boolean>;
   /**
    * Many additions, parents before children. Where one is refused, `goOn` says whether the others are tried.
    * The outcomes stand in the order of the additions.

@@ -311,6 +311,17 @@ test('hashing works on workers', async () => {
   }
 });
 
+test('a batch has more passwords than may wait for a hash, and all of them are in', async () => {
+  await opened.close();
+  opened = await openTemporary({ hasher: workerHasher({ threads: 1, queue: 10 }) });
+  await fill(opened.directory);
+  const batch = Array.from({ length: 60 }, (_, n) => `p${n}@jade.net`).map((mail) => {
+    return { dn: dn(`mail=${mail},dc=jade,dc=net`), attributes: person(mail, { userPassword: 'dots' }) };
+  });
+  await opened.directory.addBatch(root, batch);
+  expect((await login('dots', batch[59]!.dn)).dn?.key).toBe(batch[59]!.dn.key);
+});
+
 test('a full queue of log-ins is answered with busy at once', async () => {
   const hasher = workerHasher({ threads: 1, queue: 1 });
   try {

@@ -72,6 +72,7 @@ test('what waited for one parent is written in batches like everything else', as
     takesOperational: true,
     read: (name) => local.read(name),
     write: (write) => local.write(write),
+    hasPasswords: (entry, given) => local.hasPasswords(entry, given),
     addAll: (additions, goOn) => {
       batches.push(additions.length);
       return local.addAll(additions, goOn);
@@ -253,4 +254,24 @@ test('an export without passwords has none; a base and a filter choose; a base t
   for await (const entry of exportEntries(opened.keyValue, { base: dn('dc=onyx,dc=net'), filter })) names.push(entry.dn.toString());
   expect(names.sort()).toEqual(['cn=admin,dc=onyx,dc=net', 'mail=user1@onyx.net,dc=onyx,dc=net', 'mail=user2@onyx.net,dc=onyx,dc=net']);
   await expect(exportEntries(opened.keyValue, { base: dn('dc=none') }).next()).rejects.toThrow('there is no entry dc=none');
+});
+
+test('a password in clear that is the one there already is no change; another one takes its place, or not', async () => {
+  const withPassword = (name: string, password: string): string => person(name, `userPassword: ${password}\n`);
+  const nightly = withPassword('night1', 'dots') + withPassword('night2', '{CLEAR}of the file');
+  await load(nightly);
+  const before = (await read('night1'))?.values('userPassword');
+  expect((await load(nightly, { replace: true })).counts).toMatchObject({ unchanged: 2, modify: 0 });
+  expect((await read('night1'))?.values('userPassword')).toEqual(before);
+  // Users choose their own: the file counts, or is told not to.
+  const name = dn('mail=night2@jade.net,dc=jade,dc=net');
+  const values = ['chosen by the user'];
+  await opened.directory.modify(root, name, [{ operation: 'replace', attribute: { name: 'userPassword', values } }]);
+  const from = { door: 'test' };
+  const title = nightly.replace('sn: Example', 'sn: Example\ntitle: Dr') + withPassword('night3', 'fresh one');
+  expect((await load(title, { replace: true, keepPasswords: true })).counts).toMatchObject({ unchanged: 1, modify: 1, add: 1 });
+  expect((await read('night1'))?.text('title')).toBe('Dr');
+  expect((await opened.directory.authenticate(name, 'chosen by the user', from)).dn?.key).toBe(name.key);
+  expect((await load(nightly, { replace: true })).counts).toMatchObject({ modify: 2 });
+  expect((await opened.directory.authenticate(name, 'of the file', from)).dn?.key).toBe(name.key);
 });

@@ -31,6 +31,7 @@ export function addTransferCommands(program: Command, run: Run): void {
     .option('--continue', 'go on behind a refused record; what is refused goes into FILE.rejects')
     .option('--rejects <file>', 'another file for what is refused')
     .option('--replace', 'entries that are there become as they stand in the file, instead of being refused')
+    .option('--keep-passwords', 'with --replace: passwords of the file count for new entries alone')
     .option('--file-urls <directory>', 'allow values from files ("attr:< file:///…") of this directory')
     .action(run((config, file: string, flags: ImportFlags) => runImport(config, file, flags)));
   directory

@@ -22,6 +22,7 @@ async function importWhole(config: Config, run: ImportRun): Promise<ImportSummar
     file: source.name,
     ...(flags.dryRun ? { dry: '1' } : {}),
     ...(flags.replace ? { replace: '1' } : {}),
+    ...(flags.keepPasswords ? { keepPasswords: '1' } : {}),
   };
   let summary: ImportSummary | undefined;
   for await (const told of streamControl<WholeImport>(config, { path: '/directory/import', query, body: source.chunks })) {

@@ -19,6 +19,7 @@ export interface ImportFlags {
   readonly allOrNothing?: boolean;
   readonly continue?: boolean;
   readonly replace?: boolean;
+  readonly keepPasswords?: boolean;
   /** Directory of files that `attr:< file:///…` may name. */
   readonly fileUrls?: string;
   /** File for what is refused. */
@@ -34,12 +35,13 @@ export interface ImportRun {
   readonly records: () => ReturnType<typeof readLdifTolerant>;
   /** Shows a line of a dry run. */
   readonly show: (line: string) => void;
-  readonly options: Pick<ImportOptions, 'file' | 'replace' | 'goOn' | 'onRefused' | 'progress'>;
+  readonly options: Pick<ImportOptions, 'file' | 'replace' | 'keepPasswords' | 'goOn' | 'onRefused' | 'progress'>;
 }
 
 /** Sets the exit code: 2 where something was refused and the rest was done. */
 export async function runImport(config: Config, file: string, flags: ImportFlags): Promise<void> {
   if (flags.allOrNothing && flags.continue) throw new Fault('malformed', '--all-or-nothing and --continue exclude each other');
+  if (flags.keepPasswords && !flags.replace) throw new Fault('malformed', '--keep-passwords belongs to --replace');
   const run = prepare(file, flags);
   try {
     const offline = await tryOffline(config);
@@ -71,6 +73,7 @@ export function prepare(file: string, flags: ImportFlags): ImportRun {
     options: {
       file: source.name,
       replace: flags.replace ?? false,
+      keepPasswords: flags.keepPasswords ?? false,
       // A dry run tells of everything that would be refused.
       goOn: (flags.continue ?? false) || (flags.dryRun ?? false),
       onRefused: (record, fault) => {
@@ -158,7 +161,7 @@ export function conclude(run: Pick<ImportRun, 'flags' | 'rejects' | 'progress' |
   const { counts, refused, stopped, behind, notTaken } = summary;
   for (const [attribute, entries] of notTaken)
     console.error(`note: attribute ${attribute} of ${count(entries)} entries is not taken over: the server maintains it itself`);
-  const done = told(summary);
+  const done = told(summary, flags.replace);
   if (stopped && !flags.dryRun) {
     const late = behind === undefined ? '' : `; some records behind it, up to line ${behind}, were under way and are done`;
     const state = flags.allOrNothing ? 'nothing was changed' : `stopped there: ${done} before${late}`;
@@ -173,9 +176,9 @@ export function conclude(run: Pick<ImportRun, 'flags' | 'rejects' | 'progress' |
   if (refused > 0) process.exitCode = 2;
 }
 
-function told({ counts }: Pick<ImportSummary, 'counts'>): string {
+function told({ counts }: Pick<ImportSummary, 'counts'>, replace = false): string {
   const parts = [`${count(counts.add)} added`, `${count(counts.modify)} modified`, `${count(counts.delete)} deleted`];
   if (counts.rename > 0) parts.push(`${count(counts.rename)} renamed`);
-  if (counts.unchanged > 0) parts.push(`${count(counts.unchanged)} unchanged`);
+  if (counts.unchanged > 0 || replace) parts.push(`${count(counts.unchanged)} unchanged`);
   return parts.join(', ');
 }

@@ -79,6 +79,9 @@ export function isStoredForm(value: AttributeValue): boolean {
   return scheme !== undefined && (verifiable.has(scheme) || foreign.has(scheme));
 }
 
+/** A password in clear without the scheme that says so. */
+export const clearPassword = (value: AttributeValue): string => passwordText(value).replace(/^\{(?:CLEARTEXT|CLEAR|PLAIN)\}/i, '');
+
 /** Whether this stands for no password at all where accounts come from. */
 export const isNoPassword = (value: AttributeValue): boolean => nothing.test(passwordText(value));
 

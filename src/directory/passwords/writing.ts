@@ -10,7 +10,7 @@ import type { DirectorySettings } from '../settings.ts';
 import type { Hasher } from './hasher.ts';
 import { checkQuality, mostPasswords, namesOf } from './policy.ts';
 import { formerPasswords } from './record.ts';
-import { isNoPassword, isStoredForm, passwordOid, passwordText } from './scheme.ts';
+import { clearPassword, isNoPassword, isStoredForm, passwordOid, passwordText } from './scheme.ts';
 
 const longest = 1024;
 
@@ -45,7 +45,7 @@ async function storedForm(parts: PasswordWriting, owner: () => Owner, value: Att
   const given = passwordText(value);
   const { names, former, imported } = owner();
   if (isStoredForm(given) || (imported && isNoPassword(given))) return given;
-  const clear = given.replace(/^\{(?:CLEARTEXT|CLEAR|PLAIN)\}/i, '');
+  const clear = clearPassword(value);
   if (clear.length > longest)
     throw new DirectoryFault('constraintViolation', `attribute userPassword: a password has at most ${longest} characters`);
   const settings = parts.settings();
