@@ -365,7 +365,7 @@ export class BundledDirectory implements Directory, Followed {
     names: readonly Dn[],
     write: boolean,
   ): Promise<T> {
-    const { keyValue, inFlight, merger, judge } = this.#parts;
+    const { keyValue, inFlight, merger, judge, feed } = this.#parts;
     const runs: Transaction[] = [];
     let result: T;
     try {
@@ -381,6 +381,8 @@ export class BundledDirectory implements Directory, Followed {
     }
     const done = runs.at(-1);
     if (!done) return result;
+    inFlight.keep(done);
+    feed.committed(done.logged);
     const behind = done.pending.size > 0 ? merger.noted(done.pending) : undefined;
     judge.changed();
     const system = names.some((dn) => dn.isWithin(this.#accessBase) || this.#parts.systemBase.isWithin(dn) || dn.rdns.length <= 1);

@@ -42,7 +42,8 @@ export class Entry {
 
   /** The first textual value. */
   text(name: string): string | undefined {
-    return this.texts(name)[0];
+    for (const value of this.values(name)) if (typeof value === 'string') return value;
+    return undefined;
   }
 
   has(name: string): boolean {
@@ -52,6 +53,10 @@ export class Entry {
   /** Whether one of `objectClass` is this class, by name without regard to case. Superclasses are stored, so they match too. */
   isA(objectClass: string): boolean {
     const wanted = objectClass.toLowerCase();
-    return this.texts('objectClass').some((name) => name.toLowerCase() === wanted);
+    // Asked many times in every write: lengths tell most of them apart.
+    for (const name of this.attributes.get('objectclass')?.values ?? []) {
+      if (typeof name === 'string' && name.length === wanted.length && name.toLowerCase() === wanted) return true;
+    }
+    return false;
   }
 }

@@ -157,10 +157,10 @@ class LevelEngine implements Engine {
 
   async write(changes: ChangeMap, sync: boolean): Promise<void> {
     const batch = this.#db.batch();
-    for (const [key, value] of changes) {
+    changes.forEach((value, key) => {
       if (value === null) batch.del(key);
       else batch.put(key, value);
-    }
+    });
     if (changes.size === 0) batch.del(syncMarker);
     this.#writes++;
     await batch.write({ sync });

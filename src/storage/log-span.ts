@@ -21,7 +21,9 @@ const waste = block / 3072;
 /** Octets the changes take in the memory table, at most. */
 export function footprint(changes: ChangeMap): number {
   let octets = 0;
-  for (const [key, value] of changes) octets += perRecord + Buffer.byteLength(key) + (value?.byteLength ?? 0);
+  changes.forEach((value, key) => {
+    octets += perRecord + Buffer.byteLength(key) + (value?.byteLength ?? 0);
+  });
   return octets * waste;
 }
 

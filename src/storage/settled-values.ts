@@ -27,13 +27,13 @@ export class SettledValues {
       this.#old = this.#young;
       this.#young = new Map();
     }
-    for (const [key, value] of changes) {
+    changes.forEach((value, key) => {
       if (value === null || value.byteLength <= largestValue) {
         this.#young.set(key, value);
       } else {
         this.#young.delete(key);
         this.#old.delete(key);
       }
-    }
+    });
   }
 }

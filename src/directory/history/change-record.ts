@@ -9,10 +9,21 @@
 import { parseDn } from '../../ldap-wire/index.ts';
 import { type Attribute, type AttributeValue, Entry } from '../entry.ts';
 import type { Actor, Change, Position } from '../port.ts';
-import { decodeText, encodeText, type PlainAttributes, plainAttributes, richAttributes } from '../records/codec.ts';
+import {
+  attributesText,
+  decodeText,
+  encodeText,
+  type PlainAttributes,
+  type PlainReference,
+  referenceText,
+  richAttributes,
+  richReference,
+} from '../records/codec.ts';
 import type { Schema } from '../schema/schema.ts';
 
 type PlainEntry = readonly [dn: string, attributes: PlainAttributes];
+/** The entry before a change: what is still the same stands only in the one after it. Name 0: the same. */
+type PlainBefore = readonly [dn: string | 0, attributes: PlainReference];
 type PlainActor = readonly [dn: string | null, as: Actor['as'], door: string, address: string | null];
 
 interface PlainChange {
@@ -24,6 +35,8 @@ interface PlainChange {
   readonly a: PlainActor;
   readonly b: PlainEntry | null;
   readonly n: PlainEntry | null;
+  /** In place of `b`, where the entry is still there. */
+  readonly m?: PlainBefore;
   /** First change of the operation, where that is another one. */
   readonly o?: Position;
   /** The change that this one undoes. */
@@ -56,6 +69,8 @@ export interface ChangeDraft {
   readonly actor: Actor;
   readonly before: Entry | undefined;
   readonly after: Entry | undefined;
+  /** `attributesText` of `after`, where it was made already. */
+  readonly text?: string | undefined;
   /** First change of the operation, if this is not it. */
   readonly operation?: Position | undefined;
   readonly undoes?: Position | undefined;
@@ -92,8 +107,16 @@ export interface Summary {
 
 const isSecret = (schema: Schema, attribute: Attribute): boolean => schema.describe(attribute.name)?.type.secret ?? true;
 
-function withoutSecrets(schema: Schema, entry: Entry): Attribute[] {
-  return [...entry.attributes.values()].filter((attribute) => !isSecret(schema, attribute));
+/** The entry itself, where it has no secrets. */
+function withoutSecrets(schema: Schema, entry: Entry | undefined): Entry | undefined {
+  if (!entry) return undefined;
+  const all = [...entry.attributes.values()];
+  return all.some((attribute) => isSecret(schema, attribute))
+    ? new Entry(
+        entry.dn,
+        all.filter((attribute) => !isSecret(schema, attribute)),
+      )
+    : entry;
 }
 
 /** The attributes of an entry that the history must not show. */
@@ -117,25 +140,41 @@ const richActor = ([dn, as, door, address]: PlainActor): Actor => ({
   ...(address === null ? {} : { address }),
 });
 
-export function encodeChange(schema: Schema, draft: ChangeDraft): Uint8Array {
-  const plain = (entry: Entry | undefined): PlainEntry | null =>
-    entry ? [entry.dn.toString(), plainAttributes(withoutSecrets(schema, entry))] : null;
-  const secrets = changedSecrets(schema, draft.before, draft.after);
-  const record: PlainChange = {
+function entryText(entry: Entry | undefined, text?: string): string {
+  return entry ? `[${JSON.stringify(entry.dn.toString())},${text ?? attributesText(entry.attributes.values())}]` : 'null';
+}
+
+/** What stands before and after the change, as the last members of the record. */
+function sidesText(before: Entry | undefined, after: Entry | undefined, text: string | undefined): string {
+  if (!before || !after) return `"b":${entryText(before)},"n":${entryText(after, text)}`;
+  const [old, now] = [before.dn.toString(), after.dn.toString()];
+  const attributes = referenceText([...before.attributes.values()], [...after.attributes.values()]);
+  return `"b":null,"n":${entryText(after, text)},"m":[${old === now ? 0 : JSON.stringify(old)},${attributes}]`;
+}
+
+/** The record of a change, and the change as whoever reads the record will find it. */
+export function encodeChange(schema: Schema, position: Position, draft: ChangeDraft): { record: Uint8Array; logged: Logged } {
+  const [before, after] = [withoutSecrets(schema, draft.before), withoutSecrets(schema, draft.after)];
+  const secrets = before === draft.before && after === draft.after ? [] : changedSecrets(schema, draft.before, draft.after);
+  const head: Omit<PlainChange, 'b' | 'n' | 'm'> = {
     k: draft.kind,
     i: draft.id,
     u: draft.uuid,
     t: draft.at,
     a: plainActor(draft.actor),
-    b: plain(draft.before),
-    n: plain(draft.after),
     ...(draft.operation === undefined ? {} : { o: draft.operation }),
     ...(draft.undoes === undefined ? {} : { z: draft.undoes }),
     ...(secrets.length === 0 ? {} : { s: secrets }),
     ...(draft.stamped === draft.at ? {} : { c: draft.stamped }),
     ...(draft.tree ? { d: 1 } : {}),
   };
-  return encodeText(JSON.stringify(record));
+  const record = encodeText(
+    `${JSON.stringify(head).slice(0, -1)},${sidesText(before, after, after === draft.after ? draft.text : undefined)}}`,
+  );
+  const { kind, uuid, at, actor, id, stamped, tree } = draft;
+  const { dn, as, door, address } = actor;
+  const change = { position, kind, uuid, before, after, at, actor: { dn, as, door, ...(address === undefined ? {} : { address }) } };
+  return { record, logged: { change, id, stamped, tree, size: record.length } };
 }
 
 /** An import, as it stands at its last number. */
@@ -148,12 +187,12 @@ export function decodeRecord(position: Position, octets: Uint8Array): Recorded |
   const record = JSON.parse(decodeText(octets)) as PlainChange | PlainSummary;
   const actor = richActor(record.a);
   if (record.k === 'import') return { kind: 'import', from: record.f, to: position, at: record.t, actor };
-  const rich = (plain: PlainEntry | null): Entry | undefined =>
-    plain ? new Entry(parseDn(plain[0]), richAttributes(plain[1])) : undefined;
+  const after = record.n ? new Entry(parseDn(record.n[0]), richAttributes(record.n[1])) : undefined;
+  const before = record.b ? new Entry(parseDn(record.b[0]), richAttributes(record.b[1])) : beforeOf(record.m, after);
   return {
     kind: 'change',
     id: record.i,
-    change: { position, kind: record.k, uuid: record.u, before: rich(record.b), after: rich(record.n), at: record.t, actor },
+    change: { position, kind: record.k, uuid: record.u, before, after, at: record.t, actor },
     operation: record.o ?? position,
     undoes: record.z,
     secrets: record.s ?? [],
@@ -161,6 +200,12 @@ export function decodeRecord(position: Position, octets: Uint8Array): Recorded |
     tree: record.d === 1,
     size: octets.length,
   };
+}
+
+function beforeOf(plain: PlainBefore | undefined, after: Entry | undefined): Entry | undefined {
+  if (!plain || !after) return undefined;
+  const [name, attributes] = plain;
+  return new Entry(name === 0 ? after.dn : parseDn(name), richReference(attributes, [...after.attributes.values()]));
 }
 
 /** One change; undefined for a summary, which tells of no single one. */

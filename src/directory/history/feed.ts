@@ -76,6 +76,15 @@ export class Feed {
     return !this.#closed;
   }
 
+  /** Changes that have just been committed, as their records tell them: nobody need read those. The view knows of them. */
+  committed(changes: readonly Logged[]): void {
+    for (const logged of changes) {
+      const { position } = logged.change;
+      if (position === this.#settled + 1) this.#settled = position;
+      this.#recent.set(position, logged, logged.size);
+    }
+  }
+
   /** The change at a position, if the log still has it. */
   logged(position: Position): Logged | undefined {
     const known = this.#recent.get(position);
@@ -136,6 +145,8 @@ export class Feed {
 
   async #run(watcher: Watcher): Promise<void> {
     try {
+      // What is remembered here may have left the log.
+      if (watcher.position < this.#view.trimmed()) return this.#lose(watcher);
       for (let delivered = 1; !watcher.stopped; delivered++) {
         const last = this.#view.change();
         if (watcher.position > last) return this.#lose(watcher);

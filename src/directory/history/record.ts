@@ -1,7 +1,7 @@
 /** Writing a change into the log, in the transaction that makes it. */
 
 import { countUsage } from '../limits/usage.ts';
-import { encodeText, plainAttributes } from '../records/codec.ts';
+import { attributesText, encodeText } from '../records/codec.ts';
 import { keys } from '../records/keys.ts';
 import type { Counters, Transaction } from '../records/transaction.ts';
 import type { Schema } from '../schema/schema.ts';
@@ -13,7 +13,7 @@ export function recordChange(
   tx: Transaction,
   stamp: Stamp,
   schema: Schema,
-  draft: Omit<ChangeDraft, 'at' | 'stamped' | 'tree' | 'actor' | 'operation' | 'undoes'>,
+  draft: Omit<ChangeDraft, 'at' | 'stamped' | 'tree' | 'actor' | 'operation' | 'undoes' | 'text'>,
 ): void {
   countUsage(tx, draft);
   const counters = tx.counters();
@@ -27,9 +27,12 @@ export function recordChange(
   const operation = tx.firstChange === number ? undefined : tx.firstChange;
   const tree = draft.kind === 'rename' && tx.childCount(draft.id) > 0;
   const { at, actor, undoes } = stamp;
-  tx.put(keys.log(number), encodeChange(schema, { ...draft, at, stamped: counters.at, tree, actor, operation, undoes }));
+  const text = tx.text?.entry === draft.after ? tx.text?.text : undefined;
+  const { record, logged } = encodeChange(schema, number, { ...draft, at, stamped: counters.at, tree, actor, operation, undoes, text });
+  tx.put(keys.log(number), record);
+  tx.logged.push(logged);
   const secrets = draft.kind === 'delete' && draft.before ? secretsOf(schema, draft.before) : [];
-  if (secrets.length > 0) tx.put(keys.sealed(number), encodeText(JSON.stringify(plainAttributes(secrets))));
+  if (secrets.length > 0) tx.put(keys.sealed(number), encodeText(attributesText(secrets)));
 }
 
 /** The time in a CSN: CSNs stand in the order of the changes, even where the clock was put back. */

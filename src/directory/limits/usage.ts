@@ -64,6 +64,9 @@ export function usageOf(entry: Entry | undefined): Usage {
   };
 }
 
+/** What an entry's usage depends on, beside its name. */
+const counted = ['objectclass', 'accountstatus', 'mailquotasize', 'mtwebfolderquota', 'mtwebfolder'] as const;
+
 /** Nought and what is no number are no quota. */
 function octetsIn(entry: Entry, attribute: string): bigint {
   const text = entry.text(attribute) ?? '';
@@ -97,6 +100,8 @@ export interface Counted {
 /** Counts one change, after its entry was written. Throws DirectoryFault adminLimitExceeded where a domain's limit forbids it. */
 export function countUsage(tx: Transaction, { id, before, after }: Counted): void {
   const moved = before !== undefined && after !== undefined && before.dn.parent?.key !== after.dn.parent?.key;
+  // Most changes leave alone what is counted.
+  if (before && after && !moved && counted.every((name) => before.attributes.get(name) === after.attributes.get(name))) return;
   const [was, is] = [usageOf(before), usageOf(after)];
   const below = moved ? decodeUsage(tx.get(keys.usage(id))) : nothing;
   const changes = new Map<number, { readonly at: Above; delta: Usage }>();
@@ -110,9 +115,8 @@ export function countUsage(tx: Transaction, { id, before, after }: Counted): voi
     add(above(tx, before.dn.parent), sum(was, below), -1n);
     add(above(tx, after.dn.parent), sum(is, below), 1n);
   } else {
-    const delta = sum(is, was, -1n);
-    if (isNothing(delta)) return;
-    add(above(tx, (after ?? before)?.dn.parent), delta, 1n);
+    if (usageKinds.every((kind) => was[kind] === is[kind])) return;
+    add(above(tx, (after ?? before)?.dn.parent), sum(is, was, -1n), 1n);
   }
   for (const { at, delta } of changes.values()) {
     if (isNothing(delta)) continue;

@@ -200,11 +200,11 @@ export class Indexes {
   #changed(before: Entry | undefined, after: Entry | undefined): Set<string> {
     const found = new Set<string>();
     const note = (one: Entry | undefined, other: Entry | undefined): void => {
-      for (const [name, attribute] of one?.attributes ?? []) {
-        if (other?.attributes.get(name) === attribute) continue;
+      one?.attributes.forEach((attribute, name) => {
+        if (other?.attributes.get(name) === attribute) return;
         const lower = this.schema.describe(attribute.name)?.type.lower;
         if (lower !== undefined && this.kinds.has(lower)) found.add(lower);
-      }
+      });
     };
     note(before, after);
     note(after, before);

@@ -15,8 +15,7 @@ import { decodePending, encodePending, type PendingEntry } from './pending.ts';
 import { decodeHead, editList, type Head } from './postings.ts';
 
 /** Notes from which on a merge begins at once, and how many it takes; more at a time cost less each. */
-const begin = 1024;
-const some = 512;
+const begin = 2048;
 const many = 2048;
 /** Writers wait while there are more notes than this. */
 const behind = 8192;
@@ -77,7 +76,7 @@ export class Merger {
   async #run(): Promise<void> {
     const { pending } = this.#indexes;
     while (pending.size > 0 && !this.#closed) {
-      await this.#merge(pending.oldest(pending.size >= many ? many : some));
+      await this.#merge(pending.oldest(many));
     }
   }
 

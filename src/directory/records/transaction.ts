@@ -7,6 +7,7 @@
 import type { Dn } from '../../ldap-wire/index.ts';
 import type { Changes, KeyRange, PartReader } from '../../storage/index.ts';
 import { Entry } from '../entry.ts';
+import type { Logged } from '../history/change-record.ts';
 import { decodeEntry, decodeNumber, decodeText, type EntryRecord, encodeNumber, encodeText } from './codec.ts';
 import type { InFlight } from './in-flight.ts';
 import { changed, keys, lastId } from './keys.ts';
@@ -20,12 +21,23 @@ export interface Counters {
   at: number;
 }
 
+/** An entry as a transaction leaves it, with the octets of its record. */
+export interface Fresh {
+  readonly parent: number;
+  readonly entry: Entry;
+  readonly octets: number;
+}
+
 const nothing = new Uint8Array(0);
+/** Octets of a record that is kept for the rest of the transaction, at most. */
+const small = 64;
 
 export class Transaction {
   readonly #read: PartReader;
   readonly #settled: InFlight | undefined;
   readonly #written = new Map<string, Uint8Array | undefined>();
+  /** What was read and is small: nothing changes while a transaction runs, but by itself. */
+  readonly #seen = new Map<string, Uint8Array | undefined>();
   #counters: Counters | undefined;
   /** Entries whose lists in the index are to be brought up to date. */
   readonly pending = new Map<number, PendingEntry>();
@@ -39,6 +51,12 @@ export class Transaction {
   renamed = false;
   /** What was done to which entry, in order. */
   readonly made: { readonly id: number; readonly before: Entry | undefined; readonly after: Entry | undefined }[] = [];
+  /** Entries that were modified, as they will be committed, by id. */
+  readonly fresh = new Map<number, Fresh>();
+  /** What stands in the change log of it. */
+  readonly logged: Logged[] = [];
+  /** The entry whose record was written last, with the text of its attributes: its change record has the same. */
+  text: { readonly entry: Entry; readonly text: string } | undefined;
   /** Number of the first change made here: all of them are one operation. */
   firstChange: number | undefined;
   /** Set when an entry without a parent came or went. */
@@ -58,7 +76,11 @@ export class Transaction {
   get(key: string): Uint8Array | undefined {
     const written = this.#written.get(key);
     if (written !== undefined || this.#written.has(key)) return written;
-    return this.#read.getNow(key);
+    if (this.#seen.has(key)) return this.#seen.get(key);
+    const value = this.#read.getNow(key);
+    // Rules look for what is then written: the key of an index that is not there yet.
+    if (value === undefined || value.length <= small) this.#seen.set(key, value);
+    return value;
   }
 
   put(key: string, value: Uint8Array = nothing): void {
@@ -92,11 +114,8 @@ export class Transaction {
 
   counters(): Counters {
     if (!this.#counters) {
-      const [nextId = 1, change = 0, at = 0] = decodeText(this.get(keys.counters) ?? nothing)
-        .split(' ')
-        .filter((text) => text !== '')
-        .map(Number);
-      this.#counters = { nextId, change, at };
+      const [nextId = '', change = '', at = ''] = decodeText(this.get(keys.counters) ?? nothing).split(' ');
+      this.#counters = { nextId: Number(nextId) || 1, change: Number(change), at: Number(at) };
     }
     return this.#counters;
   }
@@ -134,10 +153,10 @@ export class Transaction {
     if (this.#counters) this.put(keys.counters, encodeText(`${this.#counters.nextId} ${this.#counters.change} ${this.#counters.at}`));
     const puts: [string, Uint8Array][] = [];
     const deletes: string[] = [];
-    for (const [key, value] of this.#written) {
+    this.#written.forEach((value, key) => {
       if (value === undefined) deletes.push(key);
       else puts.push([key, value]);
-    }
+    });
     return { puts, deletes, wake: [changed], result };
   }
 }

@@ -12,7 +12,7 @@ import { Entry } from '../entry.ts';
 import { decodeEntry, decodeNumber, decodeText } from './codec.ts';
 import { keys, rootId } from './keys.ts';
 import { countOf, decodeHead, decodeRoot, type Head, type Root } from './postings.ts';
-import type { Transaction } from './transaction.ts';
+import type { Fresh, Transaction } from './transaction.ts';
 import { TwoAges } from './two-ages.ts';
 
 export interface Stored {
@@ -60,11 +60,16 @@ export class View {
       id,
       parent: record.parent,
       entry,
-      optioned: record.attributes.some((attribute) => attribute.name.includes(';')),
+      optioned: isOptioned(entry),
       shown: undefined,
     };
     this.#entries.set(id, stored, octets.length);
     return stored;
+  }
+
+  /** The entry as it has just been committed. */
+  keep(id: number, { parent, entry, octets }: Fresh): void {
+    this.#entries.set(id, { id, parent, entry, optioned: isOptioned(entry), shown: undefined }, octets);
   }
 
   child(parent: number, rdn: Rdn): number | undefined {
@@ -172,6 +177,11 @@ export class View {
   }
 }
 
+function isOptioned(entry: Entry): boolean {
+  for (const name of entry.attributes.keys()) if (name.includes(';')) return true;
+  return false;
+}
+
 const nameAbove = (octets: Uint8Array | undefined): Dn => (octets === undefined ? rootDn : parseDn(decodeText(octets)));
 
 /** Where the id of the entry that stands without a parent and bears the levels of this name from `level` up would be found. */
@@ -194,8 +204,7 @@ export function idInside(transaction: Transaction, dn: Dn): number | undefined {
 
 /** An entry as a transaction sees it, in the form that filters and selections take. */
 export function storedInside(transaction: Transaction, id: number, parent: number, entry: Entry): Stored {
-  const optioned = [...entry.attributes.keys()].some((name) => name.includes(';'));
-  return { id, parent, entry, optioned, subordinates: transaction.childCount(id) > 0 };
+  return { id, parent, entry, optioned: isOptioned(entry), subordinates: transaction.childCount(id) > 0 };
 }
 
 /** Name of an entry as a transaction sees it. */

@@ -45,8 +45,9 @@ export function uniqueAddresses(options: UniqueAddresses): WriteRule {
   const check = async (before: Entry | undefined, after: Entry, reader: RuleReader): Promise<void> => {
     // Searches find a value with options as well, and whose address it is must not depend on who looks how.
     for (const { name } of after.attributes.values()) {
-      const [base = '', ...tags] = name.toLowerCase().split(';');
-      if (tags.length > 0 && names.has(base) && !before?.has(name))
+      if (!name.includes(';')) continue;
+      const [base = ''] = name.toLowerCase().split(';');
+      if (names.has(base) && !before?.has(name))
         throw new DirectoryFault('constraintViolation', `attribute ${name}: an address takes no attribute options`);
     }
     if (options.except(after)) return;
@@ -65,9 +66,17 @@ export function uniqueAddresses(options: UniqueAddresses): WriteRule {
       }
     }
   };
+  /** Whether a modify has anything to do with addresses: attributes it has left alone are the same objects. */
+  const touches = (before: Entry, after: Entry): boolean => {
+    for (const [lower, attribute] of after.attributes) {
+      if (before.attributes.get(lower) !== attribute && names.has(lower.split(';')[0] ?? '')) return true;
+    }
+    return false;
+  };
   const below = (dn: Dn): Entry => new Entry(dn.child([{ type: 'cn', value: 'entry' }]), []);
   return async ({ kind, before, after }, reader) => {
     if (!after || kind === 'delete') return;
+    if (kind === 'modify' && before && !touches(before, after)) return;
     await check(before, after, reader);
     if (kind !== 'rename' || !before || !options.except(below(before.dn)) || options.except(below(after.dn))) return;
     // What stands below mentioned addresses, and will own them.

@@ -15,7 +15,7 @@ import { csn } from '../history/csn.ts';
 import { recordChange, stampOf } from '../history/record.ts';
 import { notePassword } from '../passwords/record.ts';
 import { type Actor, DirectoryFault, type Modification, type NewName } from '../port.ts';
-import { encodeEntry, encodeNumber, encodeText } from '../records/codec.ts';
+import { attributesText, encodeEntry, encodeNumber, encodeText } from '../records/codec.ts';
 import { type Indexes, idWithUuid } from '../records/indexes.ts';
 import { keys, rootId } from '../records/keys.ts';
 import type { Transaction } from '../records/transaction.ts';
@@ -131,7 +131,8 @@ export class Writer implements ReferenceWriter {
     if (draft.has('userPassword')) this.#notePassword(stamp, subject, draft, undefined);
     const after = new Entry(dn, draft.attributes());
     const uuid = after.text('entryUUID') ?? what.uuid;
-    if (idWithUuid(tx, uuid) !== undefined) {
+    // One that was made just now is nobody else's.
+    if (uuid !== what.uuid && idWithUuid(tx, uuid) !== undefined) {
       throw new DirectoryFault('constraintViolation', 'attribute entryUUID: belongs to another entry');
     }
     await this.#askRules(tx, { kind: 'add', before: undefined, after, actor: stamp.actor });
@@ -219,7 +220,7 @@ export class Writer implements ReferenceWriter {
     this.#checkChanges(subject, after, modifications);
     await this.#askRules(tx, { kind: 'modify', before, after, actor: stamp.actor });
     const [rdn = []] = before.dn.rdns;
-    putEntry(tx, id, parent, rdn, after);
+    tx.fresh.set(id, { parent, entry: after, octets: putEntry(tx, id, parent, rdn, after) });
     this.#reindex(tx, id, before, after);
     recordChange(tx, stamp, schema, { kind: 'modify', id, uuid: after.text('entryUUID') ?? '', before, after });
     stamp.around?.end(storedInside(tx, id, parent, after));
@@ -326,6 +327,7 @@ export class Writer implements ReferenceWriter {
       if (before.dn.rdns.length > 1) tx.delete(keys.above(id));
     }
     tx.touched.add(id);
+    tx.fresh.delete(id);
     tx.gone.push(before.dn);
     indexes.update(tx, id, before, undefined, tx.counters().change + 1);
     recordChange(tx, stamp, schema, { kind: 'delete', id, uuid: before.text('entryUUID') ?? '', before, after: undefined });
@@ -456,11 +458,18 @@ export class Writer implements ReferenceWriter {
   }
 }
 
-function putEntry(tx: Transaction, id: number, parent: number, rdn: Rdn, entry: Entry): void {
-  const octets = encodeEntry({ parent, rdn, attributes: [...entry.attributes.values()] });
+/** Returns the octets of the record. */
+function putEntry(tx: Transaction, id: number, parent: number, rdn: Rdn, entry: Entry): number {
+  const attributes = [...entry.attributes.values()];
+  const text = attributesText(attributes);
+  tx.text = { entry, text };
+  const octets = encodeEntry({ parent, rdn, attributes }, text);
   if (octets.length > largestEntry) throw new DirectoryFault('adminLimitExceeded', 'the entry is larger than 8 MiB');
   tx.put(keys.entry(id), octets);
   tx.touched.add(id);
+  // Whoever writes it again here says what it is then.
+  tx.fresh.delete(id);
+  return octets.length;
 }
 
 /** The entry's id under its name; for a naming context of several levels also what is above it. */
