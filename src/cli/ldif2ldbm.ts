@@ -15,6 +15,13 @@ import { loadConfig } from './config-file.ts';
 import { conclude, prepare } from './ldif/import.ts';
 import { complain } from './program.ts';
 
+interface Flags {
+  readonly yes?: boolean;
+  readonly config?: string;
+  readonly dropUnknown?: boolean;
+  readonly fileUrls?: string;
+}
+
 const program = new Command('ldif2ldbm');
 
 program
@@ -24,8 +31,9 @@ program
   .argument('[conf]', 'configuration file of the server')
   .option('--config <file>', 'the same')
   .option('-y, --yes', 'do not ask')
+  .option('--drop-unknown', 'leave out attributes and object classes that the schema does not have, and say which')
   .option('--file-urls <directory>', 'allow values from files ("attr:< file:///…") of this directory')
-  .action(async (ldif: string, conf: string | undefined, flags: { yes?: boolean; config?: string; fileUrls?: string }) => {
+  .action(async (ldif: string, conf: string | undefined, flags: Flags) => {
     try {
       await replaceAll(loadConfig(conf ?? flags.config), ldif, flags);
     } catch (thrown) {
@@ -33,8 +41,11 @@ program
     }
   });
 
-async function replaceAll(config: Config, ldif: string, flags: { readonly yes?: boolean; readonly fileUrls?: string }): Promise<void> {
-  const run = prepare(ldif, flags.fileUrls === undefined ? {} : { fileUrls: flags.fileUrls });
+async function replaceAll(config: Config, ldif: string, flags: Flags): Promise<void> {
+  const run = prepare(ldif, {
+    dropUnknown: flags.dropUnknown ?? false,
+    ...(flags.fileUrls === undefined ? {} : { fileUrls: flags.fileUrls }),
+  });
   const offline = await openOffline(config, { create: true });
   try {
     for (const note of offline.notes) console.error(`note: ${note}`);

@@ -72,7 +72,7 @@ async function usersOf(
         .map(([lower, users]) => {
           const name = names[lower] ?? lower;
           log.warning(
-            `schema: ${what} ${name} is no longer defined in any schema file, and ${users} ${users === 1 ? 'entry uses' : 'entries use'} it; put its definition back, or remove it from the entries`,
+            `schema: ${what} ${name} is no longer defined in any schema file, and ${users} ${users === 1 ? 'entry uses' : 'entries use'} it; put its definition back, or remove it from the entries (LDIF: delete: ${what === 'attribute' ? name : 'objectClass'})`,
           );
           return [lower, name];
         }),

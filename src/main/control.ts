@@ -162,6 +162,7 @@ function addDirectory(app: Hono, jobs: DirectoryJobs | undefined): void {
       file: c.req.query('file') ?? 'LDIF',
       dry: c.req.query('dry') === '1',
       replace: c.req.query('replace') === '1',
+      dropUnknown: c.req.query('dropUnknown') === '1',
       keepPasswords: c.req.query('keepPasswords') === '1',
     };
     const ldif = body as unknown as AsyncIterable<Uint8Array>;

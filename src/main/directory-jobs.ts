@@ -19,6 +19,8 @@ export type WholeImport =
   | { readonly line: string }
   /** A record that a dry run found wrong. */
   | { readonly refused: string }
+  /** Something of a record that is left out. */
+  | { readonly note: string }
   /** So many so far. */
   | { readonly records: number }
   | {
@@ -33,6 +35,7 @@ export interface WholeImportOptions {
   readonly dry: boolean;
   readonly replace: boolean;
   readonly keepPasswords: boolean;
+  readonly dropUnknown: boolean;
   readonly ldif: AsyncIterable<Uint8Array>;
 }
 
@@ -113,6 +116,7 @@ export class DirectoryJobs {
       file: options.file,
       replace: options.replace,
       keepPasswords: options.keepPasswords,
+      ...(options.dropUnknown ? { dropUnknown: (note: string) => tell({ note }) } : {}),
       batch,
       progress: (records: number) => tell({ records }),
     };

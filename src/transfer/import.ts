@@ -8,7 +8,7 @@
 import { asFault, Fault } from '../base/index.ts';
 import { type Attribute, DirectoryFault, Entry, type Schema } from '../directory/index.ts';
 import { type Dn, type LdifBroken, LdifFault, type LdifRecord } from '../ldap-wire/index.ts';
-import { additionOf, checkControls, type Entered, isEntry, replacing, writeOf } from './records.ts';
+import { additionOf, checkControls, type Entered, isEntry, replacing, withoutUnknown, writeOf } from './records.ts';
 import { type Addition, asRefusal, type Target, type Write } from './target.ts';
 
 export interface ImportOptions {
@@ -22,6 +22,8 @@ export interface ImportOptions {
   readonly keepPasswords?: boolean;
   /** Entries written together at most (default 300). */
   readonly batch?: number;
+  /** Attributes and object classes of entries that the schema does not have are left out, and told, instead of being refused. */
+  readonly dropUnknown?: (say: string) => void;
   /** A refused record does not end the import. */
   readonly goOn?: boolean;
   /** Told what every write did; asks for the entries before and after. */
@@ -129,7 +131,7 @@ class Import {
 
   async #entry(record: Entered): Promise<void> {
     const { schema, target, replace } = this.#options;
-    const addition = additionOf(schema, record, target.takesOperational, (name) =>
+    const addition = additionOf(schema, this.#known(record), target.takesOperational, (name) =>
       this.#notTaken.set(name, (this.#notTaken.get(name) ?? 0) + 1),
     );
     if (this.#pendingNames.has(record.dn.key)) await this.#flush();
@@ -141,6 +143,13 @@ class Import {
     const parent = record.dn.parent;
     if (parent && parent.rdns.length > 0 && !(await this.#isThere(parent))) await this.#orphan(pending, parent);
     else await this.#queue(pending);
+  }
+
+  #known(record: Entered): Entered {
+    const { schema, dropUnknown, file } = this.#options;
+    if (!dropUnknown) return record;
+    const at = `${file === undefined ? '' : `${file}:`}${record.line}: ${record.dn.toString()}`;
+    return withoutUnknown(schema, record, (what) => dropUnknown(`${at}: ${what} is not defined in the schema and is left out`));
   }
 
   async #queue(pending: Pending): Promise<void> {

@@ -4,7 +4,7 @@
  * Spec: RFC 2849; tree delete draft-armijo-ldap-treedelete; ManageDsaIT RFC 3296
  */
 
-import { type Attribute, DirectoryFault, type Entry, type Modification, type Schema } from '../directory/index.ts';
+import { type Attribute, type AttributeValue, DirectoryFault, type Entry, type Modification, type Schema } from '../directory/index.ts';
 import type { LdifRecord } from '../ldap-wire/index.ts';
 import type { Addition, Write } from './target.ts';
 
@@ -35,6 +35,22 @@ export function additionOf(schema: Schema, record: Entered, operational: boolean
     return !left;
   });
   return { kind: 'add', dn: record.dn, attributes: kept };
+}
+
+/** The entry without what the schema does not have. `dropped` is told each attribute and object class. */
+export function withoutUnknown(schema: Schema, record: Entered, dropped: (what: string) => void): Entered {
+  const attributes = record.attributes.flatMap((attribute) => {
+    const described = schema.describe(attribute.name);
+    if (described?.type.lower === 'objectclass') {
+      const isKnown = (value: AttributeValue): boolean => schema.objectClass(String(value)) !== undefined;
+      for (const value of attribute.values) if (!isKnown(value)) dropped(`object class ${String(value)}`);
+      return [{ ...attribute, values: attribute.values.filter(isKnown) }];
+    }
+    if (described || foreign.has(attribute.name.toLowerCase())) return [attribute];
+    dropped(`attribute ${attribute.name}`);
+    return [];
+  });
+  return { ...record, attributes };
 }
 
 /** The write of a change record that is no entry. */

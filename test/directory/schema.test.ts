@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { silentLog } from '../../src/base/index.ts';
-import { anonymous, loadSchema, type Schema, schemaFrom } from '../../src/directory/index.ts';
+import { anonymous, loadSchema, type Modification, type Schema, schemaFrom } from '../../src/directory/index.ts';
 import { parseFilter } from '../../src/ldap-wire/index.ts';
 import { tempDir } from '../support/temp.ts';
 import { all, attributes, dn, openTemporary, ownSchema, root, testSchema } from './support.ts';
@@ -195,6 +195,17 @@ test('definitions that have vanished and are still used are reported at every st
     // What the schema has lost stays when something else of the entry changes.
     await opened.directory.modify(root, dn('dc=net'), [{ operation: 'add', attribute: { name: 'description', values: ['x'] } }]);
     expect((await opened.directory.readAll(dn('dc=net')))?.texts('myColour;lang-en')).toEqual(['red']);
+    // It is removed by its name, by those above all rights alone.
+    const remove = (values: string[]): Modification[] => [{ operation: 'delete', attribute: { name: 'mycolour', values } }];
+    const stranger = { dn: dn('cn=b,dc=net'), as: 'bound', door: 'test' } as const;
+    await expect(opened.directory.modify(stranger, dn('cn=b,dc=net'), remove([]))).rejects.toThrow();
+    await expect(opened.directory.modify(root, dn('cn=b,dc=net'), remove(['blue']))).rejects.toThrow('the entry does not have this value');
+    await opened.directory.modify(root, dn('cn=b,dc=net'), [
+      ...remove(['red']),
+      { operation: 'delete', attribute: { name: 'objectClass', values: ['myThing'] } },
+    ]);
+    expect((await opened.directory.readAll(dn('cn=b,dc=net')))?.texts('myColour')).toEqual([]);
+    await expect(opened.directory.modify(root, dn('cn=b,dc=net'), remove([]))).rejects.toThrow('not defined in the schema');
     opened = await opened.reopen({ schema: full });
     expect(warnings).toEqual([]);
     for (const cn of ['a', 'b']) await opened.directory.delete(root, dn(`cn=${cn},dc=net`));

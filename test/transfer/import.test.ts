@@ -275,3 +275,16 @@ test('a password in clear that is the one there already is no change; another on
   expect((await load(nightly, { replace: true })).counts).toMatchObject({ modify: 2 });
   expect((await opened.directory.authenticate(name, 'of the file', from)).dn?.key).toBe(name.key);
 });
+
+test('what the schema does not have is left out where that is wished, and told with line and entry', async () => {
+  const old = person('badge', 'objectClass: exampleEmployee\nexampleBadge: 17\n');
+  expect((await load(old)).stopped?.say).toContain('not defined in the schema');
+  const told: string[] = [];
+  expect((await load(old, { dropUnknown: (say) => told.push(say) })).counts.add).toBe(1);
+  const at = 'x.ldif:1: mail=badge@jade.net,dc=jade,dc=net';
+  expect(told).toEqual([
+    `${at}: object class exampleEmployee is not defined in the schema and is left out`,
+    `${at}: attribute exampleBadge is not defined in the schema and is left out`,
+  ]);
+  expect((await read('badge'))?.texts('objectClass')).not.toContain('exampleEmployee');
+});

@@ -32,6 +32,7 @@ export function addTransferCommands(program: Command, run: Run): void {
     .option('--rejects <file>', 'another file for what is refused')
     .option('--replace', 'entries that are there become as they stand in the file, instead of being refused')
     .option('--keep-passwords', 'with --replace: passwords of the file count for new entries alone')
+    .option('--drop-unknown', 'leave out attributes and object classes of entries that the schema does not have, and say which')
     .option('--file-urls <directory>', 'allow values from files ("attr:< file:///…") of this directory')
     .action(run((config, file: string, flags: ImportFlags) => runImport(config, file, flags)));
   directory

@@ -22,12 +22,16 @@ async function importWhole(config: Config, run: ImportRun): Promise<ImportSummar
     file: source.name,
     ...(flags.dryRun ? { dry: '1' } : {}),
     ...(flags.replace ? { replace: '1' } : {}),
+    ...(flags.dropUnknown ? { dropUnknown: '1' } : {}),
     ...(flags.keepPasswords ? { keepPasswords: '1' } : {}),
   };
   let summary: ImportSummary | undefined;
   for await (const told of streamControl<WholeImport>(config, { path: '/directory/import', query, body: source.chunks })) {
     if ('line' in told) run.show(told.line);
-    else if ('refused' in told) {
+    else if ('note' in told) {
+      run.progress.end();
+      console.error(`note: ${told.note}`);
+    } else if ('refused' in told) {
       run.progress.end();
       console.error(`refused: ${told.refused}`);
     } else if ('records' in told) run.progress.at(told.records);

@@ -20,6 +20,7 @@ export interface ImportFlags {
   readonly continue?: boolean;
   readonly replace?: boolean;
   readonly keepPasswords?: boolean;
+  readonly dropUnknown?: boolean;
   /** Directory of files that `attr:< file:///…` may name. */
   readonly fileUrls?: string;
   /** File for what is refused. */
@@ -35,7 +36,7 @@ export interface ImportRun {
   readonly records: () => ReturnType<typeof readLdifTolerant>;
   /** Shows a line of a dry run. */
   readonly show: (line: string) => void;
-  readonly options: Pick<ImportOptions, 'file' | 'replace' | 'keepPasswords' | 'goOn' | 'onRefused' | 'progress'>;
+  readonly options: Pick<ImportOptions, 'file' | 'replace' | 'keepPasswords' | 'dropUnknown' | 'goOn' | 'onRefused' | 'progress'>;
 }
 
 /** Sets the exit code: 2 where something was refused and the rest was done. */
@@ -74,6 +75,14 @@ export function prepare(file: string, flags: ImportFlags): ImportRun {
       file: source.name,
       replace: flags.replace ?? false,
       keepPasswords: flags.keepPasswords ?? false,
+      ...(flags.dropUnknown
+        ? {
+            dropUnknown: (say: string) => {
+              progress.end();
+              console.error(`note: ${say}`);
+            },
+          }
+        : {}),
       // A dry run tells of everything that would be refused.
       goOn: (flags.continue ?? false) || (flags.dryRun ?? false),
       onRefused: (record, fault) => {

@@ -71,6 +71,9 @@ export function sameness(type: AttributeType, value: AttributeValue): string {
   return type.equality?.normalise(value) ?? (typeof value === 'string' ? `s${value}` : `b${Buffer.from(value).toString('latin1')}`);
 }
 
+/** Without a schema values are the same when their octets are. */
+const octetsOf = (value: AttributeValue): string => Buffer.from(value as string).toString('latin1');
+
 /** Values by comparable form. Those nobody asks about stay as they came: preparing all of an entry for every change costs. */
 class Line {
   readonly described: Described;
@@ -210,6 +213,24 @@ export class Draft {
       attribute.name,
       values.map((value) => checkedValue(type, value)),
     );
+  }
+
+  /**
+   * Removes an attribute that the schema has lost, whole or some of its values. False where this is about anything else: another
+   * operation, an attribute the schema has, or one the entry has not.
+   */
+  deleteForeign({ operation, attribute }: Modification): boolean {
+    const removes = operation === 'delete' || (operation === 'replace' && attribute.values.length === 0);
+    if (!removes || this.#schema.describe(attribute.name)) return false;
+    const place = this.#foreign.findIndex(({ name }) => name.toLowerCase() === attribute.name.toLowerCase());
+    const found = this.#foreign[place];
+    if (!found) return false;
+    const gone = new Set(attribute.values.map(octetsOf));
+    const left = gone.size === 0 ? [] : found.values.filter((value) => !gone.has(octetsOf(value)));
+    if (found.values.length - left.length < gone.size)
+      throw new DirectoryFault('noSuchAttribute', `attribute ${found.name}: the entry does not have this value`);
+    this.#foreign.splice(place, 1, ...(left.length > 0 ? [{ name: found.name, values: left }] : []));
+    return true;
   }
 
   apply(modification: Modification): void {

@@ -212,7 +212,10 @@ export class Writer implements ReferenceWriter {
     for (const { attribute } of modifications) this.#checkModifiable(subject, stamp, attribute);
     this.#checkChanges(subject, before, modifications);
     const draft = new Draft(schema, before.attributes.values());
-    for (const modification of modifications) draft.apply(modification);
+    for (const modification of modifications) {
+      // Nobody has rights to what no schema describes: that is for super administrators to clear away.
+      if (!subject.root || !draft.deleteForeign(modification)) draft.apply(modification);
+    }
     if (!stamp.note) this.#notePassword(stamp, subject, draft, before);
     this.#complete(draft, before, dn);
     const after = this.#finish(tx, stamp, draft, before.dn);
