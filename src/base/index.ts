@@ -6,6 +6,7 @@ export type { Component } from './component.ts';
 export type { DnsServer } from './dns-exchange.ts';
 export { FailedLogins } from './failed-logins.ts';
 export { asFault, Fault, type FaultKind, type Reply, replies, replyOf } from './fault.ts';
+export { makeFolders } from './folders.ts';
 export { clientNetwork, type IpSet, ipPattern, ipSet } from './ip-set.ts';
 export { createListener, type Listener, type ListenerOptions, openConnections, peerAddress } from './listener.ts';
 export { type Place, placeName } from './listener-bind.ts';

@@ -81,6 +81,26 @@ export async function makeDomain(client: LdapClient, config: Config, name: strin
   return dn;
 }
 
+/** Fault `not-found` where a domain is to be another name for one that is not local. */
+export async function checkAlias(client: LdapClient, config: Config, changes: readonly DomainChange[]): Promise<void> {
+  const alias = changes.find(({ name }) => name === 'mtDomainAlias')?.value;
+  if (!alias) return;
+  const labels = alias.split('.');
+  for (let n = 0; n < labels.length; n++) {
+    const base = domainDn(config, labels.slice(n).join('.'));
+    const found = await client.search({ base, scope: 'base', filter: { type: 'present', attribute: 'objectClass' } }).catch(missing);
+    const [entry] = found;
+    if (!entry?.isA('mtMailDomain')) continue;
+    if (n === 0 ? !isTrue(entry, 'mtSubdomainsOnly') : isTrue(entry, 'mtSubdomains') || isTrue(entry, 'mtSubdomainsOnly')) return;
+  }
+  throw new Fault('not-found', `${alias} is not a local domain: addresses would be looked up nowhere`);
+}
+
+function missing(thrown: unknown): Entry[] {
+  if (thrown instanceof DirectoryFault && thrown.result === 'noSuchObject') return [];
+  throw thrown;
+}
+
 /** Does nothing where there is nothing to change. */
 export async function changeDomain(client: LdapClient, dn: Dn, changes: readonly DomainChange[]): Promise<void> {
   if (changes.length === 0) return;

@@ -4,7 +4,7 @@ import { Fault } from '../base/index.ts';
 import { DirectoryFault, type Entry, isListMember } from '../directory/index.ts';
 import type { LdapClient } from '../directory-remote/index.ts';
 import { type Dn, type Filter, makeDn, parseDn } from '../ldap-wire/index.ts';
-import { type Address, parseAddress } from '../mail/index.ts';
+import { type Address, normalizeAddress, parseAddress } from '../mail/index.ts';
 import type { Config } from '../main/index.ts';
 
 export function equal(attribute: string, value: string): Filter {
@@ -30,7 +30,7 @@ export function like(attribute: string, pattern: string): Filter {
 export function addressGiven(text: string): Address & { readonly text: string } {
   const parsed = parseAddress(text);
   if (!parsed) throw new Fault('malformed', `${text} is not an address`);
-  return { ...parsed, text: `${parsed.local}@${parsed.domain}` };
+  return { ...parsed, text: normalizeAddress(text) ?? `${parsed.local}@${parsed.domain}` };
 }
 
 export function domainDn(config: Config, domain: string): Dn {

@@ -35,6 +35,9 @@ export class ContentCheck {
   readonly #parts: ContentParts;
   /** Who has an address, by its comparable form. */
   readonly #holders = new Map<string, string>();
+  readonly #domains = new Set<string>();
+  /** Domains that are another name for one, with the entry that says so. */
+  readonly #aliases: { readonly dn: string; readonly of: string }[] = [];
 
   constructor(parts: ContentParts) {
     this.#parts = parts;
@@ -52,10 +55,17 @@ export class ContentCheck {
     this.#allowed(entry);
     this.#references(entry);
     if (!isListMember(entry)) this.#addresses(entry);
+    this.#domain(entry);
   }
 
-  /** What the log has and no entry was found for. */
+  /** What the log has and no entry was found for, and what only all entries together show. */
   end(): void {
+    for (const { dn, of } of this.#aliases) {
+      const labels = of.split('.');
+      // A sub-domain may be local with a domain above it.
+      if (!labels.some((_, n) => this.#domains.has(labels.slice(n).join('.'))))
+        this.#parts.warn(`${dn}: attribute mtDomainAlias: there is no domain ${of}`);
+    }
     for (const [id, { change, csn }] of this.#parts.last)
       if (csn !== undefined) this.#parts.blame(`change log: entry ${id} is gone, but change ${change} left it there`);
   }
@@ -100,6 +110,14 @@ export class ContentCheck {
           warn(`${entry.dn.toString()}: attribute ${type.name}: there is no entry ${String(value)}`);
       }
     }
+  }
+
+  #domain(entry: Entry): void {
+    if (!entry.isA('mtMailDomain')) return;
+    const levels = entry.dn.rdns.flatMap((rdn) => rdn.filter(({ type }) => type.toLowerCase() === 'dc').map(({ value }) => value));
+    this.#domains.add(levels.join('.').toLowerCase());
+    const of = entry.text('mtDomainAlias')?.toLowerCase();
+    if (of !== undefined) this.#aliases.push({ dn: entry.dn.toString(), of });
   }
 
   #addresses(entry: Entry): void {

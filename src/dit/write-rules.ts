@@ -26,6 +26,7 @@ export function platformRules(bases: PlatformBases): readonly WriteRule[] {
   return [
     addressesLiveInTheirDomain(bases),
     addressesMoveWithTheirDomain(bases),
+    aliasIsAnotherDomain(bases),
     neededEntriesStay(bases),
     postmasterStays(bases),
     ...systemEntryRules(bases.systemBase),
@@ -99,6 +100,20 @@ function addressesMoveWithTheirDomain({ systemBase, domainBase }: PlatformBases)
         );
       }
     }
+  };
+}
+
+/** A domain that is another name for itself would find nobody. */
+function aliasIsAnotherDomain({ systemBase }: PlatformBases): WriteRule {
+  return async ({ after }) => {
+    const alias = after?.text('mtDomainAlias');
+    if (!after || alias === undefined || after.dn.isWithin(systemBase)) return;
+    const levels = after.dn.rdns.flatMap((rdn) => rdn.filter(({ type }) => type.toLowerCase() === 'dc').map(({ value }) => value));
+    if (normalizeDomain(alias) === normalizeDomain(levels.join('.')))
+      throw new DirectoryFault(
+        'constraintViolation',
+        `attribute mtDomainAlias: ${alias.slice(0, 255)} is this domain itself; it names another one`,
+      );
   };
 }
 

@@ -7,11 +7,11 @@
  */
 
 import { createPrivateKey, generateKeyPair, randomBytes, X509Certificate } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { promisify } from 'node:util';
-import { type Cancel, type Clock, Fault, type Live, LiveValue, type Log } from '../base/index.ts';
+import { type Cancel, type Clock, Fault, type Live, LiveValue, type Log, makeFolders } from '../base/index.ts';
 
 const validDays = 365;
 const day = 86_400_000;
@@ -25,7 +25,7 @@ export interface Certificate {
 
 export async function openCertificate(options: { data: string; host: string; clock: Clock; log: Log }): Promise<Certificate> {
   const folder = join(options.data, 'tls');
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  makeFolders(folder);
   const files = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') };
   if (!existsSync(files.cert) || !existsSync(files.key)) {
     await makeSelfSigned(options.host, options.clock.now(), files);

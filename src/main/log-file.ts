@@ -7,9 +7,9 @@
  * Source: manual chapter 10, "Filename Conventions"; checklist SRV-06, SRV-07
  */
 
-import { accessSync, appendFileSync, constants, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import { accessSync, appendFileSync, constants, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { counter, Fault, type Live } from '../base/index.ts';
+import { counter, Fault, type Live, makeFolders } from '../base/index.ts';
 
 const months = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 /** Lines wait this long for company. */
@@ -55,7 +55,7 @@ export interface LogFileOptions {
 
 export function openLogFolder(path: string): LogFolder {
   try {
-    mkdirSync(path, { recursive: true, mode: 0o700 });
+    makeFolders(path);
     accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
   } catch (cause) {
     throw new Fault('unavailable', `the log folder ${path} cannot be used: ${(cause as Error).message}`, { cause });

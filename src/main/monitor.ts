@@ -68,7 +68,8 @@ async function failing({ responder, writable, external, freeSpace, minFree }: Mo
   const found: Failing[] = [];
   for (const { name, policy, state } of responder.status())
     if (policy.autoStart && state !== 'running') found.push({ name, why: `${name} is ${state}` });
-  if (!writable()) found.push({ name: 'database', why: 'a database cannot be written' });
+  if (!writable())
+    found.push({ name: 'database', why: 'a database cannot be written: make room if the disk is full, then restart the server' });
   if (external && external.status.state !== 'connected')
     found.push({ name: 'directory', why: `the directory is ${external.status.state}: ${external.status.problem ?? 'not reached yet'}` });
   const free = await freeSpace().catch(() => undefined);

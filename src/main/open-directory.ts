@@ -5,7 +5,7 @@
  * running server: the lock of the data directory keeps one out of the other's way.
  */
 
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { Fault, LiveValue, silentLog, systemClock } from '../base/index.ts';
 import { type BundledDirectory, directorySettings, type Schema, system } from '../directory/index.ts';
 import { parseDn } from '../ldap-wire/index.ts';
@@ -69,9 +69,7 @@ export async function openOffline(config: Config, how: { readonly create?: boole
   process.umask(0o077);
   if (!existsSync(config.data)) {
     if (!how.create) throw new Fault('not-found', `there is no data directory at ${config.data}`);
-    mkdirSync(config.data, { recursive: true, mode: 0o700 });
-  }
-  checkOwner(config.data);
+  } else checkOwner(config.data);
   const data = await openDataDirectory(config.data);
   try {
     const schema = await schemaOf(config);

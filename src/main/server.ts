@@ -6,10 +6,9 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Cancel, type Clock, LiveValue, type Log, systemClock } from '../base/index.ts';
+import { type Cancel, type Clock, LiveValue, type Log, makeFolders, systemClock } from '../base/index.ts';
 import {
   type BundledDirectory,
   type Directory,
@@ -109,7 +108,7 @@ async function build(
   process.umask(0o077);
   const data = await openDataDirectory(config.data);
   onClose(() => data.close());
-  mkdirSync(join(config.data, 'run'), { recursive: true, mode: 0o700 });
+  makeFolders(join(config.data, 'run'));
   const written = openLogs(config.logs);
   onClose(() => written.close());
   const logs = written.of;

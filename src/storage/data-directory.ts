@@ -7,10 +7,10 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Level } from 'level';
-import { Fault } from '../base/index.ts';
+import { Fault, makeFolders } from '../base/index.ts';
 import { errorCode, realDisk } from './disk.ts';
 import { causeOf } from './engine.ts';
 import { settleReplacements } from './replacement.ts';
@@ -30,12 +30,18 @@ export interface DataDirectory {
   close(): Promise<void>;
 }
 
-async function make(folder: string): Promise<void> {
+function make(folder: string): void {
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    makeFolders(folder);
   } catch (cause) {
-    throw new Fault('unavailable', `the data directory cannot be made: ${(cause as Error).message}`, { cause });
+    throw new Fault('unavailable', `the data directory cannot be made: ${systemReason(cause)}`, { cause });
   }
+}
+
+/** What the system said; of a full disk, in words that say it. */
+function systemReason(thrown: unknown): string {
+  const text = (thrown as Partial<Error> | undefined)?.message ?? String(thrown);
+  return errorCode(thrown) === 'ENOSPC' || /no space left/i.test(text) ? 'no space left on the device' : text;
 }
 
 /** The process that the file names; 0 when it cannot be told, undefined when there is none. */
@@ -63,7 +69,10 @@ async function lock(folder: string, holderFile: string): Promise<Level> {
         const who = holder ? `process ${holder}` : 'another process';
         throw new Fault('busy', `the data directory is in use by ${who}; stop it first`, { cause: thrown });
       }
-      if (attempt > 0) throw new Fault('unavailable', 'the data directory cannot be locked', { cause: thrown });
+      if (attempt > 0)
+        throw new Fault('unavailable', `the data directory cannot be locked: ${systemReason(causeOf(thrown) ?? thrown)}`, {
+          cause: thrown,
+        });
       // It holds nothing: what a crash damaged is thrown away. The file that is locked stays.
       for (const name of await readdir(folder)) if (name !== 'LOCK') await rm(join(folder, name), { force: true });
     }
@@ -127,7 +136,7 @@ export async function openDataDirectory(path: string, format = dataFormat, steps
   const recovered: string[] = [];
   const run = join(path, 'lock');
   const holderFile = join(path, 'holder');
-  await make(run);
+  make(run);
   const db = await lock(run, holderFile);
   try {
     const mode = (await stat(path)).mode & 0o777;
@@ -142,7 +151,8 @@ export async function openDataDirectory(path: string, format = dataFormat, steps
     await writeFile(holderFile, `${process.pid}\n`, { mode: 0o600 });
   } catch (thrown) {
     await db.close();
-    throw thrown;
+    if (thrown instanceof Fault || errorCode(thrown) === undefined) throw thrown;
+    throw new Fault('unavailable', `the data directory cannot be written: ${systemReason(thrown)}`, { cause: thrown });
   }
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {

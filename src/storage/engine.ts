@@ -6,10 +6,10 @@
  */
 
 import { statSync } from 'node:fs';
-import { mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Level } from 'level';
-import { Fault } from '../base/index.ts';
+import { Fault, makeFolders } from '../base/index.ts';
 import { errorCode, realDisk } from './disk.ts';
 import type { Key, KeyRange } from './port.ts';
 
@@ -199,7 +199,7 @@ export async function openLevel(path: string, options: LevelOptions): Promise<En
   const { Level } = await import('level');
   const db: Database = new Level<string, Uint8Array>(path, { keyEncoding: 'utf8', valueEncoding: 'view', ...options });
   try {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    makeFolders(path);
     await db.open();
   } catch (thrown) {
     if (errorCode(causeOf(thrown)) === 'LEVEL_LOCKED')

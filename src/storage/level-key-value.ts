@@ -291,7 +291,10 @@ export class LevelKeyValue implements KeyValue {
     this.#failed = true;
     const fault = new Fault('unavailable', `the database has stopped writing: ${engineReason(thrown)}`, { cause: thrown });
     this.#ended = fault;
-    this.#log.error('a write failed; nothing is written any more until the next start', thrown);
+    this.#log.error(
+      'a write failed; nothing is written any more until the next start: make room if the disk is full, then restart the server',
+      thrown,
+    );
     const behind = this.#open;
     const waiting = this.#waiting;
     this.#open = new CommitGroup();

@@ -123,3 +123,19 @@ test('a tool that never opens the directory makes names anew, and looks them up,
   opened = await opened.reopen();
   expect(await opened.directory.read(root, dn(named('089-1234')))).toBeDefined();
 });
+
+test('a domain that is another name for one that is not there is a warning', async () => {
+  const alias = (of: string): Promise<unknown> =>
+    opened.directory.modify(root, dn('dc=onyx,dc=net'), [{ operation: 'replace', attribute: { name: 'mtDomainAlias', values: [of] } }]);
+  for (const name of ['dc=onyx,dc=net', 'dc=jade,dc=net']) {
+    const domain = await opened.directory.readAll(dn(name));
+    if (!domain?.isA('mtMailDomain'))
+      await opened.directory.modify(root, dn(name), [{ operation: 'add', attribute: { name: 'objectClass', values: ['mtMailDomain'] } }]);
+  }
+  await alias('gone.test');
+  expect((await checkDirectory(opened.keyValue, testSchema())).warnings).toEqual([
+    'dc=onyx,dc=net: attribute mtDomainAlias: there is no domain gone.test',
+  ]);
+  await alias('jade.net');
+  expect((await checkDirectory(opened.keyValue, testSchema())).warnings).toEqual([]);
+});

@@ -58,8 +58,9 @@ attributetype ( testArc:1.70 NAME 'mtTestShort' EQUALITY caseIgnoreMatch SYNTAX 
 objectclass ( testArc:2.2 NAME 'mtTest' SUP top AUXILIARY MAY ( mtTestShort $ mtTestNumber $ mtTestChoice $ mtTestPattern $ mtTestSecret $ mtTestTime $ mtTestFlag
   $ mtPreferenceColour $ mtDomainLimitUsers $ accountStatus ) )
 attributetype ( testArc:1.58 NAME 'mtSubdomains' EQUALITY booleanMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.7 SINGLE-VALUE )
+attributetype ( testArc:1.61 NAME 'mtDomainAlias' EQUALITY caseIgnoreIA5Match SYNTAX 1.3.6.1.4.1.1466.115.121.1.26 SINGLE-VALUE )
 attributetype ( testArc:1.59 NAME 'mtMailAddress' EQUALITY caseIgnoreMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )
-objectclass ( testArc:2.4 NAME 'mtMailDomain' SUP top AUXILIARY MAY mtSubdomains )
+objectclass ( testArc:2.4 NAME 'mtMailDomain' SUP top AUXILIARY MAY ( mtSubdomains $ mtDomainAlias ) )
 objectclass ( testArc:2.3 NAME 'mtTestList' SUP top STRUCTURAL MUST mail MAY ( cn $ description ) )
 `;
 }

@@ -104,3 +104,22 @@ test("in a further suffix addresses are information: anybody's, as often as one 
     ),
   ).toContain('belongs to another entry');
 });
+
+test('a domain is not another name for itself', async () => {
+  const alias = (of: string): Promise<string> =>
+    refusal(opened.directory.modify(superAdmin, dn(jade), [{ operation: 'replace', attribute: { name: 'mtDomainAlias', values: [of] } }]));
+  expect(await alias('JADE.net')).toBe(
+    'constraintViolation: attribute mtDomainAlias: JADE.net is this domain itself; it names another one',
+  );
+  expect(await alias('onyx.net')).toBe(done);
+});
+
+test.each([
+  ['accountStatus', 'disable', 'attribute accountStatus: "disable" is none of active, nologin, noaccess, disabled, deleted'],
+  ['mailQuotaSize', '-5', 'attribute mailQuotaSize: "-5" is not in the range 0 to 9223372036854775807'],
+  ['mailSizeMax', '-1', 'attribute mailSizeMax: "-1" is not in the range 0 to 9223372036854775807'],
+])('%s does not take "%s"', async (attribute, value, why) => {
+  const name = dn(`mail=user2@jade.net,${jade}`);
+  const change = [{ operation: 'replace', attribute: { name: attribute, values: [value] } }] as const;
+  expect(await refusal(opened.directory.modify(superAdmin, name, change))).toBe(`constraintViolation: ${why}`);
+});

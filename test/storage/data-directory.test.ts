@@ -134,3 +134,12 @@ test('the directory and what is in it are for the owner alone', async () => {
   expect((await stat(join(path, 'lock'))).mode & 0o777).toBe(0o700);
   await opened.close();
 });
+
+test('a place where no directory can be made is refused with the reason, at once', async () => {
+  await expect(openDataDirectory('/proc/no/such/place')).rejects.toThrow(
+    /^the data directory cannot be made: ENOENT: no such file or directory/,
+  );
+  const path = await folder();
+  await writeFile(path, 'a file');
+  await expect(openDataDirectory(path)).rejects.toThrow(/^the data directory cannot be made: /);
+});

@@ -11,6 +11,7 @@ import type { Filter } from '../../ldap-wire/index.ts';
 import type { Config } from '../../main/index.ts';
 import { asAdministrator } from '../administrator.ts';
 import {
+  checkAlias,
   administratorDn,
   changeDomain,
   type DomainChange,
@@ -93,7 +94,11 @@ function changesOf(options: DomainOptions): DomainChange[] {
 async function add(config: Config, text: string, options: DomainOptions): Promise<void> {
   const { name, below } = domainsGiven(text);
   const only = below ? [{ name: 'mtSubdomainsOnly', value: 'TRUE' }] : [];
-  await asAdministrator(config, (client) => makeDomain(client, config, name, [...only, ...changesOf(options)]));
+  await asAdministrator(config, async (client) => {
+    const changes = changesOf(options);
+    await checkAlias(client, config, changes);
+    await makeDomain(client, config, name, [...only, ...changes]);
+  });
   console.log(`added ${below ? '*.' : ''}${name}`);
 }
 
@@ -103,6 +108,7 @@ async function edit(config: Config, text: string, options: DomainOptions): Promi
   if (changes.length === 0) throw new Fault('malformed', 'nothing to change was given (--help lists what can be)');
   await asAdministrator(config, async (client) => {
     const { dn } = await domainEntry(client, config, name);
+    await checkAlias(client, config, changes);
     await changeDomain(client, dn, changes);
   });
   console.log(`changed ${name}`);

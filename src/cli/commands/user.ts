@@ -140,6 +140,8 @@ function described(entry: Entry): Record<string, string | readonly string[] | un
     name: entry.text('cn'),
     ...Object.fromEntries(personFields.map(({ option, attribute }) => [option, entry.texts(attribute).join(', ') || undefined])),
     status: entry.text('accountStatus') ?? 'active',
+    locked: lockedText(entry),
+    password: entry.text('pwdReset')?.toUpperCase() === 'TRUE' ? 'must be changed first' : undefined,
     quota: quota === undefined ? 'unlimited' : `${Math.round(Number(quota) / 1_048_576)} MB`,
     aliases: [...entry.texts('mailLocalAddress'), ...entry.texts('mtMailAddress')],
     'forwards to': [...entry.texts('mailForwardingAddress'), ...entry.texts('rfc822MailMember')],
@@ -149,6 +151,15 @@ function described(entry: Entry): Record<string, string | readonly string[] | un
     changed: entry.text('modifyTimestamp'),
     'changed by': entry.text('modifiersName'),
   };
+}
+
+/** The policy says how long a lock lasts; the moment is what the entry has. */
+function lockedText(entry: Entry): string | undefined {
+  const since = entry.text('pwdAccountLockedTime');
+  if (since === undefined) return undefined;
+  return since.startsWith('0000')
+    ? 'for good (pwdAccountLockedTime)'
+    : `since ${since}, after too many failed log-ins (pwdAccountLockedTime)`;
 }
 
 function kindOf(entry: Entry): string {
