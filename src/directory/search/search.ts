@@ -237,33 +237,31 @@ export class Searcher {
     let missed = 0;
     let seen = 0;
     const step = Math.max(1, Math.floor(stride / run.effort));
-    for await (const id of this.#candidates(run)) {
-      if (++seen % step === 0) {
-        await nextTurn();
-        if (run.request.signal?.aborted) throw canceled();
-        if (clock.now() > run.deadline) throw tooLong();
-      }
-      const stored = view.load(id);
-      if (!stored || !this.#fits(run, stored)) {
-        if (++missed > run.lookThrough) {
-          throw new DirectoryFault(
-            'adminLimitExceeded',
-            `no index answers this search, and it looked at more than ${run.lookThrough} entries`,
-          );
+    for await (const ids of this.#candidates(run)) {
+      for (const id of ids) {
+        if (++seen % step === 0) {
+          await nextTurn();
+          if (run.request.signal?.aborted) throw canceled();
+          if (clock.now() > run.deadline) throw tooLong();
         }
-        continue;
+        const stored = view.load(id);
+        if (!stored || !this.#fits(run, stored)) {
+          if (++missed > run.lookThrough) throw looked(run.lookThrough);
+          continue;
+        }
+        if (sent >= run.sizeLimit) throw tooMany(run.sizeLimit);
+        sent += 1;
+        // As many of the rest as of those that were looked at. For those who see everything alone: an index counts what others may not see.
+        if (onTotal && run.subject.root && run.candidates !== undefined)
+          onTotal(sent + Math.round((Math.max(run.candidates - seen, 0) * sent) / seen));
+        yield show(stored);
+        if (run.request.signal?.aborted) throw canceled();
       }
-      if (sent >= run.sizeLimit) throw tooMany(run.sizeLimit);
-      sent += 1;
-      // As many of the rest as of those that were looked at. For those who see everything alone: an index counts what others may not see.
-      if (onTotal && run.subject.root && run.candidates !== undefined)
-        onTotal(sent + Math.round((Math.max(run.candidates - seen, 0) * sent) / seen));
-      yield show(stored);
-      if (run.request.signal?.aborted) throw canceled();
     }
   }
 
-  async *#candidates(run: Run): AsyncGenerator<number> {
+  /** Some at a time: a promise for each would cost as much as the entry. */
+  async *#candidates(run: Run): AsyncGenerator<Iterable<number>, void> {
     const { planner, log } = this.#parts;
     const { filter, scope } = run.request;
     const counted = (ids: readonly number[]): readonly number[] => {
@@ -271,14 +269,14 @@ export class Searcher {
       return ids;
     };
     // A base is one entry, whatever the indexes say.
-    if (scope === 'base') return yield* counted([run.baseId]);
+    if (scope === 'base') return yield counted([run.baseId]);
     const set = await planner.candidates(filter);
-    if (set && set.estimate <= smallTree) return yield* counted(await set.ids());
+    if (set && set.estimate <= smallTree) return yield counted(await set.ids());
     if (run.baseId !== rootId) {
       const near = await this.#nearby(run.baseId, scope);
-      if (near) return yield* counted(near);
+      if (near) return yield counted(near);
     }
-    if (set) return yield* ascending(counted(await set.ids()));
+    if (set) return yield ascending(counted(await set.ids()));
     if (scope !== 'one' && log.enabled('informational')) {
       log.info(`no index answers the search ${formatFilter(filter).slice(0, 500)} below "${run.base.toString()}"`);
     }
@@ -287,23 +285,29 @@ export class Searcher {
   }
 
   /** The first few are read alone: who asks for a page may never want the rest. */
-  async *#children(id: number): AsyncGenerator<number> {
+  async *#children(id: number): AsyncGenerator<readonly number[]> {
     const { keyValue } = this.#parts;
     const range = keys.names(id);
-    const given = new Set<number>();
-    let from = range.from;
+    const first: number[] = [];
+    let last = range.from;
     for await (const [key, octets] of keyValue.scan(range, { limit: firstListed })) {
-      const child = decodeNumber(octets);
-      given.add(child);
-      // The least key behind this one.
-      from = `${key}\u0000`;
-      yield child;
+      first.push(decodeNumber(octets));
+      last = key;
     }
-    if (given.size < firstListed) return;
-    for await (const [, octets] of keyValue.scan({ from, to: range.to })) {
+    yield first;
+    if (first.length < firstListed) return;
+    const given = new Set(first);
+    let some: number[] = [];
+    // From the least key behind the last one.
+    for await (const [, octets] of keyValue.scan({ from: `${last}\u0000`, to: range.to })) {
       const child = decodeNumber(octets);
-      if (!given.has(child)) yield child;
+      if (given.has(child)) continue;
+      some.push(child);
+      if (some.length < stride) continue;
+      yield some;
+      some = [];
     }
+    yield some;
   }
 
   /** Everything in scope, if that is little; else undefined. */
@@ -313,33 +317,43 @@ export class Searcher {
     if (view.childCount(baseId) > smallTree) return undefined;
     const open = [baseId];
     for (let at = 0; at < open.length; at++) {
-      for await (const id of this.#children(open[at] ?? 0)) {
-        found.push(id);
-        if (scope === 'sub' && view.childCount(id) > 0) open.push(id);
-        if (found.length > smallTree || open.length > listings) return undefined;
+      for await (const ids of this.#children(open[at] ?? 0)) {
+        for (const id of ids) {
+          found.push(id);
+          if (scope === 'sub' && view.childCount(id) > 0) open.push(id);
+          if (found.length > smallTree || open.length > listings) return undefined;
+        }
       }
     }
     return found;
   }
 
   /** Level by level; a tree with many inner entries is read in a row instead. */
-  async *#walk(baseId: number): AsyncGenerator<number> {
+  async *#walk(baseId: number): AsyncGenerator<readonly number[]> {
     const { view, keyValue } = this.#parts;
-    if (baseId !== rootId) yield baseId;
+    if (baseId !== rootId) yield [baseId];
     const seen = new Set([baseId]);
     const open = [baseId];
     for (let at = 0; at < open.length; at++) {
       if (at >= listings) {
+        let some: number[] = [];
         for await (const [key] of keyValue.scan(keys.entries, { keysOnly: true })) {
           const id = lastId(key);
-          if (!seen.has(id)) yield id;
+          if (seen.has(id)) continue;
+          some.push(id);
+          if (some.length < stride) continue;
+          yield some;
+          some = [];
         }
+        yield some;
         return;
       }
-      for await (const id of this.#children(open[at] ?? 0)) {
-        seen.add(id);
-        if (view.childCount(id) > 0) open.push(id);
-        yield id;
+      for await (const ids of this.#children(open[at] ?? 0)) {
+        for (const id of ids) {
+          seen.add(id);
+          if (view.childCount(id) > 0) open.push(id);
+        }
+        yield ids;
       }
     }
   }
@@ -382,6 +396,8 @@ export function noSuchEntry(dn: Dn, view: View, judge: Judge, subject: Subject):
   return new DirectoryFault('noSuchObject', 'there is no such entry', { matched: above?.entry.dn });
 }
 
+const looked = (limit: number): DirectoryFault =>
+  new DirectoryFault('adminLimitExceeded', `no index answers this search, and it looked at more than ${limit} entries`);
 const tooMany = (limit: number): DirectoryFault => new DirectoryFault('sizeLimitExceeded', `more than ${limit} entries match`);
 const tooLong = (): DirectoryFault => new DirectoryFault('timeLimitExceeded', 'the search took too long');
 const canceled = (): DirectoryFault => new DirectoryFault('canceled', 'the search was given up');

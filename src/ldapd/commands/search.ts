@@ -5,7 +5,7 @@
  * Spec: RFC 4511 §4.5, RFC 2696, RFC 2891 §2, RFC 4528 §3
  */
 
-import { DirectoryFault, type Entry, type SearchRequest, SortFault, type SortKey } from '../../directory/index.ts';
+import { DirectoryFault, type SearchRequest, SortFault, type SortKey } from '../../directory/index.ts';
 import { type Control, type Dn, type Filter, formatFilter, type LdapResult, success } from '../../ldap-wire/index.ts';
 import type { Answer, Command, Context, RequestOf } from '../command.ts';
 import { type Asked, asked } from '../controls/control.ts';
@@ -187,15 +187,12 @@ async function begin(request: Search, base: Dn, wishes: Wishes, wanted: string, 
 
 /** Sends up to `size` entries; true when there is at least one more. Page size 0 ends the search (RFC 2696 §3). */
 async function sendPage(cursor: Cursor, size: number, typesOnly: boolean, context: Context): Promise<boolean> {
-  const read = async (): Promise<Entry | undefined> => {
-    const step = await cursor.entries.next();
-    return step.done ? undefined : step.value;
-  };
   let entry = cursor.next;
   for (let count = 0; entry && count < size && !context.operation.ended; count++) {
     if (context.tired()) await context.rest();
     context.send(entryOperation(entry, typesOnly));
-    entry = await read();
+    const step = await cursor.entries.next();
+    entry = step.done ? undefined : step.value;
   }
   cursor.next = entry;
   if (!entry || size === 0 || context.operation.ended) {
