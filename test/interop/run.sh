@@ -35,4 +35,4 @@ if [ ! -d "$MAILTREE_TEST_DATA" ]; then
   exit 1
 fi
 
-NODE_OPTIONS='--experimental-vm-modules --no-warnings' exec npx jest --selectProjects interop --runInBand "$@"
+NODE_OPTIONS='--experimental-vm-modules --no-warnings' exec npx jest --selectProjects interop --runInBand --forceExit "$@"
