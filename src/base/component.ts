@@ -11,4 +11,6 @@ export interface Component {
   readonly name: string;
   start(failed: (cause: unknown) => void): Promise<void>;
   stop(): Promise<void>;
+  /** What does not work although it runs: a changed port that cannot be had. */
+  problem?(): string | undefined;
 }

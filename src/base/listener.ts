@@ -11,7 +11,7 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type SecureContextOptions, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import { type Clock, systemClock } from './clock.ts';
-import { Fault } from './fault.ts';
+import { asFault, Fault } from './fault.ts';
 import { bind, type Place, placeName, samePlace } from './listener-bind.ts';
 import type { Live } from './live.ts';
 import type { Log } from './log.ts';
@@ -50,6 +50,8 @@ export interface Listener {
   stop(graceMs: number): Promise<void>;
   /** Where it listens now; a string is a Unix socket's path. */
   address(): AddressInfo | string | undefined;
+  /** Why the wanted place is not the one it listens on. */
+  readonly problem: string | undefined;
   /** Open connections, handshakes included. */
   readonly connections: number;
   /**
@@ -82,6 +84,7 @@ export function createListener(options: ListenerOptions): Listener {
   let cancels: (() => void)[] = [];
   let work: Promise<void> = Promise.resolve();
   let running = false;
+  let problem: string | undefined;
 
   const wanted = (): Place => (options.tls && !options.tls.value ? 'off' : options.where.value);
   const close = (): void => {
@@ -98,6 +101,7 @@ export function createListener(options: ListenerOptions): Listener {
   };
   /** Brings the open port in line with the setting. Keeps the old port where the new one cannot be had. */
   const follow = async (): Promise<void> => {
+    problem = undefined;
     const place = wanted();
     if (samePlace(place, current)) return;
     if (place === 'off') return close();
@@ -125,7 +129,10 @@ export function createListener(options: ListenerOptions): Listener {
   const changed = (): void => {
     work = work
       .then(() => (running ? follow() : undefined))
-      .catch((thrown) => log.error(`${name}: the changed address is not used, ${placeName(current)} is kept`, thrown));
+      .catch((thrown) => {
+        problem = `${name}: ${asFault(thrown).say}; ${placeName(current)} is kept`;
+        log.error(`${name}: the changed address is not used, ${placeName(current)} is kept`, thrown);
+      });
   };
 
   return {
@@ -151,6 +158,9 @@ export function createListener(options: ListenerOptions): Listener {
       await gate.empty(graceMs);
     },
     address: () => server?.address() ?? undefined,
+    get problem() {
+      return problem;
+    },
     get connections() {
       return gate.size();
     },

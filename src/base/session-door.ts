@@ -48,6 +48,7 @@ export interface SessionDoorOptions extends SessionDoorNeeds {
 }
 
 export interface SessionDoor extends Component {
+  problem(): string | undefined;
   /** Where it listens now. */
   addresses(): { readonly plain: ReturnType<Listener['address']>; readonly tls: ReturnType<Listener['address']> };
   readonly sessions: number;
@@ -110,6 +111,7 @@ export function createSessionDoor(options: SessionDoorOptions): SessionDoor {
       for (const session of sessions) session.stop(farewell);
       await stopped;
     },
+    problem: () => plain.problem ?? tls.problem,
     addresses: () => ({ plain: plain.address(), tls: tls.address() }),
     get sessions() {
       return sessions.size;

@@ -11,7 +11,7 @@ import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { bundledOnly, type Config, version } from '../main/index.ts';
 import { loadConfig } from './config-file.ts';
-import { exportByControl, exportOffline, toFile, toStdout, writeExport } from './ldif/export.ts';
+import { exportByControl, exportOffline, toFile, toStdout, warnOfReaders, writeExport } from './ldif/export.ts';
 import { tryOffline } from './ldif/import.ts';
 import { openFresh } from './ldif/rejects.ts';
 import { complain } from './program.ts';
@@ -40,6 +40,7 @@ async function exportAll(config: Config, flags: { readonly directory?: string; r
   try {
     const pieces = offline ? exportOffline(offline, wish) : exportByControl(config, wish);
     if (flags.stdout) {
+      warnOfReaders();
       await writeExport(pieces, toStdout, 'standard output');
       return;
     }

@@ -66,6 +66,8 @@ const defaultAnswerLimit = 256 * 1024 * 1024;
 const noControls: readonly Control[] = [];
 /** A connection over which nothing came for so long, and an answer is due, is given up. */
 const silentMs = 2_000;
+/** Octets not sent yet by which a request is a large one. */
+const largeRequest = 1_048_576;
 
 export class LdapConnection {
   readonly place: LdapPlace;
@@ -210,7 +212,8 @@ export class LdapConnection {
   #answer(id: number, response: Response, controls: readonly Control[], octets: number): void {
     const waiting = this.#waiting.get(id);
     if (id === 0 && response.op === 'extended' && response.oid === noticeOfDisconnection) {
-      this.#end(new Error(`the server ends the connection: ${response.result.diagnostic || `result ${response.result.code}`}`));
+      const why = response.result.diagnostic || `result ${response.result.code}`;
+      this.#end(new Error(`the server ends the connection: ${why}`), `the directory ended the connection: ${why.slice(0, 500)}`);
     } else if (!waiting) return;
     else if ('result' in response) {
       this.#waiting.delete(id);
@@ -231,10 +234,15 @@ export class LdapConnection {
     this.#end(cause);
   }
 
-  #end(cause: unknown): DirectoryFault {
+  #end(cause: unknown, say?: string): DirectoryFault {
     if (this.#lost) return this.#lost;
+    // A server may cut off what is too large for it before its reason can be read.
+    const large =
+      this.#socket.writableLength > largeRequest
+        ? ' while a large request was sent: a value may be larger than it takes (mtLdapdMaxMessage)'
+        : '';
     const why = cause instanceof Error ? `: ${cause.message}` : '';
-    this.#lost = new DirectoryFault('unavailable', 'the connection to the directory was lost', {
+    this.#lost = new DirectoryFault('unavailable', say ?? `the connection to the directory was lost${large}`, {
       cause: new Error(`${nameOf(this.place)}${why}`, { cause }),
     });
     this.#socket.destroy();

@@ -153,9 +153,12 @@ function neededEntriesStay({ systemBase }: PlatformBases): WriteRule {
     `${blacklistBase},`,
     `${spammerBase},`,
   ];
+  // Without its entry a component would go by the factory settings, and limits of one's own would be gone without a word.
+  const isSettings = (entry: Entry): boolean =>
+    entry.dn.parent?.key === systemBase.key && entry.texts('objectClass').some((name) => /^mt(?!container$)/i.test(name));
   const keys = new Set(needed.map((relative) => parseDn(`${relative}${systemBase.toString()}`).key));
   return async ({ before, after }) => {
-    if (!before || !keys.has(before.dn.key) || after?.dn.key === before.dn.key) return;
+    if (!before || after?.dn.key === before.dn.key || !(keys.has(before.dn.key) || isSettings(before))) return;
     throw new DirectoryFault(
       'unwillingToPerform',
       `${before.dn.toString()} is needed by the server: it can neither be removed nor renamed`,

@@ -45,6 +45,7 @@ export function createImapd(options: ImapdOptions): Imapd {
     name: door.name,
     start: door.start,
     stop: door.stop,
+    problem: door.problem,
     addresses() {
       const { plain: imap, tls: imaps } = door.addresses();
       return { imap, imaps };

@@ -155,6 +155,7 @@ export function createLdapd(options: LdapdOptions): Ldapd {
       await Promise.all(stopped);
       standing.stop();
     },
+    problem: () => all.find(({ problem }) => problem !== undefined)?.problem,
     addresses: () => ({ ldap: ldap.address(), ldaps: ldaps.address(), ldapi: ldapi.address() }),
     get connections() {
       return all.reduce((sum, listener) => sum + listener.connections, 0);

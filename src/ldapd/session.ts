@@ -221,7 +221,9 @@ export class Session {
       const fault = asFault(thrown);
       if (fault.kind === 'bug') this.#options.log.error(`connection from ${this.#address}`, thrown);
       else this.#options.log.info(`connection from ${this.#address} ended: ${fault.say}`);
-      this.#disconnect(fault.kind === 'bug' ? 'unavailable' : 'protocolError', fault.say);
+      const knows = this.#actor.dn || this.#actor.as === 'system';
+      const setting = fault.kind === 'too-large' ? ` (${knows ? 'mtLdapdMaxMessage' : 'mtLdapdMaxMessageAnonymous'})` : '';
+      this.#disconnect(fault.kind === 'bug' ? 'unavailable' : 'protocolError', fault.say + setting);
       return;
     }
     this.#steer();

@@ -18,21 +18,18 @@ const features = [...['1', '2', '3', '4', '5'].map((number) => `1.3.6.1.4.1.4203
 
 export function virtualEntries(parts: Pick<Parts, 'directory' | 'config' | 'certificate'>): Virtual {
   return {
-    read: (dn: Dn, _actor: Actor, mechanisms: readonly string[]) => (dn.rdns.length === 0 ? rootDse(parts, mechanisms) : undefined),
+    read: (dn: Dn, actor: Actor, mechanisms: readonly string[]) => (dn.rdns.length === 0 ? rootDse(parts, actor, mechanisms) : undefined),
     operational: (attribute) => !alwaysShown.has(attribute.toLowerCase()),
   };
 }
 
 async function rootDse(
   { directory, config, certificate }: Pick<Parts, 'directory' | 'config' | 'certificate'>,
+  actor: Actor,
   mechanisms: readonly string[],
 ): Promise<Entry> {
-  const contexts = [config.systemBase];
   // Domains stand below top-level dc entries, which come and go with them.
-  const tops = { base: rootDn, scope: 'one', filter: parseFilter('(objectClass=*)'), attributes: ['1.1'] } as const;
-  for await (const top of directory.search(system('ldapd'), tops)) {
-    if (top.dn.key !== parseDn(config.systemBase).key) contexts.push(top.dn.toString());
-  }
+  const contexts = await contextsFor(directory, actor, parseDn(config.systemBase));
   const startTls = '1.3.6.1.4.1.1466.20037';
   const values: readonly (readonly [string, readonly string[]])[] = [
     ['objectClass', ['top', 'extensibleObject']],
@@ -50,4 +47,22 @@ async function rootDse(
     rootDn,
     values.filter(([, list]) => list.length > 0).map(([name, list]) => ({ name, values: list })),
   );
+}
+
+/**
+ * The trees that the asker may know of (RFC 4512 §5.1 lets a server withhold the rest): those whose top the asker may see, the one the asker's
+ * own entry is in, and the system's own. To a stranger who may see nothing at all there are none.
+ */
+async function contextsFor(directory: Parts['directory'], actor: Actor, systemBase: Dn): Promise<string[]> {
+  const tops = { base: rootDn, scope: 'one', filter: parseFilter('(objectClass=*)'), attributes: ['1.1'] } as const;
+  const names = async (who: Actor): Promise<Dn[]> => {
+    const found: Dn[] = [];
+    for await (const { dn } of directory.search(who, tops)) if (dn.key !== systemBase.key) found.push(dn);
+    return found;
+  };
+  const all = await names(system('ldapd'));
+  const seen = new Set((await names(actor)).map(({ key }) => key));
+  const known = all.filter((top) => seen.has(top.key) || actor.dn?.isWithin(top));
+  const isStranger = actor.as !== 'system' && !actor.dn;
+  return isStranger && known.length === 0 && all.length > 0 ? [] : [systemBase, ...known].map((dn) => dn.toString());
 }

@@ -40,6 +40,7 @@ export function createPop3d(options: Pop3dOptions): Pop3d {
     name: door.name,
     start: door.start,
     stop: door.stop,
+    problem: door.problem,
     addresses() {
       const { plain: pop3, tls: pop3s } = door.addresses();
       return { pop3, pop3s };

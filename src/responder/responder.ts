@@ -73,13 +73,16 @@ export class Responder {
   }
 
   status(): ComponentStatus[] {
-    return [...this.#managed.values()].map((m) => ({
-      name: m.component.name,
-      state: m.state,
-      ...(m.since === undefined ? {} : { since: m.since }),
-      ...(m.lastError === undefined ? {} : { lastError: m.lastError }),
-      policy: m.policy.value,
-    }));
+    return [...this.#managed.values()].map((m) => {
+      const problem = (m.state === 'running' ? m.component.problem?.() : undefined) ?? m.lastError;
+      return {
+        name: m.component.name,
+        state: m.state,
+        ...(m.since === undefined ? {} : { since: m.since }),
+        ...(problem === undefined ? {} : { lastError: problem }),
+        policy: m.policy.value,
+      };
+    });
   }
 
   /** Starts what has Auto Start, in order; throws the first failure. Those with a Wait Time are waited for. */

@@ -147,6 +147,7 @@ export function createSmtpd(options: SmtpdOptions): Smtpd {
       await Promise.all([...listeners.values()].map((listener) => listener.stop(graceMs)));
       listeners.clear();
     },
+    problem: () => [...listeners.values()].find(({ problem }) => problem !== undefined)?.problem,
     port(kind) {
       const address = listeners.get(kind)?.address();
       return typeof address === 'object' ? address.port : undefined;

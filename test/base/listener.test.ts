@@ -185,7 +185,10 @@ test('a move to a port that cannot be had keeps the old one', async () => {
   where.set({ host: '127.0.0.1', port: (other.address() as AddressInfo).port });
   await until(() => complaints.length > 0);
   expect(portOf(l)).toBe(old);
+  expect(l.problem).toMatch(/^TEST: .*; 127\.0\.0\.1 port 0 is kept$/);
   expect(await line(client(old))).toBe('hello');
+  where.set(anywhere);
+  await until(() => l.problem === undefined);
 });
 
 test('the same port on another address is taken over', async () => {

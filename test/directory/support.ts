@@ -55,6 +55,7 @@ attributetype ( testArc:1.55 NAME 'mtTestFlag' EQUALITY booleanMatch SYNTAX 1.3.
 attributetype ( testArc:1.56 NAME 'mtPreferenceColour' EQUALITY caseIgnoreMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )
 attributetype ( testArc:1.57 NAME 'mtDomainLimitUsers' EQUALITY integerMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 SINGLE-VALUE )
 attributetype ( testArc:1.70 NAME 'mtTestShort' EQUALITY caseIgnoreMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 X-MT-LENGTH '8' )
+objectclass ( testArc:2.9 NAME 'mtTestSettings' SUP top AUXILIARY )
 objectclass ( testArc:2.2 NAME 'mtTest' SUP top AUXILIARY MAY ( mtTestShort $ mtTestNumber $ mtTestChoice $ mtTestPattern $ mtTestSecret $ mtTestTime $ mtTestFlag
   $ mtPreferenceColour $ mtDomainLimitUsers $ accountStatus ) )
 attributetype ( testArc:1.58 NAME 'mtSubdomains' EQUALITY booleanMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.7 SINGLE-VALUE )

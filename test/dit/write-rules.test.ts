@@ -123,3 +123,14 @@ test.each([
   const change = [{ operation: 'replace', attribute: { name: attribute, values: [value] } }] as const;
   expect(await refusal(opened.directory.modify(superAdmin, name, change))).toBe(`constraintViolation: ${why}`);
 });
+
+test('the settings of a component can neither be removed nor renamed', async () => {
+  const name = dn('cn=probe,cn=mailtree');
+  const { directory } = opened;
+  const values = [
+    { name: 'objectClass', values: ['applicationProcess', 'mtTestSettings'] },
+    { name: 'cn', values: ['probe'] },
+  ];
+  await directory.add(superAdmin, name, values);
+  expect(await refusal(directory.delete(superAdmin, name))).toContain('is needed by the server: it can neither be removed nor renamed');
+});

@@ -3,6 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { Client } from 'ldapts';
 import { change, Dialog, doorsOpenFor, greetedSmtp, imap, ldapAdministrator, newest, rcpt, subjects } from '../support/mail-clients.ts';
 import {
   adminPassword,
@@ -208,4 +209,71 @@ test('mailq shows a message that is put off, with its reason', async () => {
     /^\S+ +\d+ \d{4}-\d\d-\d\d \d\d:\d\d:\d\d user1@example\.test\n {4}\(.+\)\n {4}friend@remote\.test {2}\[SMTPC remote\.test, attempts 1, next /,
   );
   expect((await command('mailq', ['-q', ''], files)).out).toBe('Mail queue is empty\n');
+});
+
+test('what an administrator cannot have meant is refused by its name, and what is so is shown', async () => {
+  expect(await failing('domain', 'add', 'lost.test', '--alias-of', 'gone.test')).toContain('gone.test is not a local domain');
+  expect(await mailtree('domain', 'add', 'lost.test')).toMatchObject({ code: 0 });
+  expect(await failing('domain', 'edit', 'lost.test', '--alias-of', 'gone.test')).toContain('gone.test is not a local domain');
+  expect(await failing('domain', 'edit', 'lost.test', '--alias-of', 'lost.test')).toContain(
+    'attribute mtDomainAlias: lost.test is this domain itself',
+  );
+  expect(await mailtree('domain', 'delete', 'lost.test')).toMatchObject({ code: 0 });
+  const client = await ldapAdministrator(files);
+  try {
+    const quoted = '"a b"@example.test';
+    const name = 'cn=quoted,dc=example,dc=test';
+    await client.add(name, { objectClass: ['inetOrgPerson', 'mtMailUser'], cn: 'quoted', sn: 'Q', mail: quoted });
+    await client.modify(name, change('replace', 'pwdAccountLockedTime', '000001010000Z'));
+    const shown = (await mailtree('user', 'show', quoted)).out;
+    expect(shown).toContain(quoted);
+    expect(shown).toMatch(/^locked +for good/m);
+    await client.del(name);
+    await expect(client.del('cn=smtpd,cn=mailtree')).rejects.toThrow('is needed by the server');
+  } finally {
+    await client.unbind();
+  }
+});
+
+test('a port that another program has is the last error of its component until it is taken back', async () => {
+  const client = await ldapAdministrator(files);
+  try {
+    const before = `127.0.0.1:${files.ports.imap}`;
+    const { searchEntries } = await client.search('cn=responder,cn=mailtree', { filter: '(mtImapListen=*)' });
+    const name = searchEntries[0]?.dn ?? '';
+    await client.modify(name, change('replace', 'mtImapListen', `127.0.0.1:${files.ports.ldap}`));
+    await eventually(async () => /^IMAPD +running .*is kept$/m.test((await mailtree('status')).out));
+    await client.modify(name, change('replace', 'mtImapListen', before));
+    await eventually(async () => !(await mailtree('status')).out.includes('is kept'));
+  } finally {
+    await client.unbind();
+  }
+});
+
+test('a value that is larger than a message may be is refused in words', async () => {
+  const file = join(files.dir, 'large.ldif');
+  writeFileSync(
+    file,
+    `dn: mail=user1@example.test,dc=example,dc=test\nchangetype: modify\nreplace: description\ndescription: ${'x'.repeat(9_000_000)}\n-\n`,
+  );
+  expect(await failing('directory', 'import', file)).toContain('mtLdapdMaxMessage');
+});
+
+test('a stranger who may read nothing is told of no tree', async () => {
+  const client = await ldapAdministrator(files);
+  const stranger = new Client({ url: `ldap://127.0.0.1:${files.ports.ldap}` });
+  const contexts = async (by: Client): Promise<string[]> => {
+    const { searchEntries } = await by.search('', { scope: 'base', attributes: ['namingContexts'] });
+    return [searchEntries[0]?.['namingContexts'] ?? []].flat().map(String);
+  };
+  try {
+    expect(await contexts(stranger)).toContain('dc=test');
+    await client.modify('cn=directory,cn=mailtree', change('replace', 'mtDirectoryAnonymousRead', 'FALSE'));
+    await eventually(async () => (await contexts(stranger)).length === 0);
+    expect(await contexts(client)).toEqual(expect.arrayContaining(['cn=mailtree', 'dc=test']));
+    await client.modify('cn=directory,cn=mailtree', change('replace', 'mtDirectoryAnonymousRead'));
+  } finally {
+    await client.unbind();
+    await stranger.unbind();
+  }
 });

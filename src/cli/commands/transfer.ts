@@ -6,7 +6,16 @@ import { Fault } from '../../base/index.ts';
 import { checkDirectory, type DirectoryReport, reindexDirectory } from '../../directory/index.ts';
 import { bundledOnly, type Config } from '../../main/index.ts';
 import { askControl } from '../control-client.ts';
-import { type ExportWish, exportByControl, exportOffline, exportOverLdap, toFile, toStdout, writeExport } from '../ldif/export.ts';
+import {
+  type ExportWish,
+  exportByControl,
+  exportOffline,
+  exportOverLdap,
+  toFile,
+  toStdout,
+  warnOfReaders,
+  writeExport,
+} from '../ldif/export.ts';
 import { type ImportFlags, runImport, tryOffline } from '../ldif/import.ts';
 import { count, Progress } from '../ldif/progress.ts';
 import { openFresh } from '../ldif/rejects.ts';
@@ -64,14 +73,15 @@ async function runExport(config: Config, flags: ExportFlags): Promise<void> {
     if (offline) pieces = exportOffline(offline, { ...wish, secrets: flags.withPasswords ?? false });
     else if (flags.withPasswords) pieces = exportByControl(config, { ...wish, secrets: true } satisfies ExportWish);
     else pieces = exportOverLdap(config, { ...wish, secrets: false });
-    await writeTo(flags.output, pieces);
+    await writeTo(flags.output, pieces, flags.withPasswords ?? false);
   } finally {
     await offline?.close();
   }
 }
 
-async function writeTo(output: string | undefined, pieces: AsyncIterable<string>): Promise<void> {
+async function writeTo(output: string | undefined, pieces: AsyncIterable<string>, secrets: boolean): Promise<void> {
   if (output === undefined) {
+    if (secrets) warnOfReaders();
     await writeExport(pieces, toStdout, 'standard output');
     return;
   }

@@ -5,7 +5,7 @@
  * database or the control socket alone, never an LDAP connection; a file is complete or, with another exit code, told to be not.
  */
 
-import { writeSync } from 'node:fs';
+import { constants, fstatSync, writeSync } from 'node:fs';
 import { Fault } from '../../base/index.ts';
 import { type Entry, exportEntries } from '../../directory/index.ts';
 import { parseDn, parseFilter } from '../../ldap-wire/index.ts';
@@ -88,6 +88,15 @@ export const toStdout: Sink = (octets) => {
   if (process.stdout.listenerCount('error') === 0) process.stdout.on('error', () => {});
   return new Promise((resolve, reject) => process.stdout.write(octets, (thrown) => (thrown ? reject(thrown) : resolve())));
 };
+
+/** What is redirected by the shell has the mode the shell gave it, whatever this process's own umask is. */
+export function warnOfReaders(): void {
+  const { mode } = fstatSync(1);
+  if ((mode & constants.S_IFMT) === constants.S_IFREG && (mode & 0o077) !== 0)
+    console.error(
+      `warning: standard output is a file of mode ${(mode & 0o777).toString(8)} that others may read, and passwords are in it: chmod 600 it, and say "umask 077" first or let a file be made without redirection`,
+    );
+}
 
 /** Writes the pieces; Fault `unavailable` (disk full …) names where. Returns the number of entries. */
 export async function writeExport(pieces: AsyncIterable<string>, sink: Sink, name: string): Promise<number> {
