@@ -1,5 +1,6 @@
 /** The components of this host, in the order in which they are started: what is filled first, doors after, LDAP and web with them. */
 
+import { userInfo } from 'node:os';
 import { accessList, constant, createResolver, type DnsServer, type Live, LiveValue, type Place, systemClock } from '../base/index.ts';
 import { system } from '../directory/index.ts';
 import { serverSettings } from '../dit/index.ts';
@@ -110,7 +111,7 @@ function addDirectoryDoor(responder: Responder, parts: Parts, { tls, clock }: Co
       settings: dit.settings(ldapdSettings),
       listen: { ldap: constant(ldap), ldaps: constant(ldaps), ldapi: constant<Place>(ldapi === 'off' ? 'off' : { path: ldapi }) },
       tls,
-      external: system('ldapi'),
+      external: { ...system('ldapi'), address: `user ${ownUser()}` },
       userNamed: (name) => dit.loginDn(name),
       log: logs('LDAP Server'),
       clock,
@@ -226,4 +227,13 @@ function services({ smtpd, imapd, pop3d }: Policies): Service[] {
     { name: 'Submission', address: smtpd.value.smtps, security: 'TLS' },
     { name: 'Submission', address: smtpd.value.submission, security: 'STARTTLS' },
   ].filter((service) => service.address !== formatWhere('off'));
+}
+
+/** Who may open the Unix socket: the system user this process runs as (and root). */
+function ownUser(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return String(process.getuid?.() ?? 'unknown');
+  }
 }

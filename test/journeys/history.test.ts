@@ -1,5 +1,6 @@
 /** The change history and undo on the command line: against a running server, and on its files. */
 
+import { userInfo } from 'node:os';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { LdapClient } from '../../src/directory-remote/index.ts';
 import { parseDn } from '../../src/ldap-wire/index.ts';
@@ -48,7 +49,7 @@ test('what was done over LDAP is told and undone, by the running server and when
   expect(await directory('undo', String(first?.change))).toMatch(/title of .* was changed again by change \d+/);
   expect(await directory('undo', String(last?.change), '--dry-run')).toContain(`would undo change ${last?.change}\n  changes ${user}\n`);
   expect(await directory('undo', String(last?.change))).toContain('    - title: Prof\n    + title: Dr\n');
-  expect(await directory('history', user, '--limit', '1')).toContain(`by server (cli), undoes ${last?.change}`);
+  expect(await directory('history', user, '--limit', '1')).toContain(`by command line (cli), undoes ${last?.change}`);
   expect(await directory('history', '--since', 'yesterday')).toMatch(/^mailtree: since: "yesterday" is neither a time/);
   expect(await directory('history', 'no name')).toMatch(/^mailtree: /);
   expect(await directory('undo', 'it')).toBe('mailtree: "it" is not the number of a change\n');
@@ -64,3 +65,12 @@ test('what was done over LDAP is told and undone, by the running server and when
   client.close();
   expect(await server.stop()).toBe(0);
 }, 60_000);
+
+test('what a command did on this host is told with the system user of the socket', async () => {
+  server = await runServer(files);
+  const { code } = await command('mailtree', ['user', 'edit', 'user1@example.test', '--title', 'By hand'], files);
+  expect(code).toBe(0);
+  const said = await directory('history', 'mail=user1@example.test,dc=example,dc=test', '--limit', '1');
+  expect(said).toContain(`    by command line (ldapi, user ${userInfo().username})\n`);
+  expect(await server.stop()).toBe(0);
+});

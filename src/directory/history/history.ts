@@ -166,10 +166,15 @@ export class History {
 
 const timeOf = (record: Recorded | Summary): number => (record.kind === 'import' ? record.at : record.change.at);
 
+const byHand = new Set(['ldapi', 'cli', 'import']);
+
 /** Who did it, as the history names them. */
 export function whoDid(record: Recorded | Summary): string {
   const { actor } = record.kind === 'import' ? record : record.change;
-  return actor.dn?.toString() ?? (actor.as === 'system' ? 'server' : 'anonymous');
+  if (actor.dn) return actor.dn.toString();
+  // Nobody else opens these doors: a person at this host, not the server by itself.
+  if (actor.as === 'system') return byHand.has(actor.door) ? 'command line' : 'server';
+  return 'anonymous';
 }
 
 function isBy(record: Recorded | Summary, by: string | undefined): boolean {
