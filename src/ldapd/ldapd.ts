@@ -24,11 +24,13 @@ import type { Dn } from '../ldap-wire/index.ts';
 import type { Virtual } from './command.ts';
 import { Crowd } from './crowd.ts';
 import { AllCursors } from './cursors.ts';
+import { Unsent } from './outbox.ts';
 import { noticeMessage } from './results.ts';
 import { Session } from './session.ts';
 import type { LdapdSettings } from './settings.ts';
 import { Standing } from './standing.ts';
 import { Staying } from './staying.ts';
+import { Turns } from './turns.ts';
 
 export type TlsMaterial = SecureContextOptions | undefined;
 
@@ -72,6 +74,8 @@ export function createLdapd(options: LdapdOptions): Ldapd {
   const staying = new Staying(() => settings.value.maxPersistentAll);
   const crowd = new Crowd(clock);
   const cursors = new AllCursors();
+  const turns = new Turns();
+  const unsent = new Unsent();
   const standing = new Standing(options.directory, log);
 
   const connectBy = (over: 'tcp' | 'tls' | 'unix') => (socket: ConstructorParameters<typeof Session>[0]) => {
@@ -81,6 +85,8 @@ export function createLdapd(options: LdapdOptions): Ldapd {
       followed: options.followed,
       staying,
       cursors,
+      turns,
+      unsent,
       settings,
       tls,
       log,
@@ -104,6 +110,10 @@ export function createLdapd(options: LdapdOptions): Ldapd {
     clock,
     halfOpen: true,
     maxPerAddress: () => settings.value.maxConnectionsPerAddress || Number.POSITIVE_INFINITY,
+    admits: (): boolean => {
+      turns.came();
+      return true;
+    },
     makeRoom: (address: string | undefined): boolean => crowd.makeRoom(address, (before) => ldaps.endHandshake(address, before)),
   };
   const onSurplus = (socket: { write(octets: Buffer): unknown }): void => {

@@ -9,8 +9,24 @@ import type { Socket } from 'node:net';
 
 /** Octets collected before they are written without waiting for the turn to end. */
 const flushAt = 65_536;
-/** Octets the peer has not taken yet, from which on nothing more is produced. */
-const fullAt = 262_144;
+/** Octets the peer has not taken yet, from which on nothing more is produced: so many where few connections are that far, then fewer. */
+const fullAt = { most: 262_144, least: 32_768 } as const;
+/** What all that are full may hold together; with very many it is somewhat more. */
+const mostUnsent = 33_554_432;
+
+/** How much each connection may hold back, by how many are full. */
+export class Unsent {
+  #full = 0;
+
+  /** Octets one connection may hold. */
+  get share(): number {
+    return Math.max(fullAt.least, Math.min(fullAt.most, mostUnsent / (this.#full + 1)));
+  }
+
+  count(more: 1 | -1): void {
+    this.#full += more;
+  }
+}
 
 export class Outbox {
   #socket: Socket;
@@ -23,8 +39,12 @@ export class Outbox {
   /** Called after the peer has taken what made the outbox full. */
   readonly #drainedAll: () => void;
 
-  constructor(socket: Socket, drainedAll: () => void) {
+  readonly #unsent: Unsent;
+  #counted = false;
+
+  constructor(socket: Socket, unsent: Unsent, drainedAll: () => void) {
     this.#socket = socket;
+    this.#unsent = unsent;
     this.#drainedAll = drainedAll;
     socket.on('drain', this.#onDrain);
   }
@@ -37,7 +57,16 @@ export class Outbox {
   }
 
   get full(): boolean {
-    return this.#size + this.#socket.writableLength > fullAt;
+    const held = this.#size + this.#socket.writableLength;
+    return held > fullAt.least && held > this.#unsent.share;
+  }
+
+  /** The same, and counted among those of all connections from now until it is asked again. */
+  stalled(): boolean {
+    const full = !this.#closed && this.full;
+    if (full !== this.#counted) this.#unsent.count(full ? 1 : -1);
+    this.#counted = full;
+    return full;
   }
 
   push(octets: Buffer): void {
@@ -74,6 +103,7 @@ export class Outbox {
     this.#closed = true;
     this.#parts = [];
     this.#size = 0;
+    this.stalled();
     this.#socket.off('drain', this.#onDrain);
     this.#release();
   }

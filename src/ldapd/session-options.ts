@@ -7,7 +7,9 @@ import type { Virtual } from './command.ts';
 import type { AllCursors } from './cursors.ts';
 import type { TlsMaterial } from './ldapd.ts';
 import type { LdapdSettings } from './settings.ts';
+import type { Unsent } from './outbox.ts';
 import type { Staying } from './staying.ts';
+import type { Turns } from './turns.ts';
 
 export interface SessionOptions {
   readonly directory: Directory;
@@ -17,6 +19,10 @@ export interface SessionOptions {
   readonly staying: Staying;
   /** Searches between two pages, of all connections. */
   readonly cursors: AllCursors;
+  /** Who works when, among all connections. */
+  readonly turns: Turns;
+  /** What all connections together have not sent yet. */
+  readonly unsent: Unsent;
   readonly settings: Live<LdapdSettings>;
   readonly tls: Live<TlsMaterial>;
   readonly log: Log;

@@ -40,6 +40,8 @@ import { Work } from './work.ts';
 const farewellMs = 1_000;
 /** One connection reads requests for so long at most before others have their turn, in milliseconds. */
 const readMs = 5;
+/** Operations in work on a connection of an address that has had its share, while others wait. */
+const greedyOperations = 4;
 const stopping = 'the server is shutting down';
 /** Writes that are in work when a log-in falls get so long, in milliseconds: one of them may be what it falls by. */
 const revokedMs = 2_000;
@@ -77,7 +79,7 @@ export class Session {
     this.#tls = options.over === 'tls';
     this.#address = peerAddress(socket);
     this.#actor = anonymous('ldap', this.#address || undefined);
-    this.#outbox = new Outbox(socket, () => this.#pump());
+    this.#outbox = new Outbox(socket, options.unsent, () => this.#pump());
     this.#watchdog = new Watchdog(options.clock, options.settings, (what) => this.#overdue(what));
     this.#attach(socket);
   }
@@ -134,7 +136,12 @@ export class Session {
 
   readonly #onData = (chunk: Buffer): void => {
     this.#framer.push(chunk);
-    this.#pump();
+    if (this.#givesWay) return;
+    if (!this.#options.turns.greedy(this.#address)) this.#pump();
+    else {
+      this.#giveWay();
+      this.#steer();
+    }
   };
   readonly #onEnd = (): void => {
     // The peer has said all it wants to say; it may still read.
@@ -203,11 +210,11 @@ export class Session {
   // ---- reading
 
   #pump(): void {
+    const begun = performance.now();
+    let read = 0;
     try {
-      let begun: number | undefined;
       while (this.#mayRead()) {
-        if (begun === undefined) begun = performance.now();
-        else if (performance.now() - begun > readMs) {
+        if (read++ > 0 && performance.now() - begun > readMs) {
           this.#giveWay();
           break;
         }
@@ -225,6 +232,8 @@ export class Session {
       const setting = fault.kind === 'too-large' ? ` (${knows ? 'mtLdapdMaxMessage' : 'mtLdapdMaxMessageAnonymous'})` : '';
       this.#disconnect(fault.kind === 'bug' ? 'unavailable' : 'protocolError', fault.say + setting);
       return;
+    } finally {
+      if (read > 0) this.#options.turns.used(this.#address, performance.now() - begun);
     }
     this.#steer();
   }
@@ -232,7 +241,7 @@ export class Session {
   /** Requests that came in one piece are read on after others had their turn. */
   #giveWay(): void {
     this.#givesWay = true;
-    setImmediate(() => {
+    void this.#options.turns.next(this.#address, this).then(() => {
       this.#givesWay = false;
       this.#pump();
     });
@@ -243,9 +252,15 @@ export class Session {
       !this.#givesWay &&
       (this.#state === 'open' || this.#state === 'ending') &&
       this.#alone === undefined &&
-      this.#work.passing < this.#options.settings.value.maxOperations &&
+      this.#work.passing < this.#mostOperations &&
       !this.#outbox.full
     );
+  }
+
+  get #mostOperations(): number {
+    const { settings, turns } = this.#options;
+    const { maxOperations } = settings.value;
+    return turns.greedy(this.#address) ? Math.min(maxOperations, greedyOperations) : maxOperations;
   }
 
   /** Lets the socket flow or not, and tells the watchdog how things stand. */
@@ -256,7 +271,7 @@ export class Session {
     else this.#socket.pause();
     this.#watchdog.state({
       partial: flows && this.#framer.waiting > 0,
-      stalled: this.#outbox.full,
+      stalled: this.#outbox.stalled(),
       busy: this.#work.size > 0,
     });
     this.#finishIfDone();
@@ -381,7 +396,7 @@ export class Session {
   }
 
   #context(operation: Operation): Context {
-    const { directory, virtual, followed, settings, tls, over, external, userNamed } = this.#options;
+    const { directory, virtual, followed, settings, tls, over, external, userNamed, turns } = this.#options;
     const outbox = this.#outbox;
     return {
       directory,
@@ -404,10 +419,11 @@ export class Session {
       tired: () => outbox.full || this.#turn.over(),
       rest: async () => {
         // All that wait wake up together; whoever finds the way out full again goes on waiting.
+        turns.used(this.#address, this.#turn.end());
         do {
           this.#steer();
           await outbox.drained();
-          await new Promise((resolve) => setImmediate(resolve));
+          if (this.#state !== 'closed') await turns.next(this.#address, this);
         } while (outbox.full && this.#state !== 'closed');
         this.#turn.begin();
       },

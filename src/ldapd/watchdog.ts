@@ -100,4 +100,9 @@ export class Turn {
   begin(): void {
     this.#began = performance.now();
   }
+
+  /** Milliseconds since it began. */
+  end(): number {
+    return performance.now() - this.#began;
+  }
 }

@@ -1,20 +1,34 @@
 /**
- * Thousands of connections to the directory that are of no use: silent, half a message, StartTLS and no handshake, half a handshake. They come from many addresses, and those that are closed come again.
+ * Thousands of connections to the directory that are of no use: silent, half a message, StartTLS and no handshake, half a handshake; or
+ * they ask for much and take no answer, these from two addresses. The others come from many, and those that are closed come again.
  */
 
 import { connect, type Socket } from 'node:net';
 import { encodeRequest } from '../../src/ldap-wire/index.ts';
 import { clientHello } from './server-corpus.ts';
+import { searchFor } from '../support/ldap-door.ts';
 import { somewhere } from './server-attack.ts';
 
-export const floodForms = ['silence', 'half a message', 'StartTLS and silence', 'half a handshake'] as const;
+export const floodForms = [
+  'silence',
+  'half a message',
+  'StartTLS and silence',
+  'half a handshake',
+  'searches whose answers nobody takes',
+] as const;
 export type FloodForm = (typeof floodForms)[number];
+
+const large = (id: number, base: string, scope: 'base' | 'sub'): Uint8Array =>
+  encodeRequest(id, searchFor('(objectClass=*)', { base, scope, attributes: ['*', '+'] }));
 
 const says: Readonly<Record<FloodForm, Uint8Array | undefined>> = {
   silence: undefined,
   'half a message': Buffer.from('300c0201', 'hex'),
   'StartTLS and silence': encodeRequest(1, { op: 'extended', oid: '1.3.6.1.4.1.1466.20037', value: undefined }),
   'half a handshake': clientHello.subarray(0, 60),
+  'searches whose answers nobody takes': Buffer.concat(
+    Array.from({ length: 200 }, (_, n) => (n % 2 === 0 ? large(n + 1, 'cn=subschema', 'base') : large(n + 1, '', 'sub'))),
+  ),
 };
 
 const octetsOf = (form: FloodForm): Uint8Array | undefined => says[form];
@@ -40,14 +54,15 @@ export function flood(
     if (!going) return;
     made += 1;
     const port = form === 'half a handshake' ? ports.ldaps : ports.ldap;
-    const from = somewhere(random);
+    const greedy = form === 'searches whose answers nobody takes';
+    const from = greedy ? `127.250.0.${1 + (made % 2)}` : somewhere(random);
     const socket = connect({ host: '127.0.0.1', port, localAddress: from });
     sockets.add(socket);
     socket.on('error', () => {});
     socket.once('connect', () => {
       const octets = octetsOf(form);
       if (octets) socket.write(octets);
-      socket.resume();
+      if (!greedy) socket.resume();
     });
     socket.once('close', () => {
       sockets.delete(socket);

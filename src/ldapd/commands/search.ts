@@ -94,6 +94,7 @@ async function searchVirtual(request: Search, base: Dn, wishes: Wishes, context:
   const found = matches(entry, request.filter) === true;
   if (found) {
     const operational = context.virtual?.operational?.bind(context.virtual) ?? (() => false);
+    if (context.tired()) await context.rest();
     context.send(entryOperation(select(entry, request.attributes, operational), request.typesOnly));
   }
   const controls = [
