@@ -36,10 +36,13 @@ export async function bind(server: Server, place: Exclude<Place, 'off'>): Promis
   if ('path' in place) await chmod(place.path, 0o600);
 }
 
+/** Connections that wait to be accepted: a burst of strangers is to fill it up later than Node's 511, for whoever comes then waits a second. */
+const backlog = 4_096;
+
 function listen(server: Server, place: Exclude<Place, 'off'>): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(place, () => {
+    server.listen({ ...place, backlog }, () => {
       server.off('error', reject);
       resolve();
     });

@@ -44,6 +44,8 @@ export interface Asking {
   /** Milliseconds without a message for this operation; 0 waits for ever. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal | undefined;
+  /** Octets of all messages before the result at most. */
+  readonly mostOctets?: number;
   /** What it throws fails this operation alone. `octets` is the size of the message. */
   readonly onPartial?: (response: Partial, controls: readonly Control[], octets: number) => void;
 }
@@ -54,6 +56,8 @@ export interface Answer {
 }
 
 interface Waiting {
+  readonly op: Request['op'];
+  octets: number;
   readonly asking: Asking;
   resolve(answer: Answer): void;
   reject(thrown: unknown): void;
@@ -105,7 +109,13 @@ export class LdapConnection {
   /** StartTLS (RFC 4511 §4.14): nothing else may be under way. */
   async startTls(options: ConnectionOptions, timeoutMs = 10_000): Promise<void> {
     this.#halting = true;
-    succeed(await this.ask({ op: 'extended', oid: startTlsOid, value: undefined }, { timeoutMs }));
+    try {
+      succeed(await this.ask({ op: 'extended', oid: startTlsOid, value: undefined }, { timeoutMs, mostOctets: 65_536 }));
+    } catch (thrown) {
+      // Nobody goes on in the clear by mistake.
+      this.#end(thrown);
+      throw thrown;
+    }
     this.#halting = false;
     const plain = this.#socket;
     // Octets behind the answer were sent by whoever sits in between: RFC 4511 §4.14.1.
@@ -149,7 +159,7 @@ export class LdapConnection {
     if (asking.signal?.aborted) return Promise.reject(givenUp());
     const id = this.#id();
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, this.#wait(id, asking, resolve, reject));
+      this.#waiting.set(id, this.#wait(id, request.op, asking, resolve, reject));
       this.#socket.write(encodeRequest(id, request, asking.controls ?? noControls));
     });
   }
@@ -161,7 +171,7 @@ export class LdapConnection {
     return id;
   }
 
-  #wait(id: number, asking: Asking, resolve: (answer: Answer) => void, reject: (thrown: unknown) => void): Waiting {
+  #wait(id: number, op: Request['op'], asking: Asking, resolve: (answer: Answer) => void, reject: (thrown: unknown) => void): Waiting {
     const { signal, timeoutMs = 0 } = asking;
     let cancel: Cancel = () => {};
     const abort = (): void => this.#abandon(id, givenUp());
@@ -181,7 +191,7 @@ export class LdapConnection {
       cancel();
       signal?.removeEventListener('abort', abort);
     };
-    return { asking, resolve, reject, rearm, end };
+    return { op, octets: 0, asking, resolve, reject, rearm, end };
   }
 
   #abandon(id: number, fault: unknown): void {
@@ -216,12 +226,16 @@ export class LdapConnection {
       this.#end(new Error(`the server ends the connection: ${why}`), `the directory ended the connection: ${why.slice(0, 500)}`);
     } else if (!waiting) return;
     else if ('result' in response) {
+      // Whatever it means, it is not that what was asked for has been done.
+      if (response.op !== waiting.op) throw new Error(`the server answers ${waiting.op} by a result of ${response.op}`);
       this.#waiting.delete(id);
       waiting.end();
       waiting.resolve({ response, controls });
     } else {
       waiting.rearm();
+      waiting.octets += octets;
       try {
+        if (waiting.octets > (waiting.asking.mostOctets ?? Number.POSITIVE_INFINITY)) throw tooMuch();
         waiting.asking.onPartial?.(response, controls, octets);
       } catch (thrown) {
         this.#abandon(id, thrown);
@@ -268,6 +282,7 @@ export function nameOf(place: LdapPlace): string {
   return 'path' in place ? place.path : `${place.host} port ${place.port}`;
 }
 
+const tooMuch = (): DirectoryFault => new DirectoryFault('adminLimitExceeded', 'the directory sends more than can be taken at once');
 const givenUp = (): DirectoryFault => new DirectoryFault('canceled', 'given up by whoever asked');
 
 function tlsOptions(place: LdapPlace, options: ConnectionOptions): ConnectionOptions {

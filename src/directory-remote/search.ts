@@ -16,6 +16,9 @@ import type { Upstream } from './upstream.ts';
 
 const pagedOid = '1.2.840.113556.1.4.319';
 /** A reference in an answer that goes on elsewhere is not followed: what is there is not ours. */
+/** Pages without an entry, one behind the other, before the server is taken to go round in circles. */
+const mostEmptyPages = 1_000;
+/** Of one answer, or page. */
 const mostOctets = 64 * 1024 * 1024;
 
 function pagedControl(size: number, cookie: Uint8Array): Control {
@@ -42,13 +45,10 @@ function controlsOf({ features }: Upstream, { assertion, sort }: SearchRequest):
   ];
 }
 
-/** Collects the entries of one answer, up to a bound. */
-function collector(into: Entry[], { features }: Upstream): (response: Partial, controls: unknown, octets: number) => void {
-  let total = 0;
-  return (response, _controls, octets) => {
+/** Collects the entries of one answer, which is bounded by `mostOctets`. */
+function collector(into: Entry[], { features }: Upstream): (response: Partial) => void {
+  return (response) => {
     if (response.op !== 'entry') return;
-    total += octets;
-    if (total > mostOctets) throw new DirectoryFault('adminLimitExceeded', 'the directory sends more than can be taken at once');
     const entry = entryFrom(response.dn, response.attributes, features.classes);
     if (entry) into.push(entry);
   };
@@ -65,7 +65,7 @@ export async function* searchOne(upstream: Upstream, request: SearchRequest, tim
   const small = searchRequest({ ...request, sizeLimit: smallAnswer });
   const { found, answer } = await upstream.shared.run(async (connection) => {
     const entries: Entry[] = [];
-    const last = await connection.ask(small, { controls, timeoutMs, signal, onPartial: collector(entries, upstream) });
+    const last = await connection.ask(small, { controls, timeoutMs, signal, mostOctets, onPartial: collector(entries, upstream) });
     return { found: entries, answer: last };
   });
   checkSorted(answer.controls);
@@ -93,6 +93,7 @@ async function whole(
     controls,
     timeoutMs,
     signal: request.signal,
+    mostOctets,
     onPartial: collector(found, upstream),
   });
   checkSorted(answer.controls);
@@ -120,9 +121,11 @@ async function* pages(upstream: Upstream, connection: LdapConnection, request: S
       controls: [...controls, pagedControl(size, cookie)],
       timeoutMs,
       signal,
+      mostOctets,
       onPartial: collector(into, upstream),
     });
   let more = true;
+  let empty = 0;
   try {
     while (more) {
       const found: Entry[] = [];
@@ -132,6 +135,8 @@ async function* pages(upstream: Upstream, connection: LdapConnection, request: S
       cookie = page.cookie;
       if (page.total > 0) request.onTotal?.(page.total);
       more = cookie.length > 0 && answer.response.result.code === resultCodes.success;
+      empty = found.length === 0 ? empty + 1 : 0;
+      if (empty > mostEmptyPages) throw new DirectoryFault('unavailable', 'the directory gives page after page with nothing in it');
       for (const entry of found) {
         if (left-- <= 0) throw new DirectoryFault('sizeLimitExceeded', `the search was limited to ${sizeLimit} entries`);
         yield entry;

@@ -189,6 +189,7 @@ async function searchesRoot(connection: LdapConnection, parts: boolean, timeoutM
   const request = searchRequest({ base: rootDn, scope: 'sub', filter: anything, attributes: ['1.1'], sizeLimit: 1 });
   const answer = await connection.ask(request, {
     timeoutMs,
+    mostOctets: answerLimit * 2,
     onPartial(response) {
       found ||= response.op === 'entry' && response.dn !== '';
     },
@@ -206,6 +207,7 @@ export async function firstEntry(
   let found: Entry | undefined;
   const answer = await connection.ask(searchRequest(search), {
     timeoutMs,
+    mostOctets: answerLimit * 2,
     onPartial(response) {
       if (response.op === 'entry') found ??= entryFrom(response.dn, response.attributes, classes);
     },

@@ -19,6 +19,8 @@ export interface Guest {
 
 /** Guests looked at before it is given up. */
 const mostLooks = 1_000;
+/** Who came less than so many milliseconds ago has hardly had time to ask for anything: others go first, if any can be spared. */
+const firstWordMs = 250;
 /** When nobody was found, the next long look comes so much later, in milliseconds. */
 const lookAgainMs = 1_000;
 
@@ -54,7 +56,11 @@ export class Crowd {
   makeRoom(address: string | undefined, endHandshake: (before: number) => boolean): boolean {
     const silent = first(this.#silent, (guest) => address === undefined || guest.address === address);
     if (endHandshake(silent?.since ?? Number.POSITIVE_INFINITY)) return true;
-    if (silent) return end(silent);
+    if (silent && performance.now() - silent.since >= firstWordMs) return end(silent);
+    return this.#endSpare(address) || (silent !== undefined && end(silent));
+  }
+
+  #endSpare(address: string | undefined): boolean {
     const now = this.#clock.now();
     if (now < this.#nextLook) return false;
     const spare = first(this.#others, (guest) => guest.spare && (address === undefined || guest.address === address));

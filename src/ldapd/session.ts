@@ -41,7 +41,7 @@ const farewellMs = 1_000;
 /** One connection reads requests for so long at most before others have their turn, in milliseconds. */
 const readMs = 5;
 /** Operations in work on a connection of an address that has had its share, while others wait. */
-const greedyOperations = 4;
+const greedyOperations = 1;
 const stopping = 'the server is shutting down';
 /** Writes that are in work when a log-in falls get so long, in milliseconds: one of them may be what it falls by. */
 const revokedMs = 2_000;
@@ -79,7 +79,7 @@ export class Session {
     this.#tls = options.over === 'tls';
     this.#address = peerAddress(socket);
     this.#actor = anonymous('ldap', this.#address || undefined);
-    this.#outbox = new Outbox(socket, options.unsent, () => this.#pump());
+    this.#outbox = new Outbox(socket, options.unsent, () => this.#goOn());
     this.#watchdog = new Watchdog(options.clock, options.settings, (what) => this.#overdue(what));
     this.#attach(socket);
   }
@@ -136,12 +136,7 @@ export class Session {
 
   readonly #onData = (chunk: Buffer): void => {
     this.#framer.push(chunk);
-    if (this.#givesWay) return;
-    if (!this.#options.turns.greedy(this.#address)) this.#pump();
-    else {
-      this.#giveWay();
-      this.#steer();
-    }
+    this.#goOn();
   };
   readonly #onEnd = (): void => {
     // The peer has said all it wants to say; it may still read.
@@ -236,6 +231,15 @@ export class Session {
       if (read > 0) this.#options.turns.used(this.#address, performance.now() - begun);
     }
     this.#steer();
+  }
+
+  /** Reads on, at once or when it is its turn. */
+  #goOn(): void {
+    if (this.#givesWay) this.#steer();
+    else if (this.#options.turns.greedy(this.#address) && this.#mayRead()) {
+      this.#giveWay();
+      this.#steer();
+    } else this.#pump();
   }
 
   /** Requests that came in one piece are read on after others had their turn. */
@@ -392,7 +396,7 @@ export class Session {
       this.#alone = undefined;
     }
     this.#beginAlone();
-    this.#pump();
+    this.#goOn();
   }
 
   #context(operation: Operation): Context {

@@ -10,7 +10,7 @@
 /** Milliseconds for all of them in one round of the loop. */
 const roundMs = 4;
 /** In so many rounds that each brought a connection, one is given to work. */
-const roundsOfArrivals = 16;
+const roundsOfArrivals = 64;
 /** Turns given in one round at most: most of them find at once that there is nothing to do. */
 const turnsOfRound = 32;
 /** What an address used counts half after so many milliseconds. */

@@ -14,7 +14,7 @@ export type Overdue = 'idle' | 'message' | 'answers';
  * taken for so long, a stranger's sooner; in milliseconds.
  */
 const spareIdleMs = 30_000;
-const spareStrangerMs = 1_000;
+const spareStrangerMs = 500;
 const spareStalledMs = 10_000;
 
 export class Watchdog {

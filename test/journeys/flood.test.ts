@@ -26,6 +26,8 @@ import {
 } from '../support/server.ts';
 
 const size = Number(process.env['FLOOD_SIZE'] ?? 2_000);
+// Of little use, but no work: what asks for much has the whole flood for itself.
+const silentForms = floodForms.filter((form) => form !== 'searches whose answers nobody takes');
 const seconds = Number(process.env['FLOOD_SECONDS'] ?? 2);
 
 let files: ServerFiles;
@@ -71,7 +73,7 @@ test.each([...floodForms.map((form) => [form] as const), ['all of it at once'] a
     const [before, filesBefore, linesBefore] = [memoryOf(server.pid), openFiles(), logLines().length];
     const kept = await LdapClient.connect({ host: '127.0.0.1', port: files.ports.ldap });
     await kept.bind(`mail=${reader},dc=jade,dc=net`, password);
-    const running = begin(form === 'all of it at once' ? floodForms : [form as FloodForm]);
+    const running = begin(form === 'all of it at once' ? silentForms : [form as FloodForm]);
     await eventually(async () => running.state.made >= size, 60_000);
     const witness = startWitness(files, exchanges, 30_000);
     let [most, slowest] = [before, 0];
@@ -102,7 +104,7 @@ test.each([...floodForms.map((form) => [form] as const), ['all of it at once'] a
       ].join('\n'),
     );
     expect(complaints(server)).toEqual([]);
-    expect(most - before).toBeLessThan(250);
+    expect(Math.max(most, memoryOf(server.pid)) - before).toBeLessThan(250);
     expect(lines.length).toBeLessThan(12);
   },
   120_000 + seconds * 1_000,

@@ -8,7 +8,7 @@ import { systemClock } from '../../src/base/index.ts';
 import { LdapClient } from '../../src/directory-remote/index.ts';
 import { openKeyValue } from '../../src/storage/index.ts';
 import { randomFrom } from '../support/load.ts';
-import { command, password, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
+import { command, memoryOf, password, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
 
 let files: ServerFiles;
 let server: RunningServer | undefined;
@@ -284,3 +284,39 @@ test('an import killed at any moment leaves a sound directory with the beginning
   }
   expect(existsSync(path('data/directory.old'))).toBe(true);
 }, 300_000);
+
+test.each(['mailtree', 'ldif2ldbm'] as const)(
+  '%s: a line of 200 MB from a pipe is refused with its number, and is not kept',
+  async (name) => {
+    const config = { ...files, config: path('huge.yaml') };
+    writeFileSync(config.config, readFileSync(files.config, 'utf8').replace(/^data: .*$/m, `data: ${path('huge')}`));
+    const small = written('small.ldif', 'dn: dc=net\nobjectClass: domain\ndc: net\n');
+    expect(await command('ldif2ldbm', ['--yes', small], config)).toMatchObject({ code: 0 });
+    const args = name === 'mailtree' ? ['directory', 'import', '-'] : ['--yes', '-'];
+    const child = spawn(process.execPath, [resolve(`dist/cli/${name}.js`), ...args], {
+      env: { ...process.env, NODE_OPTIONS: '', MAILTREE_CONFIG: config.config },
+    });
+    const closed = new Promise<number | null>((done) => child.once('close', done));
+    let [err, most, gone] = ['', 0, false];
+    void closed.then(() => {
+      gone = true;
+    });
+    child.stderr.on('data', (chunk) => {
+      err += chunk;
+    });
+    // It stops reading once it has refused.
+    child.stdin.on('error', () => {
+      gone = true;
+    });
+    child.stdin.write('dn: dc=big,dc=net\nobjectClass: domain\ndc: big\ndescription:: ');
+    const part = Buffer.alloc(1_000_000, 'QUJD');
+    for (let n = 0; n < 200 && !gone; n++) {
+      if (!child.stdin.write(part)) await Promise.race([closed, new Promise((done) => child.stdin.once('drain', done))]);
+      if (child.exitCode === null && !gone) most = Math.max(most, memoryOf(child.pid ?? 0));
+    }
+    child.stdin.end('\n\n');
+    expect(await closed).toBe(1);
+    expect(err).toContain('standard input:4: the record is larger than 67108864 octets');
+    expect(most).toBeLessThan(300);
+  },
+);

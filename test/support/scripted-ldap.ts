@@ -6,6 +6,7 @@ import {
   decodeRequest,
   encodeResponse,
   Framer,
+  type LdapResult,
   type Message,
   type Request,
   type Response,
@@ -27,8 +28,8 @@ export interface ScriptedLdap {
   close(): Promise<void>;
 }
 
-/** Binds succeed by themselves; anything else is `script`'s. */
-export async function scriptedLdap(script: (asked: Asked) => void): Promise<ScriptedLdap> {
+/** Binds are answered by `bound`; anything else is `script`'s. */
+export async function scriptedLdap(script: (asked: Asked) => void, bound: LdapResult = done): Promise<ScriptedLdap> {
   const port = await freePort();
   const asked: Message<Request>[] = [];
   const sockets = new Set<Socket>();
@@ -45,7 +46,7 @@ export async function scriptedLdap(script: (asked: Asked) => void): Promise<Scri
         const answer = (response: Response, controls: readonly Control[] = []): void => {
           socket.write(encodeResponse(message.id, response, controls));
         };
-        if (message.body.op === 'bind') answer({ op: 'bind', result: done });
+        if (message.body.op === 'bind') answer({ op: 'bind', result: bound });
         else script({ message, socket, answer });
       }
     });
