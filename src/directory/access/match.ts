@@ -56,28 +56,22 @@ export class Matching {
   }
 
   #isWho(who: Who, subject: Subject, entry: Entry): boolean {
+    const known = settled(who, subject);
     const { dn } = subject;
+    if (known !== undefined || !dn) return known ?? false;
     switch (who.kind) {
-      case 'all':
-        return true;
-      case 'anonymous':
-        return dn === undefined;
-      case 'authenticated':
-        return dn !== undefined;
       case 'self':
-        return dn?.key === entry.dn.key;
+        return dn.key === entry.dn.key;
       case 'same-domain':
         return subject.home !== undefined && domainOf(entry.dn)?.key === subject.home.key && !entry.dn.isWithin(this.#parts.systemBase);
       case 'domain-admin':
         return subject.domain !== undefined && entry.dn.isWithin(subject.domain);
-      case 'dn':
-        return dn?.key === who.dn.key;
-      case 'subtree':
-        return dn?.isWithin(who.dn) ?? false;
       case 'group':
-        return dn !== undefined && this.isMember(dn, who.dn);
+        return this.isMember(dn, who.dn);
       case 'attribute':
-        return dn !== undefined && this.#namesIn(entry, who.attribute.lower).has(dn.key);
+        return this.#namesIn(entry, who.attribute.lower).has(dn.key);
+      default:
+        return false;
     }
   }
 
