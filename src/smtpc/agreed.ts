@@ -7,7 +7,7 @@
 import type { Peer } from '../dit/index.ts';
 import type { Lease } from '../queue/index.ts';
 import type { Fate } from './fate.ts';
-import type { SmtpcSettings } from './settings.ts';
+import type { SmtpcSettings } from './settings/index.ts';
 
 /** Why mail is not for this peer, and the entry that says so. The text is for the sender, the entry for the log alone. */
 export interface Forbidden {

@@ -1,2 +1,2 @@
-export { type SmtpcSettings, smtpcSettings } from './settings.ts';
+export { type SmtpcSettings, smtpcSettings } from './settings/index.ts';
 export { createSmtpc, type SmtpcOptions } from './smtpc.ts';

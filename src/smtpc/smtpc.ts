@@ -28,7 +28,7 @@ import type { PeerSession, PhaseTimeouts } from './client.ts';
 import { deliver } from './deliver.ts';
 import { all, type Fate, type Fates } from './fate.ts';
 import { reach } from './reach.ts';
-import type { SmtpcSettings } from './settings.ts';
+import type { SmtpcSettings } from './settings/index.ts';
 import { settle } from './settle.ts';
 
 export interface SmtpcOptions {

@@ -1,0 +1,18 @@
+/** What can be set about SMTPC. Source: manual chapter 6 "SMTP Parameters"; checklist SMTPC-* */
+
+import { declareSettings, type SettingsOf } from '../../settings/index.ts';
+import { encryption } from './encryption.ts';
+import { notices } from './notices.ts';
+import { queue } from './queue.ts';
+import { routing } from './routing.ts';
+import { timeouts } from './timeouts.ts';
+
+export const smtpcSettings = declareSettings({
+  objectClass: 'mtSmtpc',
+  entry: 'cn=smtpc',
+  title: 'SMTPC',
+  help: 'Sends mail to other servers. Changes hold for the next connection. Intervals, retry period and sessions for one destination are agreed with its peer (cn=peers).',
+  settings: { ...queue, ...timeouts, ...encryption, ...notices, ...routing },
+});
+
+export type SmtpcSettings = SettingsOf<(typeof smtpcSettings)['settings']>;
