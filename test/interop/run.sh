@@ -4,12 +4,14 @@
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 
-# Postfix, Dovecot and slapd live there, and not everybody's path has it.
+# Postfix, Dovecot, slapd and the name servers live there, and not everybody's path has it.
 PATH=$PATH:/usr/sbin:/sbin
 export PATH MAILTREE_TEST_DATA=${MAILTREE_TEST_DATA:-../shared/data}
 packages=(ldap-utils libsasl2-modules swaks isync fetchmail mutt curl openssl strace util-linux bsdutils procps python3 python3-ldap libnet-ldap-perl libio-socket-ssl-perl
-  libnet-ssleay-perl slapd postfix dovecot-core dovecot-lmtpd dovecot-imapd dovecot-pop3d ca-certificates)
-programs=(ldapsearch ldapmodify ldapadd ldapwhoami ldapexop swaks mbsync fetchmail mutt curl openssl strace script slapd slaptest postfix dovecot /usr/bin/python3 perl)
+  libnet-ssleay-perl slapd postfix dovecot-core dovecot-lmtpd dovecot-imapd dovecot-pop3d ca-certificates
+  bind9 bind9-utils bind9-dnsutils unbound iproute2)
+programs=(ldapsearch ldapmodify ldapadd ldapwhoami ldapexop swaks mbsync fetchmail mutt curl openssl strace script slapd slaptest postfix dovecot
+  named dnssec-keygen dnssec-signzone dig unbound ip /usr/bin/python3 perl)
 
 missing() {
   for program in "${programs[@]}"; do command -v "$program" >/dev/null || echo "$program"; done
