@@ -1,6 +1,7 @@
 /** Load by SMTP: a number of sessions, each handing in message after message in lock-step, as smtp-source does. */
 
 import { connect, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface SmtpLoad {
   readonly host: string;
@@ -12,6 +13,8 @@ export interface SmtpLoad {
   readonly recipients: readonly string[];
   readonly sender: string;
   readonly recipientsPerMessage?: number;
+  /** Messages are handed in no faster than this; not set: as fast as they are taken. */
+  readonly perSecond?: number;
 }
 
 export interface LoadResult {
@@ -31,6 +34,7 @@ export async function smtpLoad(load: SmtpLoad): Promise<LoadResult> {
       const session = await SmtpSession.open(load.host, load.port);
       while (next < load.messages) {
         const n = next++;
+        if (load.perSecond) await sleep(Math.max(0, begun + (n * 1000) / load.perSecond - performance.now()));
         const per = load.recipientsPerMessage ?? 1;
         const to = Array.from({ length: per }, (_, k) => load.recipients[(n * per + k) % load.recipients.length] ?? '');
         latencies.push(await session.send(load.sender, to, body));

@@ -14,7 +14,12 @@ export interface MailtreePeer extends Peer {
   readonly control: string;
 }
 
-export async function startMailtree(options: { readonly users: readonly string[]; readonly password: string }): Promise<MailtreePeer> {
+export async function startMailtree(options: {
+  readonly users: readonly string[];
+  readonly password: string;
+  /** Mail for others goes on to that port of loopback, whoever sends it. */
+  readonly relayPort?: number;
+}): Promise<MailtreePeer> {
   const files = await prepareServer({ example: false });
   const server = await runServer(files);
   const client = await administrator(files);
@@ -32,6 +37,12 @@ export async function startMailtree(options: { readonly users: readonly string[]
     );
   };
   for (let n = 0; n < options.users.length; n += 20) await Promise.all(options.users.slice(n, n + 20).map(add));
+  if (options.relayPort) {
+    const set = (entry: string, name: string, value: string): Promise<unknown> =>
+      client.modify(parseDn(`${entry},cn=mailtree`), [{ operation: 'replace', attribute: { name, values: [value] } }]);
+    await set('cn=smtpc', 'mtSmtpcRelayHost', `[127.0.0.1]:${options.relayPort}`);
+    await set('cn=smtpd', 'mtSmtpdRelayAllow', '127.0.0.1');
+  }
   client.close();
   return {
     name: 'Mailtree',

@@ -25,6 +25,10 @@ export async function startPostfixDovecot(options: {
   format: 'mdbox' | 'maildir';
   /** A domain whose mail goes on to that port of loopback. */
   neighbour?: { domain: string; smtp: number };
+  /** Everything that is not for the users goes on to that port of loopback. */
+  relayPort?: number;
+  /** Recipients and aliases are looked up in this LDAP server instead of a file. */
+  ldap?: { port: number; base: string };
 }): Promise<MailPeer> {
   const { dir, ports } = options;
   const { neighbour } = options;
@@ -53,7 +57,9 @@ export async function startPostfixDovecot(options: {
       'mydestination =',
       'mynetworks = 127.0.0.0/8',
       `virtual_mailbox_domains = ${domain}`,
-      `virtual_mailbox_maps = texthash:${join(etc, 'users')}`,
+      `virtual_mailbox_maps = ${options.ldap ? `ldap:${join(etc, 'people.cf')}` : `texthash:${join(etc, 'users')}`}`,
+      ...(options.ldap ? [`virtual_alias_maps = ldap:${join(etc, 'aliases.cf')}`] : []),
+      ...(options.relayPort ? [`relayhost = [127.0.0.1]:${options.relayPort}`, 'smtp_dns_support_level = disabled'] : []),
       `virtual_transport = lmtp:inet:127.0.0.1:${ports.lmtp}`,
       'smtpd_tls_security_level = none',
       'lmtp_destination_concurrency_limit = 50',
@@ -70,6 +76,11 @@ export async function startPostfixDovecot(options: {
       '',
     ].join('\n'),
   );
+  if (options.ldap) {
+    const server = `server_host = ldap://127.0.0.1:${options.ldap.port}\nsearch_base = ${options.ldap.base}\nversion = 3\n`;
+    writeFileSync(join(etc, 'people.cf'), `${server}query_filter = (mail=%s)\nresult_attribute = mail\n`);
+    writeFileSync(join(etc, 'aliases.cf'), `${server}query_filter = (mailLocalAddress=%s)\nresult_attribute = mail\n`);
+  }
   const master = [`127.0.0.1:${ports.smtp} inet n - n - - smtpd`];
   for (const [name, kind, n, command, args] of [
     ['pickup', 'unix', '60', 'pickup', ''],
@@ -111,7 +122,7 @@ export async function startPostfixDovecot(options: {
   });
   await answering(ports.smtp);
   return {
-    name: `Postfix + Dovecot (${options.format})`,
+    name: `Postfix + Dovecot (${options.format}${options.ldap ? ', LDAP tables' : ''})`,
     smtp: ports.smtp,
     imap: ports.imap,
     pop3: ports.pop3,
