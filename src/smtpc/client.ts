@@ -67,16 +67,26 @@ export type PeerAnswer =
       readonly phase: 'connection' | 'mail' | 'rcpt' | 'data';
     };
 
+export interface PeerReply {
+  readonly code: number;
+  /** What stands behind the code, on one line. */
+  readonly text: string;
+}
+
 export interface PeerSession {
   readonly host: string;
   readonly encrypted: boolean;
   readonly extensions: ReadonlySet<string>;
+  /** The ways of logging in that the peer offers, upper case. */
+  readonly mechanisms: readonly string[];
   /** Octets of the largest message, undefined where the peer does not say. */
   readonly maxSize: number | undefined;
   /** False once the connection is gone. */
   readonly open: boolean;
   readonly ended: Promise<void>;
   send(message: PeerMessage): Promise<ReadonlyMap<string, PeerAnswer>>;
+  /** One line between messages, of which nothing but the reply counts: AUTH and what belongs to it, ETRN. PeerFailure where none comes. */
+  say(line: string): Promise<PeerReply>;
   /** Says QUIT where that is possible, and closes. */
   quit(): void;
   destroy(): void;
@@ -133,7 +143,9 @@ interface Inner {
 }
 
 const phases: Readonly<Record<string, Phase>> = {
+  AUTH: 'helo',
   EHLO: 'helo',
+  ETRN: 'helo',
   HELO: 'helo',
   STARTTLS: 'helo',
   MAIL: 'mail',
@@ -202,6 +214,10 @@ class Session implements PeerSession {
   }
   get extensions(): ReadonlySet<string> {
     return new Set(this.#inner._supportedExtensions);
+  }
+  get mechanisms(): readonly string[] {
+    const lines = (this.#inner._ehloLines ?? []).flatMap((line) => /^AUTH[ =](.*)$/i.exec(line)?.[1] ?? []);
+    return [...new Set(lines.flatMap((line) => line.toUpperCase().split(' ')).filter((one) => one !== ''))];
   }
   get maxSize(): number | undefined {
     return this.#inner._maxAllowedSize || undefined;
@@ -301,6 +317,23 @@ class Session implements PeerSession {
     for (const address of addresses)
       if (!answers.has(address)) answers.set(address, { kind: 'temporary', said: 'no answer', phase: 'connection' });
     return answers;
+  }
+
+  say(line: string): Promise<PeerReply> {
+    return new Promise((resolve, reject) => {
+      const gone = (): void => reject(new PeerFailure(`${this.host} closed the connection`, false, undefined));
+      if (!this.open) {
+        gone();
+        return;
+      }
+      this.#connection.once('end', gone);
+      this.#inner._responseActions.push((text) => {
+        this.#connection.off('end', gone);
+        this.#rest();
+        resolve({ code: Number(text.slice(0, 3)), text: oneReply(text.trimEnd()).replace(/^\d{3}[ -]?/, '') });
+      });
+      this.#inner._sendCommand(line);
+    });
   }
 
   #reset(): Promise<void> {

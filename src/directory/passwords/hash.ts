@@ -6,9 +6,9 @@
  */
 
 import { createHash, createHmac, pbkdf2Sync, randomBytes, timingSafeEqual } from 'node:crypto';
+import { saslprep } from '../../base/index.ts';
 import { desCrypt } from './des-crypt.ts';
 import { md5Crypt } from './md5-crypt.ts';
-import { saslprep } from './saslprep.ts';
 import { formatScram, mostIterations, parseScram, storedPassword } from './scheme.ts';
 
 const mostRounds = 5_000_000;
