@@ -22,7 +22,7 @@ export interface DnsServer {
   readonly port: number;
 }
 
-export type QuestionType = 'MX' | 'A' | 'AAAA' | 'PTR' | 'TXT' | 'CNAME';
+export type QuestionType = 'MX' | 'A' | 'AAAA' | 'PTR' | 'TXT' | 'CNAME' | 'TLSA';
 
 /** What fits through nearly every network unfragmented (DNS flag day 2020). */
 const udpSize = 1_232;
@@ -38,7 +38,8 @@ export async function exchange(server: DnsServer, question: Question, timeoutMs:
   const query = {
     type: 'query' as const,
     id,
-    flags: packets().RECURSION_DESIRED,
+    // RFC 6840 §5.7: with AD in the question a validating server says in its answer whether it is authentic.
+    flags: packets().RECURSION_DESIRED | packets().AUTHENTIC_DATA,
     questions: [{ name: question.name, type: question.type }],
     additionals: [
       { type: 'OPT' as const, name: '.', udpPayloadSize: udpSize, flags: 0, options: [], extendedRcode: 0, ednsVersion: 0, flag_do: false },

@@ -30,7 +30,15 @@ export { type Counter, counter, metricsText, type Sample, sampleText } from './m
 export { onDemand } from './on-demand.ts';
 export { generatePassword } from './password.ts';
 export { actsForAnother, decodePlain, isLoopback, readPlain } from './plain-login.ts';
-export { createResolver, type DnsAnswer, type MxRecord, type Resolver, type ResolverOptions, reversedAddress } from './resolver.ts';
+export {
+  createResolver,
+  type DnsAnswer,
+  type MxRecord,
+  type Resolver,
+  type ResolverOptions,
+  reversedAddress,
+  type TlsaRecord,
+} from './resolver.ts';
 export { saslprep } from './saslprep.ts';
 export { readClientFinal, readClientFirst, serverFinal, serverFirst } from './scram.ts';
 export { scramClient } from './scram-client.ts';

@@ -4,7 +4,8 @@
  * Promise: every question ends, with an answer or with `temporary`; "there is none" and "I could not find out" are never mixed up;
  * answers are remembered as long as their TTL allows and within a bound; the same question asked by many at one time is asked
  * once. Aliases (CNAME) are followed. Whoever needs other numbers of tries than the settings' makes another resolver.
- * Spec: RFC 1035, RFC 2308 (negative answers), RFC 2181 §5.2
+ * `secure` is only what a server whose word counts has validated; who cannot be asked safely is never believed.
+ * Spec: RFC 1035, RFC 2308 (negative answers), RFC 2181 §5.2, RFC 6840 §5.7 (AD), RFC 6698 (TLSA)
  */
 
 import { getServers } from 'node:dns';
@@ -14,12 +15,28 @@ import { type Clock, systemClock } from './clock.ts';
 import { type DnsServer, exchange, type QuestionType } from './dns-exchange.ts';
 import type { Live } from './live.ts';
 import { Lru } from './lru.ts';
+import { isLoopback } from './plain-login.ts';
 
 /** `none`: the name exists and has no such record. `ttl` in seconds. */
 export type DnsAnswer<T> =
-  | { readonly outcome: 'found'; readonly records: readonly T[]; readonly ttl: number }
-  | { readonly outcome: 'none' | 'no-such-domain'; readonly ttl: number }
+  | ({ readonly outcome: 'found'; readonly records: readonly T[]; readonly ttl: number } & Authentic)
+  | ({ readonly outcome: 'none' | 'no-such-domain'; readonly ttl: number } & Authentic)
   | { readonly outcome: 'temporary'; readonly reason: string };
+
+interface Authentic {
+  /** Validated by DNSSEC, aliases included. */
+  readonly secure?: boolean;
+  /** Where aliases led; absent where the name asked for is none. */
+  readonly canonical?: string;
+}
+
+/** RFC 6698 §2.1 */
+export interface TlsaRecord {
+  readonly usage: number;
+  readonly selector: number;
+  readonly matchingType: number;
+  readonly data: Uint8Array;
+}
 
 export interface MxRecord {
   readonly preference: number;
@@ -37,6 +54,10 @@ export interface Resolver {
   ptr(address: string): Promise<DnsAnswer<string>>;
   /** Each record's strings joined. */
   txt(name: string): Promise<DnsAnswer<string>>;
+  /** What certificates there may be; `name` with its port and protocol: `_25._tcp.mx.example.org`. */
+  tlsa(name: string): Promise<DnsAnswer<TlsaRecord>>;
+  /** The name itself is an alias of another. For whether that is `secure` when what it leads to is not. */
+  alias(name: string): Promise<DnsAnswer<string>>;
 }
 
 export interface ResolverOptions {
@@ -48,6 +69,8 @@ export interface ResolverOptions {
   /** Answers remembered; 0 for none. */
   readonly cacheSize?: () => number;
   readonly clock?: Clock;
+  /** Whether a server's word (AD) counts that it has validated an answer. Without this: only what runs on this host (RFC 4035 §4.9.3). */
+  readonly validates?: (server: DnsServer) => boolean;
 }
 
 const longestTtl = 86_400;
@@ -65,6 +88,7 @@ export function createResolver(options: ResolverOptions): Resolver {
   const retries = options.retries ?? (() => 4);
   const timeoutMs = options.timeoutMs ?? (() => 5_000);
   const cacheSize = options.cacheSize ?? (() => 50_000);
+  const validates = options.validates ?? (({ host }) => isLoopback(host));
   const cache = new Lru<string, { until: number; answer: Raw }>(cacheSize());
   const asking = new Map<string, Promise<Raw>>();
   options.servers.onChange(() => cache.clear());
@@ -74,9 +98,11 @@ export function createResolver(options: ResolverOptions): Resolver {
     if (servers.length === 0) return { outcome: 'temporary', reason: 'no name server is known' };
     let reason = `no name server answered for ${name}`;
     for (let n = 0; n <= retries(); n += 1) {
-      const packet = await exchange(servers[n % servers.length] as DnsServer, { name, type }, timeoutMs(), clock);
+      const server = servers[n % servers.length] as DnsServer;
+      const packet = await exchange(server, { name, type }, timeoutMs(), clock);
       const rcode = (packet as (DecodedPacket & { rcode?: string }) | undefined)?.rcode;
-      if (packet && (rcode === 'NOERROR' || rcode === 'NXDOMAIN')) return judged(packet, rcode, name, type);
+      if (packet && (rcode === 'NOERROR' || rcode === 'NXDOMAIN'))
+        return marked(judged(packet, rcode, name, type), packet.flag_ad && validates(server));
       if (packet) reason = `the name server answered ${rcode} for ${name}`;
     }
     return { outcome: 'temporary', reason };
@@ -121,10 +147,18 @@ export function createResolver(options: ResolverOptions): Resolver {
       return map(await query(name, 'PTR'), (record) => (record.type === 'PTR' ? host(record.data) : undefined));
     },
     txt: async (name) => map(await query(name, 'TXT'), (record) => (record.type === 'TXT' ? joinedText(record.data) : undefined)),
+    tlsa: async (name) => map(await query(name, 'TLSA'), tlsaOf),
+    alias: async (name) => map(await query(name, 'CNAME'), (record) => (record.type === 'CNAME' ? host(record.data) : undefined)),
   };
 }
 
 const addressOf = (record: PacketAnswer): string | undefined => (record.type === 'A' || record.type === 'AAAA' ? record.data : undefined);
+
+function tlsaOf(record: PacketAnswer): TlsaRecord | undefined {
+  if (record.type !== 'TLSA') return undefined;
+  const { usage, selector, matchingType, certificate } = record.data;
+  return { usage, selector, matchingType, data: certificate };
+}
 
 const host = (name: string): string => name.toLowerCase().replace(/\.$/, '');
 
@@ -136,19 +170,26 @@ function isName(name: string): boolean {
 
 function map<T>(raw: Raw, read: (record: PacketAnswer) => T | undefined): DnsAnswer<T> {
   if (raw.outcome !== 'found') return raw;
+  const { ttl, secure, canonical } = raw;
+  const about = { ttl, ...(secure === undefined ? {} : { secure }), ...(canonical === undefined ? {} : { canonical }) };
   const records = raw.records.map(read).filter((one) => one !== undefined);
-  return records.length > 0 ? { outcome: 'found', records, ttl: raw.ttl } : { outcome: 'none', ttl: raw.ttl };
+  return records.length > 0 ? { outcome: 'found', records, ...about } : { outcome: 'none', ...about };
 }
 
 function joined(four: DnsAnswer<string>, six: DnsAnswer<string>): DnsAnswer<string> {
   const records = [four, six].flatMap((one) => (one.outcome === 'found' ? one.records : []));
   if (records.length > 0) {
-    const ttls = [four, six].flatMap((one) => (one.outcome === 'found' ? [one.ttl] : []));
-    return { outcome: 'found', records, ttl: Math.min(...ttls) };
+    const found = [four, six].flatMap((one) => (one.outcome === 'found' ? [one] : []));
+    const { canonical } = found[0] ?? {};
+    const secure = found.every((one) => one.secure === true && one.canonical === canonical);
+    const ttl = Math.min(...found.map((one) => one.ttl));
+    return { outcome: 'found', records, ttl, secure, ...(canonical === undefined ? {} : { canonical }) };
   }
   if (four.outcome === 'temporary') return four;
   return six.outcome === 'temporary' ? six : four;
 }
+
+const marked = (raw: Raw, secure: boolean): Raw => (raw.outcome === 'temporary' ? raw : { ...raw, secure });
 
 /** Follows the aliases of one response to the records that were asked for. */
 function judged(packet: DecodedPacket, rcode: 'NOERROR' | 'NXDOMAIN', asked: string, type: QuestionType): Raw {
@@ -158,10 +199,11 @@ function judged(packet: DecodedPacket, rcode: 'NOERROR' | 'NXDOMAIN', asked: str
   for (let n = 0; n <= mostAliases; n += 1) {
     const here = records.filter((one) => host(one.name) === name);
     const found = here.filter((one) => one.type === type).slice(0, mostRecords);
-    if (found.length > 0) return { outcome: 'found', records: found, ttl: Math.min(ttl, ...found.map(ttlOf)) };
+    const canonical = name === asked ? {} : { canonical: name };
+    if (found.length > 0) return { outcome: 'found', records: found, ttl: Math.min(ttl, ...found.map(ttlOf)), ...canonical };
     const alias = here.find((one) => one.type === 'CNAME');
     if (alias?.type !== 'CNAME')
-      return { outcome: rcode === 'NXDOMAIN' ? 'no-such-domain' : 'none', ttl: Math.min(ttl, negativeTtlOf(packet)) };
+      return { outcome: rcode === 'NXDOMAIN' ? 'no-such-domain' : 'none', ttl: Math.min(ttl, negativeTtlOf(packet)), ...canonical };
     ttl = Math.min(ttl, ttlOf(alias));
     name = host(alias.data);
   }

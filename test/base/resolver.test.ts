@@ -136,3 +136,28 @@ test('the size of the cache is followed while it runs', async () => {
   for (let n = 0; n < 2; n++) await r.mx('a.example');
   expect(asked).toBe(4);
 });
+
+test('an answer is secure where a server on this host, or one that is named for it, has validated it', async () => {
+  const zone: Record<string, FakeName> = {
+    'signed.example': { a: ['192.0.2.1'], secure: true },
+    'plain.example': { a: ['192.0.2.2'] },
+    'into.example': { cname: 'signed.example', secure: true },
+    'out.example': { cname: 'plain.example', secure: true },
+    '_25._tcp.signed.example': { tlsa: [{ usage: 3, selector: 1, matchingType: 1, data: Buffer.alloc(32, 7) }], secure: true },
+  };
+  const r = await resolver(zone);
+  expect(await r.addresses('signed.example')).toMatchObject({ outcome: 'found', secure: true });
+  expect(await r.addresses('plain.example')).toMatchObject({ outcome: 'found', secure: false });
+  expect(await r.addresses('into.example')).toMatchObject({ outcome: 'found', secure: true, canonical: 'signed.example' });
+  expect(await r.addresses('out.example')).toMatchObject({ outcome: 'found', secure: false, canonical: 'plain.example' });
+  expect(await r.alias('out.example')).toMatchObject({ outcome: 'found', records: ['plain.example'], secure: true });
+  expect(await r.mx('signed.example')).toMatchObject({ outcome: 'none', secure: true });
+  expect(await r.tlsa('_25._tcp.signed.example')).toMatchObject({
+    outcome: 'found',
+    secure: true,
+    records: [{ usage: 3, selector: 1, matchingType: 1, data: Buffer.alloc(32, 7) }],
+  });
+  const servers = constant([{ host: '127.0.0.1', port: dns.port }]);
+  const doubting = createResolver({ servers, validates: () => false, clock });
+  expect(await doubting.addresses('signed.example')).toMatchObject({ outcome: 'found', secure: false });
+});

@@ -55,6 +55,8 @@ export function tableResolver(zones: Record<string, Zone>, onHanging: () => void
     ipv4: async () => ({ outcome: 'none', ttl: 60 }),
     ptr: async () => ({ outcome: 'none', ttl: 60 }),
     txt: async () => ({ outcome: 'none', ttl: 60 }),
+    tlsa: async () => ({ outcome: 'none', ttl: 60 }),
+    alias: async () => ({ outcome: 'none', ttl: 60 }),
   };
 }
 

@@ -101,6 +101,8 @@ function zoneResolver(zones: Zones): Resolver {
     ipv4: async (name) => answer('A', name),
     ptr: async (address) => answer('PTR', address),
     txt: async (name) => answer('TXT', name),
+    tlsa: async () => ({ outcome: 'none', ttl: 60 }),
+    alias: async () => ({ outcome: 'none', ttl: 60 }),
   };
 }
 

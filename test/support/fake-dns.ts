@@ -12,6 +12,14 @@ export interface FakeName {
   readonly cname?: string;
   readonly ptr?: readonly string[];
   readonly txt?: readonly string[];
+  readonly tlsa?: readonly {
+    readonly usage: number;
+    readonly selector: number;
+    readonly matchingType: number;
+    readonly data: Uint8Array;
+  }[];
+  /** Answers about it are marked as validated (AD). */
+  readonly secure?: boolean;
   readonly failing?: boolean;
   readonly silent?: boolean;
   /** Answers over UDP are cut short. */
@@ -80,11 +88,16 @@ function respond(dns: FakeDns, query: DecodedPacket): Packet | undefined {
   const answers: Answer[] = [];
   let name = question.name.toLowerCase();
   let here = dns.zone[name];
+  let secure = here?.secure === true;
   if (here?.silent) return undefined;
+  // What does not exist is as authentic as what would stand above it.
+  if (!here) secure = Object.entries(dns.zone).some(([above, one]) => one.secure && name.endsWith(`.${above}`));
   while (here?.cname) {
     answers.push({ type: 'CNAME', name, ttl: here.ttl ?? 300, data: here.cname });
     name = here.cname;
+    if (question.type === 'CNAME') break;
     here = dns.zone[name];
+    secure &&= here?.secure === true;
   }
   const ttl = here?.ttl ?? 300;
   if (question.type === 'MX')
@@ -93,11 +106,14 @@ function respond(dns: FakeDns, query: DecodedPacket): Packet | undefined {
   if (question.type === 'AAAA') for (const data of here?.aaaa ?? []) answers.push({ type: 'AAAA', name, ttl, data });
   if (question.type === 'PTR') for (const data of here?.ptr ?? []) answers.push({ type: 'PTR', name, ttl, data });
   if (question.type === 'TXT') for (const data of here?.txt ?? []) answers.push({ type: 'TXT', name, ttl, data: [data] });
+  if (question.type === 'TLSA')
+    for (const { data, ...one } of here?.tlsa ?? [])
+      answers.push({ type: 'TLSA', name, ttl, data: { ...one, certificate: Buffer.from(data) } });
   const rcode = here?.failing ? 2 : here ? 0 : 3;
   return {
     type: 'response',
     ...(query.id === undefined ? {} : { id: query.id }),
-    flags: dnsPacket.RECURSION_DESIRED | dnsPacket.RECURSION_AVAILABLE | rcode,
+    flags: dnsPacket.RECURSION_DESIRED | dnsPacket.RECURSION_AVAILABLE | (secure ? dnsPacket.AUTHENTIC_DATA : 0) | rcode,
     questions: [question],
     answers: here?.failing ? [] : answers,
   };
