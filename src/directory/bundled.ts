@@ -14,6 +14,8 @@ import { type AccessAnswer, type AccessQuestion, explainAccess } from './access/
 import type { Judge, Subject } from './access/judge.ts';
 import { isRule, ruleOf } from './access/rules.ts';
 import { deniedChange } from './access/self-write.ts';
+import { type ComputedReader, notFollowed, readOnly } from './computed/reader.ts';
+import type { ComputedTree } from './computed/tree.ts';
 import type { Attribute, AttributeValue, Entry } from './entry.ts';
 import type { Recorded } from './history/change-record.ts';
 import { differences } from './history/differences.ts';
@@ -31,10 +33,10 @@ import {
   DirectoryFault,
   type Login,
   type LoginFrom,
-  type ScramExchange,
   type Modification,
   type NewName,
   type Position,
+  type ScramExchange,
   type SearchRequest,
   system,
   type Watch,
@@ -73,6 +75,7 @@ export interface BundledParts {
   readonly judge: Judge;
   readonly compiler: Compiler;
   readonly searcher: Searcher;
+  readonly computed: ComputedReader;
   readonly selector: Selector;
   readonly writer: Writer;
   readonly indexes: Indexes;
@@ -117,14 +120,21 @@ export class BundledDirectory implements Directory, Followed {
     this.#logins = logins;
   }
 
+  /** Given once, by whoever knows how the server is: what stands at and below `cn=monitor`. */
+  useMonitor(tree: ComputedTree): void {
+    this.#parts.computed.use(tree);
+  }
+
   search(actor: Actor, request: SearchRequest): AsyncIterable<Entry> {
+    const { computed } = this.#parts;
+    if (computed.has(request.base)) return computed.search(actor, request);
     if (this.#subschema.is(request.base)) return this.#subschema.search(request);
     return this.#parts.searcher.search(actor, request);
   }
 
   /** The whole answer at once where a few index records give it, else undefined: then `search`. */
   answerNow(actor: Actor, request: SearchRequest): readonly Entry[] | undefined {
-    if (this.#subschema.is(request.base)) return undefined;
+    if (this.#subschema.is(request.base) || this.#parts.computed.has(request.base)) return undefined;
     return this.#parts.searcher.answerNow(actor, request);
   }
 
@@ -173,7 +183,8 @@ export class BundledDirectory implements Directory, Followed {
   }
 
   async read(actor: Actor, dn: Dn, attributes?: readonly string[]): Promise<Entry | undefined> {
-    const { view, judge, selector } = this.#parts;
+    const { view, judge, selector, computed } = this.#parts;
+    if (computed.has(dn)) return computed.read(actor, dn, attributes);
     if (this.#subschema.is(dn)) return this.#subschema.shown(attributes, false);
     const subject = judge.subject(actor);
     const stored = view.find(dn);
@@ -188,10 +199,10 @@ export class BundledDirectory implements Directory, Followed {
     value: AttributeValue,
     options: Pick<WriteOptions, 'assertion'> = {},
   ): Promise<boolean> {
-    const { view, judge, compiler } = this.#parts;
+    const { view, judge, compiler, computed } = this.#parts;
     const isSchema = this.#subschema.is(dn);
     const subject = isSchema ? this.#subschema.reader() : judge.subject(actor);
-    const stored = isSchema ? this.#subschema.stored : view.find(dn);
+    const stored = isSchema ? this.#subschema.stored : computed.has(dn) ? await computed.stored(subject, dn) : view.find(dn);
     if (!stored || !judge.knows(subject, stored.entry)) throw noSuchEntry(dn, view, judge, subject);
     if (options.assertion) checkAssertion(judge, subject, compiler.compile(options.assertion), stored);
     const isPassword = (password: string, forms: readonly string[]): Promise<boolean> =>
@@ -300,10 +311,12 @@ export class BundledDirectory implements Directory, Followed {
   }
 
   synchronise(actor: Actor, request: SyncRequest): AsyncIterable<SyncEvent> {
+    if (this.#parts.computed.has(request.base)) throw notFollowed();
     return this.#parts.synchroniser.synchronise(actor, request);
   }
 
   notify(actor: Actor, request: NotifyRequest): AsyncIterable<NotifyEvent> {
+    if (this.#parts.computed.has(request.base)) throw notFollowed();
     return this.#parts.synchroniser.notify(actor, request);
   }
 
@@ -316,7 +329,8 @@ export class BundledDirectory implements Directory, Followed {
 
   /** Adds many entries in one transaction, without a change record each: for an import. All or none of the batch. */
   async addBatch(actor: Actor, entries: readonly NewEntry[]): Promise<void> {
-    const { passwords, writer } = this.#parts;
+    const { passwords, writer, computed } = this.#parts;
+    for (const { dn } of entries) if (computed.has(dn)) throw readOnly(dn);
     const hashed = await severalAtOnce(entries, hashesAtOnce, async ({ dn, attributes }) => {
       return { dn, attributes: await hashAttributes(passwords, attributes, true), stamp: this.#stamp(actor, false) };
     });
@@ -342,6 +356,7 @@ export class BundledDirectory implements Directory, Followed {
     options: WriteOptions | undefined,
     what: (tx: Transaction, stamp: Stamp) => Promise<void>,
   ): Promise<WriteResult> {
+    await this.#parts.computed.refuseWrite(actor, names);
     const stamp = this.#stamp(actor, true, options);
     await this.#commit(async (tx) => {
       await what(tx, stamp);

@@ -9,6 +9,7 @@ import type { KeyValue } from '../storage/index.ts';
 import { Judge } from './access/judge.ts';
 import { lastResortStays, understoodRules } from './access/write-rules.ts';
 import { BundledDirectory } from './bundled.ts';
+import { ComputedReader } from './computed/reader.ts';
 import { Feed } from './history/feed.ts';
 import { History } from './history/history.ts';
 import { Trimmer } from './history/trim.ts';
@@ -140,6 +141,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
     judge,
     compiler,
     searcher,
+    computed: new ComputedReader({ schema, judge, compiler, selector, settings, clock }),
     selector,
     writer,
     indexes,

@@ -12,9 +12,10 @@ import type { Declared, SettingsDeclaration } from '../settings/index.ts';
 import { smtpcSettings } from '../smtpc/index.ts';
 import { smtpdSettings } from '../smtpd/index.ts';
 import { storeSettings } from '../store/index.ts';
+import { monitorClasses } from './monitor/classes.ts';
 
 export const declared: Declared = {
-  classes: [...ditClasses, accessClass],
+  classes: [...ditClasses, accessClass, ...monitorClasses],
   settings: [
     serverSettings,
     directorySettings,

@@ -136,7 +136,8 @@ async function stateSamples(needs: MonitorNeeds): Promise<Sample[]> {
   ];
 }
 
-async function folderSize(folder: string): Promise<number> {
+/** Octets of the files directly in a folder; 0 where there is none. */
+export async function folderSize(folder: string): Promise<number> {
   const names = await readdir(folder).catch(() => []);
   // Files come and go with every compaction.
   const sizes = await Promise.all(

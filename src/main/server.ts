@@ -35,12 +35,13 @@ import { openControl, type ServerStatus } from './control.ts';
 import { differences } from './differences.ts';
 import { directoryPath, openStoredDirectory } from './directory.ts';
 import { DirectoryJobs } from './directory-jobs.ts';
-import { beginExternal, checkSchema, fillExternal } from './external-directory.ts';
 import { explainFor, ownAddress } from './explain.ts';
+import { beginExternal, checkSchema, fillExternal } from './external-directory.ts';
 import { addNeeded, type FirstStart, fillDirectory, hostOf } from './first-start.ts';
 import { createHandIn } from './hand-in.ts';
 import { readHistory, undoChange } from './history.ts';
 import { openLogs } from './logs.ts';
+import { serverTree } from './monitor/server-tree.ts';
 import { createMonitor } from './monitor.ts';
 import { handleOldLogs } from './old-logs.ts';
 import { version } from './version.ts';
@@ -126,8 +127,10 @@ async function build(
   onClose(() => responder.stopAll({ all: true }));
   const smtpd = parts.dit.settings(smtpdSettings);
   const minFree = (): number => smtpd.value.driveMin * 1_048_576;
-  const monitor = createMonitor({ ...parts, responder, minFree, directoryFolder: folderOf(parts), clock: systemClock, startedAt });
+  const about = { ...parts, responder, minFree, directoryFolder: folderOf(parts), startedAt };
+  const monitor = createMonitor({ ...about, clock: systemClock });
   onClose(() => monitor.close());
+  parts.bundled?.useMonitor(serverTree({ ...about, monitor, now: () => systemClock.now() }));
   addComponents(responder, parts, monitor);
   logDifferences(parts, log);
   const status = async (): Promise<ServerStatus> => ({

@@ -4,7 +4,7 @@
  * Spec: RFC 4512 §5.1, RFC 3674
  */
 
-import { type Actor, Entry, system } from '../directory/index.ts';
+import { type Actor, Entry, monitorBase, monitorName, system } from '../directory/index.ts';
 import { type Dn, parseDn, parseFilter, rootDn } from '../ldap-wire/index.ts';
 import { supportedControls, supportedExtensions, type Virtual } from '../ldapd/index.ts';
 import type { Parts } from './server.ts';
@@ -30,10 +30,12 @@ async function rootDse(
 ): Promise<Entry> {
   // Domains stand below top-level dc entries, which come and go with them.
   const contexts = await contextsFor(directory, actor, parseDn(config.systemBase));
+  const observes = await directory.read(actor, monitorBase, ['1.1']);
   const startTls = '1.3.6.1.4.1.1466.20037';
   const values: readonly (readonly [string, readonly string[]])[] = [
     ['objectClass', ['top', 'extensibleObject']],
     ['namingContexts', contexts],
+    ['monitorContext', observes ? [monitorName] : []],
     ['subschemaSubentry', ['cn=subschema']],
     ['supportedLDAPVersion', ['3']],
     ['supportedControl', supportedControls],

@@ -24,6 +24,8 @@ export interface ComponentStatus {
   /** Milliseconds since 1970, while it runs. */
   readonly since?: number;
   readonly lastError?: string;
+  /** How often it was started again, by itself or by an order, since the process began. */
+  readonly restarts: number;
   readonly policy: ComponentPolicy;
 }
 
@@ -34,6 +36,7 @@ interface Managed {
   since: number | undefined;
   lastError: string | undefined;
   failures: number;
+  starts: number;
   retry: Cancel | undefined;
   /** Orders run behind this. */
   last: Promise<void>;
@@ -67,6 +70,7 @@ export class Responder {
       since: undefined,
       lastError: undefined,
       failures: 0,
+      starts: 0,
       retry: undefined,
       last: Promise.resolve(),
     });
@@ -80,6 +84,7 @@ export class Responder {
         state: m.state,
         ...(m.since === undefined ? {} : { since: m.since }),
         ...(problem === undefined ? {} : { lastError: problem }),
+        restarts: Math.max(0, m.starts - 1),
         policy: m.policy.value,
       };
     });
@@ -133,6 +138,7 @@ export class Responder {
       }
       m.state = 'running';
       m.since = this.#clock.now();
+      m.starts += 1;
       this.#log.info(`${name} started`);
     });
   }

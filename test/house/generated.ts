@@ -27,7 +27,7 @@ export function generated(): Generated[] {
     { file: 'schema/openldap/mail.ldif', text: cnConfigSchema('mail', readFileSync('schema/mail.schema', 'utf8')) },
     { file: 'ldif/base.ldif', text: baseLdif() },
     { file: 'docs/settings.md', text: referencePage(declared.settings, 'cn=mailtree') },
-    { file: 'docs/schema.md', text: schemaPage(declared) },
+    { file: 'docs/schema.md', text: schemaPage(declared, own) },
     { file: 'docs/map.md', text: mapPage() },
     { file: 'docs/standards.md', text: standardsPage() },
   ];

@@ -3,6 +3,7 @@
  */
 
 import { type Dn, parseDn } from '../../ldap-wire/index.ts';
+import { monitorBase } from '../computed/tree.ts';
 import type { Entry } from '../entry.ts';
 import type { AttributeType } from '../schema/schema.ts';
 import type { AccessRule, Target, Who } from './rules.ts';
@@ -43,9 +44,9 @@ export class Matching {
       case 'all':
         return true;
       case 'domains':
-        return !dn.isWithin(this.#parts.systemBase);
+        return !this.#isSystem(dn);
       case 'system':
-        return dn.isWithin(this.#parts.systemBase);
+        return this.#isSystem(dn);
       case 'entry':
         return dn.key === target.dn.key;
       case 'children':
@@ -53,6 +54,10 @@ export class Matching {
       case 'subtree':
         return dn.isWithin(target.dn);
     }
+  }
+
+  #isSystem(dn: Dn): boolean {
+    return dn.isWithin(this.#parts.systemBase) || dn.isWithin(monitorBase);
   }
 
   #isWho(who: Who, subject: Subject, entry: Entry): boolean {

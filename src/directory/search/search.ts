@@ -20,6 +20,7 @@ import type { Schema } from '../schema/schema.ts';
 import type { DirectorySettings } from '../settings.ts';
 import { checkAssertion } from '../write/around.ts';
 import type { Compiler, Matcher, MaySearch } from './evaluate.ts';
+import { boundsOf, canceled, looked, type SearchBounds, tooLong, tooMany } from './limits.ts';
 import type { Planner } from './plan.ts';
 import type { Selection, Selector } from './select.ts';
 import { orderOf, Sorting, SortMemory } from './sort.ts';
@@ -57,7 +58,7 @@ export interface Limits {
   check(): void;
 }
 
-interface Run {
+interface Run extends SearchBounds {
   readonly request: SearchRequest;
   readonly subject: Subject;
   readonly base: Dn;
@@ -67,9 +68,6 @@ interface Run {
   readonly effort: number;
   readonly may: MaySearch | undefined;
   readonly selection: Selection;
-  readonly sizeLimit: number;
-  readonly lookThrough: number;
-  readonly deadline: number;
   readonly onTotal: ((about: number) => void) | undefined;
   /** About how many entries are looked at, where that is known. */
   candidates: number | undefined;
@@ -131,10 +129,6 @@ export class Searcher {
     const { base } = request;
     const baseId = base.rdns.length === 0 ? rootId : this.#known(subject, base).id;
     if (request.assertion) this.#assert(subject, baseId, request.assertion);
-    const asked = request.sizeLimit ?? 0;
-    const { sizeLimit, timeLimit, lookThroughLimit } = settings.value;
-    const own = subject.root || sizeLimit === 0 ? Number.POSITIVE_INFINITY : sizeLimit;
-    const time = [request.timeLimit ?? 0, subject.system ? 0 : timeLimit].filter((limit) => limit > 0);
     return {
       request,
       subject,
@@ -144,9 +138,7 @@ export class Searcher {
       effort: Math.ceil(itemsIn(request.filter) / shortFilter),
       may: subject.system ? undefined : (stored, type) => judge.verdict(subject, stored.entry).allows(type, 'search'),
       selection: selector.selection(request.attributes, request.typesOnly ?? false),
-      sizeLimit: Math.min(asked > 0 ? asked : Number.POSITIVE_INFINITY, own),
-      lookThrough: subject.root || lookThroughLimit === 0 ? Number.POSITIVE_INFINITY : lookThroughLimit,
-      deadline: time.length === 0 ? Number.POSITIVE_INFINITY : clock.now() + Math.min(...time) * 1000,
+      ...boundsOf(subject, request, settings.value, clock),
       onTotal: request.onTotal,
       candidates: undefined,
     };
@@ -395,9 +387,3 @@ export function noSuchEntry(dn: Dn, view: View, judge: Judge, subject: Subject):
   while (above && !judge.knows(subject, above.entry)) above = above.parent === rootId ? undefined : view.load(above.parent);
   return new DirectoryFault('noSuchObject', 'there is no such entry', { matched: above?.entry.dn });
 }
-
-const looked = (limit: number): DirectoryFault =>
-  new DirectoryFault('adminLimitExceeded', `no index answers this search, and it looked at more than ${limit} entries`);
-const tooMany = (limit: number): DirectoryFault => new DirectoryFault('sizeLimitExceeded', `more than ${limit} entries match`);
-const tooLong = (): DirectoryFault => new DirectoryFault('timeLimitExceeded', 'the search took too long');
-const canceled = (): DirectoryFault => new DirectoryFault('canceled', 'the search was given up');
