@@ -11,8 +11,8 @@ import type { MtaPolicy } from '../dit/index.ts';
 import {
   charsetLabel,
   formatDate,
+  HeadWatch,
   LineEndNormalizer,
-  MessageIdWatch,
   messageId,
   mimeFields,
   missingFields,
@@ -66,12 +66,12 @@ export function createHandIn(options: HandInOptions): HandIn {
     try {
       const lines = new LineEndNormalizer();
       const head: Uint8Array[] = [];
-      const ids = new MessageIdWatch();
+      const watch = new HeadWatch();
       let eightBit = false;
       const take = async (chunk: Uint8Array): Promise<void> => {
         if (writer.size < headSize) head.push(Uint8Array.from(chunk));
         eightBit ||= needs8bit(chunk);
-        ids.put(chunk);
+        watch.put(chunk);
         await writer.write(chunk);
         const most = options.maxSize();
         if (most > 0 && writer.size > most) throw new Fault('too-large', `a message may have at most ${most} octets`);
@@ -102,7 +102,8 @@ export function createHandIn(options: HandInOptions): HandIn {
         smtputf8,
         eightBit,
         arrivedAt,
-        messageId: ids.value() ?? messageId(id, host),
+        messageId: watch.messageId() ?? messageId(id, host),
+        ...(watch.precedence() === 0 ? {} : { precedence: watch.precedence() }),
       };
       await queue.submit(queued);
       tellStep(options.log, { step: 'Received', message: queued, recipients: to, channel: 'SMTPD' });

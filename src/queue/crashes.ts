@@ -8,7 +8,7 @@
 
 import type { Clock, Log } from '../base/index.ts';
 import { below, type Key, type KeyValue } from '../storage/index.ts';
-import { decodeLease, decodeSlip, dueText, entryOf, leasePrefix, placeOf, putDue, putSlip, readDue, slipKey } from './records.ts';
+import { awake, decodeLease, decodeSlip, dueText, leasePrefix, placeOf, putDue, putSlip, readDue, slipKey } from './records.ts';
 
 const page = 500;
 /** In hand at so many ends: no chance any more. */
@@ -37,7 +37,7 @@ export async function voidLeases(needs: Needs, epoch: string): Promise<number> {
     for (const [, value] of dead) {
       const { due, entry } = decodeLease(value);
       const ends = readDue(entry).ends + 1;
-      const held = ends >= suspicious ? await hold(needs, due, ends) : undefined;
+      const held = ends >= suspicious ? await hold(needs, due, entry, ends) : undefined;
       puts.push(...(held ?? putDue(due, dueText({ ...readDue(entry), ends }))));
     }
     await keyValue.transact(async () => ({ puts, deletes: dead.map(([key]) => key), result: undefined }), 'soon');
@@ -45,7 +45,7 @@ export async function voidLeases(needs: Needs, epoch: string): Promise<number> {
 }
 
 /** The slip, due later. Undefined where it cannot be read: leasing it will put it aside. */
-async function hold({ keyValue, clock, log }: Needs, due: Key, ends: number): Promise<Put[] | undefined> {
+async function hold({ keyValue, clock, log }: Needs, due: Key, entry: string, ends: number): Promise<Put[] | undefined> {
   const { id, slip: name } = placeOf(due);
   const value = await keyValue.get(slipKey(id, name));
   if (!value) return undefined;
@@ -55,9 +55,9 @@ async function hold({ keyValue, clock, log }: Needs, due: Key, ends: number): Pr
     const nextAttempt = clock.now() + pause;
     const reason = `held: the server ended ${ends} times while this was being worked on`;
     log.error(`${id}: ${reason}; it is tried again in ${Math.round(pause / 60_000)} minutes`);
-    const recipients = slip.recipients.map((recipient) => ({ ...recipient, nextAttempt, reason }));
+    const recipients = slip.recipients.map(({ runAt: _sleeps, ...recipient }) => ({ ...recipient, nextAttempt, reason }));
     const later = { ...slip, due: nextAttempt, version: slip.version + 1, recipients };
-    return putSlip(id, later, dueText({ ...entryOf(later), ends }));
+    return putSlip(id, later, awake({ ...readDue(entry), version: later.version, ends }));
   } catch {
     return undefined;
   }

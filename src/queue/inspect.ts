@@ -12,12 +12,14 @@ import {
   decodeLease,
   decodeMessage,
   decodeSlip,
+  destinationPrefix,
   destinationsPrefix,
   dueKey,
   leasePrefix,
   messageKey,
   placeOf,
   placeOfDestination,
+  readDestination,
   readDue,
   type Stored,
   slipKey,
@@ -39,6 +41,16 @@ export interface Destination {
 
 const byNumber = (a: QueuedRecipient, b: QueuedRecipient): number => a.number - b.number;
 
+/** What waits for the run of its destination is tried then, as far as anybody knows now; not when it is due itself. */
+async function withRun(keyValue: KeyValue, recipient: QueuedRecipient): Promise<QueuedRecipient> {
+  const { runAt, ...shown } = recipient;
+  if (runAt === undefined) return recipient;
+  const prefix = destinationPrefix(recipient.queue, recipient.identifier);
+  for await (const [key, value] of keyValue.scan({ from: prefix, to: `${prefix}\u{10ffff}` }, { limit: 1 }))
+    if (!readDestination(textOf(value)).traits?.sleeps) return { ...shown, nextAttempt: placeOfDestination(key).due };
+  return { ...shown, nextAttempt: runAt };
+}
+
 async function* listings(keyValue: KeyValue, from: string, to: string): AsyncIterable<QueueListing> {
   let stored: Stored | undefined;
   let recipients: QueuedRecipient[] = [];
@@ -53,7 +65,7 @@ async function* listings(keyValue: KeyValue, from: string, to: string): AsyncIte
         stored = undefined;
         stored = decodeMessage(value);
       } else if (stored?.message.id === id) {
-        recipients.push(...decodeSlip(slip, value).recipients);
+        for (const recipient of decodeSlip(slip, value).recipients) recipients.push(await withRun(keyValue, recipient));
       }
     } catch {
       // A record that cannot be read has no listing; leasing it puts it aside with an error line.
@@ -128,7 +140,7 @@ export async function destinations(keyValue: KeyValue, queue: QueueName, now: nu
   for await (const [key, value] of keyValue.scan(below(destinationsPrefix(queue)))) {
     const place = placeOfDestination(key);
     if (place.due <= now) continue;
-    const recipients = Number(textOf(value));
+    const recipients = readDestination(textOf(value)).count;
     const known = found.get(place.identifier);
     if (known) known.recipients += recipients;
     else if (found.size < destinationsAtMost) {
@@ -139,8 +151,9 @@ export async function destinations(keyValue: KeyValue, queue: QueueName, now: nu
   const slips = await keyValue.getMany(all.map(({ place }) => slipKey(place.id, place.slip)));
   return all.map(({ place, ...destination }, n) => {
     const value = slips[n];
-    const reason = value && decodeSlip(place.slip, value).recipients[0]?.reason;
-    return reason === undefined ? destination : { ...destination, reason };
+    const first = value && decodeSlip(place.slip, value).recipients[0];
+    const nextAttempt = first?.runAt ?? destination.nextAttempt;
+    return { ...destination, nextAttempt, ...(first?.reason === undefined ? {} : { reason: first.reason }) };
   });
 }
 

@@ -17,12 +17,12 @@ import {
   decodeMessage,
   decodeSlip,
   deleteDue,
+  destinationOf,
   destinationPrefix,
   destinationsPrefix,
   dueKey,
   duePrefix,
   encodeLease,
-  entryOf,
   leasePrefix,
   messageKey,
   placeOf,
@@ -152,6 +152,11 @@ async function leaseDestination(with_: Leasing, feed: Feed, queue: QueueName, li
     const { due, id, slip } = placeOfDestination(key);
     return dueKey(queue, due, id, slip);
   });
+  return await leaseThese(with_, feed, dues);
+}
+
+/** The slips of these due keys, whether their time has come or not; without those that are gone. */
+export async function leaseThese(with_: Leasing, feed: Feed, dues: readonly Key[]): Promise<Lease[]> {
   const entries = await with_.keyValue.getMany(dues);
   const known = dues.flatMap((due, n) => {
     const entry = entries[n];
@@ -217,8 +222,8 @@ async function leaseIndex(with_: Leasing, feed: Feed, queue: QueueName, limit: n
 type Wanted = (candidate: Candidate) => boolean;
 
 function wantedBy(identifier: string | undefined, except: ReadonlySet<string>): Wanted | undefined {
-  if (identifier !== undefined) return ({ slip }) => entryOf(slip).identifier === identifier;
-  return except.size > 0 ? ({ slip }) => !except.has(entryOf(slip).identifier ?? '') : undefined;
+  if (identifier !== undefined) return ({ slip }) => destinationOf(slip.queue, slip.recipients) === identifier;
+  return except.size > 0 ? ({ slip }) => !except.has(destinationOf(slip.queue, slip.recipients) ?? '') : undefined;
 }
 
 export async function leaseFrom(with_: Leasing, feed: Feed, queue: QueueName, limit: number, options: LeaseOptions): Promise<Lease[]> {

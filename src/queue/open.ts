@@ -11,7 +11,7 @@ import { voidLeases } from './crashes.ts';
 import { type Candidate, Feed } from './feed.ts';
 import { idMaker, isQueueId } from './ids.ts';
 import { deferredPage, destinations, getListing, list, queueNames, summarizer } from './inspect.ts';
-import { type Leasing, leaseFrom } from './lease.ts';
+import { type Leasing, leaseFrom, leaseThese } from './lease.ts';
 import type {
   Deferral,
   Filing,
@@ -23,25 +23,31 @@ import type {
   QueuedMessage,
   QueuedRecipient,
   QueueName,
+  WaitingSlip,
 } from './port.ts';
 import {
+  awake,
   bytes,
   decodeSlip,
   deleteDue,
   destinationPrefix,
   dueKey,
   duePrefix,
+  dueText,
   encodeMessage,
+  entryOf,
   holder,
   messageKey,
   placeOf,
   putSlip,
+  readDue,
   type Slip,
   slipKey,
   slipsKey,
   textOf,
 } from './records.ts';
 import { giveBack, groups, settle } from './settle.ts';
+import { countDeferred, identifiersOf, waitingFor } from './waiting.ts';
 
 export interface QueueNeeds {
   readonly keyValue: KeyValue;
@@ -91,6 +97,7 @@ class LevelledQueue implements OpenQueue {
   readonly #epoch: string;
   readonly #feeds = new Map<QueueName, Feed>();
   readonly #listeners = new Map<QueueName, Set<() => void>>();
+  readonly #retried = new Map<QueueName, (identifier: string | undefined) => void>();
   readonly #leasing: Leasing;
   readonly #unsubscribe: (() => void)[] = [];
   #names = 0;
@@ -173,9 +180,34 @@ class LevelledQueue implements OpenQueue {
     return () => this.#listeners.get(queue)?.delete(listener);
   }
 
+  onRetry(queue: QueueName, listener: (identifier: string | undefined) => void): () => void {
+    this.#retried.set(queue, listener);
+    return () => {
+      if (this.#retried.get(queue) === listener) this.#retried.delete(queue);
+    };
+  }
+
+  waiting(queue: QueueName, identifier: string): AsyncIterable<WaitingSlip> {
+    return waitingFor(this.#needs.keyValue, queue, identifier);
+  }
+
+  identifiers(queue: QueueName): ReturnType<Queue['identifiers']> {
+    return identifiersOf(this.#needs.keyValue, queue);
+  }
+
+  leaseWaiting(queue: QueueName, keys: readonly string[]): Promise<Lease[]> {
+    return leaseThese(this.#leasing, this.#feed(queue), keys);
+  }
+
   async retryNow(queue: QueueName, identifier?: string): Promise<number> {
     const { keyValue, clock } = this.#needs;
     const now = clock.now();
+    const retried = this.#retried.get(queue);
+    if (retried) {
+      const waits = await countDeferred(keyValue, queue, identifier, now);
+      if (waits > 0) retried(identifier);
+      return waits;
+    }
     const prefix = identifier === undefined ? duePrefix(queue) : destinationPrefix(queue, identifier);
     let recipients = 0;
     for (;;) {
@@ -234,7 +266,7 @@ class LevelledQueue implements OpenQueue {
     const key = messageKey(message.id);
     const puts: [Key, Uint8Array][] = [[key, encodeMessage(bare, recipients.length)]];
     if (slips.length > 1) puts.push([slipsKey(message.id), bytes(`${slips.length}`)]);
-    for (const slip of slips) puts.push(...putSlip(message.id, slip));
+    for (const slip of slips) puts.push(...putSlip(message.id, slip, dueText(entryOf(slip, bare))));
     const held = reference(message.blob.id, holder(message.id));
     const changes = { checks: [{ absent: key }, ...held.checks], puts: [...puts, ...held.puts], result: slips };
     return async () => changes;
@@ -280,8 +312,11 @@ function hasten(dues: readonly Key[], now: number): Part<number> {
       const value = entry && (await read.get(slipKey(id, name)));
       if (!entry || !value) continue;
       const slip = decodeSlip(name, value);
+      const hastened = slip.recipients.map(({ runAt: _sleeps, ...recipient }) => recipient);
+      const version = slip.version + 1;
       deletes.push(...deleteDue(due, textOf(entry)));
-      puts.push(...putSlip(id, { ...slip, queue, due: now, version: slip.version + 1 }));
+      const made = { ...slip, queue, due: now, version, recipients: hastened };
+      puts.push(...putSlip(id, made, awake({ ...readDue(textOf(entry)), version, ends: 0 })));
       recipients += slip.recipients.length;
     }
     return { puts, deletes, result: recipients };

@@ -66,6 +66,8 @@ export interface NewMessage {
   readonly arrivedAt: number;
   /** Of its header, as given; for logs and searches. */
   readonly messageId?: string;
+  /** How urgent its sender says it is (`mail/precedence.ts`): -2 (first) … 2 (last); not set: 0, ordinary. */
+  readonly precedence?: number;
   /** The message that this one came of: of a report, what it reports about; of a changed copy, the original. */
   readonly parent?: QueueId;
 }
@@ -90,6 +92,13 @@ export interface QueuedRecipient {
   readonly reason?: string;
   /** Set once the sender was told of a delay. */
   readonly delayNotified?: boolean;
+  /** When it was deferred for the first time; milliseconds since 1970. */
+  readonly deferredSince?: number;
+  /**
+   * Goes with the next run of its destination, which was expected then; `nextAttempt` is when it has to be looked at in any case. In
+   * listings `nextAttempt` is the run.
+   */
+  readonly runAt?: number;
 }
 
 /** Work handed to one processor: the message and those of its recipients that wait in one queue and are due. */
@@ -111,6 +120,30 @@ export interface Deferral {
   readonly nextAttempt: number;
   readonly reason: string;
   readonly delayNotified?: boolean;
+  /** Nobody was asked: not counted as an attempt. */
+  readonly untried?: boolean;
+  /** As of a recipient. */
+  readonly runAt?: number;
+}
+
+/** What waits for a destination, as its index has it: nothing else is read for it. */
+export interface WaitingSlip {
+  /** For `leaseWaiting`. */
+  readonly key: string;
+  readonly id: QueueId;
+  readonly recipients: number;
+  /** Not before this time; milliseconds since 1970. */
+  readonly due: number;
+  /** Octets of the message. */
+  readonly size: number;
+  /** Milliseconds since 1970. */
+  readonly arrivedAt: number;
+  /** When the first of them was put off for the first time; undefined while none was. */
+  readonly deferredSince?: number;
+  /** -2 (first) … 2 (last). */
+  readonly precedence: number;
+  /** Goes with the next run of its destination. */
+  readonly sleeps: boolean;
 }
 
 export interface LeaseOptions {
@@ -166,6 +199,14 @@ export interface Queue {
   release(lease: Lease): Promise<void>;
   /** Calls `listener` whenever this queue may have due work: on filing, release, and when a deferred recipient's time comes. */
   onWork(queue: QueueName, listener: () => void): () => void;
+  /** What waits for a destination, due or not, in the order it falls due; without what is leased or held. */
+  waiting(queue: QueueName, identifier: string): AsyncIterable<WaitingSlip>;
+  /** Destinations for which anything waits, and when the first of it is due. Costs a look for each destination, not for each message. */
+  identifiers(queue: QueueName): AsyncIterable<{ readonly identifier: string; readonly nextAttempt: number }>;
+  /** Leases these, due or not, as far as they still wait. */
+  leaseWaiting(queue: QueueName, keys: readonly string[]): Promise<Lease[]>;
+  /** While somebody listens, `retryNow` tells them and changes nothing: whoever looks after destinations knows what to do. */
+  onRetry(queue: QueueName, listener: (identifier: string | undefined) => void): () => void;
   /** Makes deferred recipients due now (all, or one destination's). Returns how many. */
   retryNow(queue: QueueName, identifier?: string): Promise<number>;
   summary(): Promise<QueueSummary[]>;

@@ -5,7 +5,7 @@
  *   queue/m/<id>/<slip>                       a slip: recipients that wait together (one queue, one time, one destination)
  *   queue/n/<id>                              number of slips, only where there is or was more than one
  *   queue/d/<queue>/<due>/<id>/<slip>         due index: slips nobody holds, in the order they are to be worked
- *   queue/t/<queue>/<identifier>/<due>/…      the same by destination
+ *   queue/t/<queue>/<identifier>/<due>/…      the same by destination; at SMTPC with what decides about the order there
  *   queue/l/<epoch>-<n>                       a lease: the due entry it took the place of
  *   queue/x/<id>/<slip>                       put aside because it could not be read
  *
@@ -59,6 +59,17 @@ export function placeOf(key: Key): DuePlace {
   return { queue: queue as QueueName, due: fromSortable(due ?? ''), id: id ?? '', slip: slip ?? '' };
 }
 
+/** What the order at a destination depends on, so that nobody reads a hundred thousand messages to find the first one. */
+export interface Traits {
+  readonly size: number;
+  readonly arrivedAt: number;
+  readonly precedence: number;
+  /** Milliseconds since 1970; 0: never deferred. */
+  readonly deferredSince: number;
+  /** Waits for the run of its destination. */
+  readonly sleeps: boolean;
+}
+
 /** What a due entry says: how many recipients, which version of the slip, and its destination where that is indexed. */
 export interface DueEntry {
   readonly count: number;
@@ -66,20 +77,37 @@ export interface DueEntry {
   readonly identifier: string | undefined;
   /** How often a process ended while the slip was leased, since it was last settled. */
   readonly ends: number;
+  readonly traits?: Traits | undefined;
 }
 
-/** `<count>:<version>`, with `+<ends>` where there were any and `:<identifier>` where it has one. */
-export function dueText({ count, version, identifier, ends }: DueEntry): string {
-  const text = `${count}:${version}${ends > 0 ? `+${ends}` : ''}`;
+function traitsText({ size, arrivedAt, precedence, deferredSince, sleeps }: Traits): string {
+  const numbers = [size, arrivedAt, precedence, deferredSince].map((n) => n.toString(36));
+  return `~${numbers.join(',')}${sleeps ? ',s' : ''}`;
+}
+
+function readTraits(text: string | undefined): Traits | undefined {
+  if (text === undefined) return undefined;
+  const parts = text.split(',');
+  const [size = 0, arrivedAt = 0, precedence = 0, deferredSince = 0] = parts.map((part) => Number.parseInt(part, 36) || 0);
+  return { size, arrivedAt, precedence, deferredSince, sleeps: parts[4] === 's' };
+}
+
+/** `<count>:<version>`, with `+<ends>` where there were any, `~<traits>` and `:<identifier>` where it has them. */
+export function dueText({ count, version, identifier, ends, traits }: DueEntry): string {
+  const text = `${count}:${version}${ends > 0 ? `+${ends}` : ''}${traits ? traitsText(traits) : ''}`;
   return identifier === undefined ? text : `${text}:${identifier}`;
 }
+
+/** The entry of a slip that does not wait for a run any more. */
+export const awake = (entry: DueEntry): string => dueText({ ...entry, traits: entry.traits && { ...entry.traits, sleeps: false } });
 
 export function readDue(text: string): DueEntry {
   const first = text.indexOf(':');
   const second = text.indexOf(':', first + 1);
-  const [version, ends = 0] = (second < 0 ? text.slice(first + 1) : text.slice(first + 1, second)).split('+');
+  const [numbers = '', traits] = (second < 0 ? text.slice(first + 1) : text.slice(first + 1, second)).split('~');
+  const [version, ends = 0] = numbers.split('+');
   const identifier = second < 0 ? undefined : text.slice(second + 1);
-  return { count: Number(text.slice(0, first)), version: Number(version), identifier, ends: Number(ends) };
+  return { count: Number(text.slice(0, first)), version: Number(version), identifier, ends: Number(ends), traits: readTraits(traits) };
 }
 
 /**
@@ -92,8 +120,27 @@ export function destinationOf(queue: QueueName, recipients: readonly QueuedRecip
   return queue === 'LOCAL' && first.attempts === 0 ? undefined : first.identifier;
 }
 
-export function entryOf(slip: Slip): DueEntry {
-  return { count: slip.recipients.length, version: slip.version, identifier: destinationOf(slip.queue, slip.recipients), ends: 0 };
+export function entryOf(slip: Slip, message: QueuedMessage): DueEntry {
+  const { queue, recipients, version } = slip;
+  const traits = queue === 'SMTPC' ? traitsOf(recipients, message) : undefined;
+  return { count: recipients.length, version, identifier: destinationOf(queue, recipients), ends: 0, traits };
+}
+
+function traitsOf(recipients: readonly QueuedRecipient[], { blob, prefix, arrivedAt, precedence = 0 }: QueuedMessage): Traits {
+  const since = recipients.flatMap(({ deferredSince }) => (deferredSince === undefined ? [] : [deferredSince]));
+  return {
+    size: blob.size + Buffer.byteLength(prefix, 'utf8'),
+    arrivedAt: Math.floor(arrivedAt),
+    precedence,
+    deferredSince: since.length > 0 ? Math.min(...since) : 0,
+    sleeps: recipients[0]?.runAt !== undefined,
+  };
+}
+
+/** What the index by destination says of a slip. */
+export function readDestination(text: string): { readonly count: number; readonly traits: Traits | undefined } {
+  const [count, traits] = text.split('~');
+  return { count: Number(count), traits: readTraits(traits) };
 }
 
 export function destinationKey(place: DuePlace, identifier: string): Key {
@@ -170,9 +217,10 @@ export function decodeLease(value: Uint8Array): LeaseRecord {
 
 /** A due entry and, where it has one, its twin in the destination index. */
 export function putDue(due: Key, entry: string): [Key, Uint8Array][] {
-  const { identifier, count } = readDue(entry);
+  const { identifier, count, traits } = readDue(entry);
   const own: [Key, Uint8Array] = [due, bytes(entry)];
-  return identifier === undefined ? [own] : [own, [destinationKey(placeOf(due), identifier), bytes(`${count}`)]];
+  if (identifier === undefined) return [own];
+  return [own, [destinationKey(placeOf(due), identifier), bytes(`${count}${traits ? traitsText(traits) : ''}`)]];
 }
 
 export function deleteDue(due: Key, entry: string): Key[] {
@@ -180,8 +228,8 @@ export function deleteDue(due: Key, entry: string): Key[] {
   return identifier === undefined ? [due] : [due, destinationKey(placeOf(due), identifier)];
 }
 
-/** Everything a waiting slip consists of. `entry` is its due entry, where it is not the usual one. */
-export function putSlip(id: QueueId, slip: Slip, entry = dueText(entryOf(slip))): [Key, Uint8Array][] {
+/** Everything a waiting slip consists of. */
+export function putSlip(id: QueueId, slip: Slip, entry: string): [Key, Uint8Array][] {
   return [[slipKey(id, slip.name), encodeSlip(slip)], ...putDue(dueKey(slip.queue, slip.due, id, slip.name), entry)];
 }
 

@@ -77,8 +77,12 @@ function sortOut(slip: Slip, outcome: Outcome, count: number, now: number): Sort
     } else if (deferral) {
       const nextAttempt = Math.max(0, Math.floor(deferral.nextAttempt));
       const told = deferral.delayNotified || recipient.delayNotified ? { delayNotified: true } : {};
+      const attempts = recipient.attempts + (deferral.untried ? 0 : 1);
+      const deferredSince = recipient.deferredSince ?? now;
       const reason = deferral.reason.slice(0, longestReason);
-      waiting.push({ ...recipient, attempts: recipient.attempts + 1, nextAttempt, reason, ...told });
+      const { runAt: _before, ...rest } = recipient;
+      const sleeps = deferral.runAt === undefined ? {} : { runAt: deferral.runAt };
+      waiting.push({ ...rest, attempts, nextAttempt, reason, deferredSince, ...told, ...sleeps });
     } else if (!done.has(recipient.number)) {
       remaining.push(recipient);
     }
@@ -92,7 +96,7 @@ export function groups(recipients: readonly QueuedRecipient[]): (readonly Queued
   const all: QueuedRecipient[][] = [];
   for (const recipient of recipients) {
     const { queue, nextAttempt } = recipient;
-    const key = `${queue} ${nextAttempt} ${destinationOf(queue, [recipient]) ?? ''}`;
+    const key = `${queue} ${nextAttempt} ${recipient.runAt ?? ''} ${destinationOf(queue, [recipient]) ?? ''}`;
     let group = open.get(key);
     if (!group || group.length >= slipSize) {
       group = [];
@@ -170,7 +174,7 @@ export async function settle(
   if (remaining.length === slip.recipients.length) return { ...written, result: { slips: [], count: token.count } };
   const ends = remaining.length === 0;
   const slips = slipsFor(waiting, stem, ends ? slip : undefined, slip.only && ends);
-  for (const made of slips) written.puts.push(...putSlip(id, made));
+  for (const made of slips) written.puts.push(...putSlip(id, made, dueText(entryOf(made, lease.message))));
   if (ends) {
     written.deletes.push(`${leasePrefix}${token.lease}`);
     if (slips.length === 0) written.deletes.push(slipKey(id, slip.name));
@@ -178,7 +182,7 @@ export async function settle(
     const rest: Slip = { ...slip, version: slip.version + 1, only: slip.only && slips.length === 0, recipients: remaining };
     written.puts.push([slipKey(id, slip.name), encodeSlip(rest)]);
     // The destination of the entry stays what it was: its keys in both indexes depend on it.
-    const entry = dueText({ ...entryOf(rest), identifier: readDue(record.entry).identifier });
+    const entry = dueText({ ...entryOf(rest, lease.message), identifier: readDue(record.entry).identifier });
     written.puts.push([`${leasePrefix}${token.lease}`, encodeLease({ due: record.due, entry, shrunk: true })]);
   }
   await count(read, lease, slip, slips.length - (ends ? 1 : 0), written);

@@ -7,16 +7,7 @@
  */
 
 import { Fault } from '../base/index.ts';
-import {
-  charsetLabel,
-  formatDate,
-  LineEndNormalizer,
-  MessageIdWatch,
-  messageId,
-  mimeFields,
-  needs8bit,
-  receivedLine,
-} from '../mail/index.ts';
+import { charsetLabel, formatDate, HeadWatch, LineEndNormalizer, messageId, mimeFields, needs8bit, receivedLine } from '../mail/index.ts';
 import { type NewMessage, type QueueId, tellStep } from '../queue/index.ts';
 import type { BlobWriter } from '../storage/index.ts';
 import { HeaderWatch } from './header-watch.ts';
@@ -41,7 +32,7 @@ class MessageReceiver implements Receiver {
   readonly #writer: BlobWriter;
   readonly #lines = new LineEndNormalizer();
   #eightBit = false;
-  readonly #messageId = new MessageIdWatch();
+  readonly #head = new HeadWatch();
   readonly #header: HeaderWatch | undefined;
   readonly #limit: SizeLimit;
   /** Small pieces that wait to be written together. */
@@ -93,7 +84,7 @@ class MessageReceiver implements Receiver {
     const clean = this.#lines.push(bytes);
     this.#eightBit ||= needs8bit(clean);
     this.#header?.put(clean);
-    this.#messageId.put(clean);
+    this.#head.put(clean);
     return this.#writer.write(clean).catch((thrown: unknown) => this.#note(thrown));
   }
 
@@ -156,7 +147,7 @@ class MessageReceiver implements Receiver {
     const { mail, helo } = this.#state;
     const recipients = [...this.#state.recipients.values()];
     const arrivedAt = house.clock.now();
-    const named = this.#messageId.value() ?? (this.#header ? messageId(id, house.mta.value.host) : undefined);
+    const named = this.#head.messageId() ?? (this.#header ? messageId(id, house.mta.value.host) : undefined);
     const protocol = protocolName(this.#state.esmtp, tls, user !== undefined, mail.smtputf8);
     const one = recipients.length === 1 ? recipients[0]?.address : undefined;
     const trace = receivedLine({
@@ -191,6 +182,7 @@ class MessageReceiver implements Receiver {
       ...(mail.envelopeId === undefined ? {} : { envelopeId: mail.envelopeId }),
       arrivedAt,
       ...(named === undefined ? {} : { messageId: named }),
+      ...(this.#head.precedence() === 0 ? {} : { precedence: this.#head.precedence() }),
     };
   }
 

@@ -4,7 +4,7 @@
 
 import { afterEach, expect, test } from '@jest/globals';
 import { silentLog } from '../../src/base/index.ts';
-import type { Lease } from '../../src/queue/index.ts';
+import type { Lease, NewMessage } from '../../src/queue/index.ts';
 import { CheckFailed, join } from '../../src/storage/index.ts';
 import { collect, keysOf, newMessage, type TestQueue, type TestQueueOptions } from '../support/queue.ts';
 
@@ -206,6 +206,77 @@ export function queueContract(testQueue: (options: TestQueueOptions) => Promise<
     expect(await one.queue.retryNow('SMTPC', 'slow.example')).toBe(2);
     expect(await one.queue.lease('SMTPC', 10, { identifier: 'slow.example' })).toHaveLength(3);
     expect(await one.queue.lease('SMTPC', 10)).toHaveLength(1);
+  });
+
+  test('what waits for the run of its destination is seen with what its order depends on, and can be had before its time', async () => {
+    const one = await open();
+    const put = async (address: string, over: Partial<NewMessage> = {}): Promise<Lease> => {
+      one.clock.advance(1);
+      await one.queue.submit(newMessage(one.queue.newId(), [address], over));
+      await one.queue.file(await leaseOne(one), [{ from: 1, to: [remote(address)] }]);
+      return await leaseOne(one, 'SMTPC');
+    };
+    const first = await put('a@slow.example', { precedence: -2 });
+    const second = await put('ä@slow.example', { precedence: 2, prefix: 'Ü: 1\r\n' });
+    const since = one.clock.now();
+    const run = since + 60_000;
+    await one.queue.defer(first, [{ number: 1, nextAttempt: run, reason: 'no connection' }]);
+    const sleep = { number: 1, nextAttempt: since + 9_000_000, runAt: since + 30_000, untried: true, reason: 'no connection, too' };
+    await one.queue.defer(second, [sleep]);
+    const waiting = await collect(one.queue.waiting('SMTPC', 'slow.example'));
+    const { arrivedAt, blob } = first.message;
+    const common = { recipients: 1, arrivedAt, deferredSince: since };
+    expect(waiting).toEqual([
+      {
+        ...common,
+        key: expect.any(String),
+        id: first.message.id,
+        due: run,
+        size: blob.size + first.message.prefix.length,
+        precedence: -2,
+        sleeps: false,
+      },
+      {
+        ...common,
+        key: expect.any(String),
+        id: second.message.id,
+        due: since + 9_000_000,
+        size: blob.size + 7,
+        precedence: 2,
+        sleeps: true,
+      },
+    ]);
+    expect((await one.queue.get(first.message.id))?.recipients).toMatchObject([{ attempts: 1, deferredSince: since, nextAttempt: run }]);
+    expect((await one.queue.get(second.message.id))?.recipients).toEqual([
+      expect.objectContaining({ attempts: 0, reason: 'no connection, too', nextAttempt: run }),
+    ]);
+    expect(await collect(one.queue.identifiers('SMTPC'))).toEqual([{ identifier: 'slow.example', nextAttempt: run }]);
+    expect(await one.queue.lease('SMTPC', 5)).toEqual([]);
+    const keys = waiting.map(({ key }) => key);
+    const [early, ...none] = await one.queue.leaseWaiting('SMTPC', keys.slice(1));
+    expect([early?.message.id, none]).toEqual([second.message.id, []]);
+    expect((await one.queue.leaseWaiting('SMTPC', keys)).map(({ message }) => message.id)).toEqual([first.message.id]);
+    await one.queue.release(early as Lease);
+    expect(await collect(one.queue.waiting('SMTPC', 'slow.example'))).toEqual([waiting[1]]);
+    expect((await one.queue.get(second.message.id))?.recipients).toMatchObject([{ nextAttempt: since + 30_000 }]);
+    expect(await one.queue.lease('SMTPC', 5)).toEqual([]);
+  });
+
+  test('whoever looks after destinations is told of a request, and nothing is rewritten', async () => {
+    const one = await open();
+    await one.queue.submit(newMessage(one.queue.newId(), ['u@slow.example']));
+    await one.queue.file(await leaseOne(one), [{ from: 1, to: [remote('u@slow.example')] }]);
+    await one.queue.defer(await leaseOne(one, 'SMTPC'), [{ number: 1, nextAttempt: one.clock.now() + 60_000, reason: 'later' }]);
+    const told: unknown[] = [];
+    const stop = one.queue.onRetry('SMTPC', (identifier) => told.push(identifier));
+    expect(await one.queue.retryNow('SMTPC', 'other.example')).toBe(0);
+    expect(await one.queue.retryNow('SMTPC', 'slow.example')).toBe(1);
+    expect(await one.queue.retryNow('SMTPC')).toBe(1);
+    expect(told).toEqual(['slow.example', undefined]);
+    expect(await one.queue.lease('SMTPC', 5)).toEqual([]);
+    stop();
+    expect(await one.queue.retryNow('SMTPC')).toBe(1);
+    expect(await one.queue.lease('SMTPC', 5)).toHaveLength(1);
   });
 
   test('a destination with a long backlog does not hide the others', async () => {

@@ -1,17 +1,20 @@
 /**
- * Reads the Message-ID of a message that goes by in pieces.
+ * Reads what the queue wants to know of the header of a message that goes by in pieces: its Message-ID, and how urgent it is.
  *
  * Promise: looks at no more than the first 64 KiB, keeps no more than that until the header ends; of several Message-ID fields the
  * first counts. Spec: RFC 5322 §3.6.4
  */
 
+import { ordinary, precedenceOf } from './precedence.ts';
+
 const most = 65_536;
 const field = /^message-id[ \t]*:[ \t]*(?:\r?\n[ \t]+)?([^\s][^\r\n]{0,997})/im;
 
-export class MessageIdWatch {
+export class HeadWatch {
   #head: Buffer | undefined;
   #done = false;
-  #value: string | undefined;
+  #messageId: string | undefined;
+  #precedence = ordinary;
 
   put(bytes: Uint8Array): void {
     if (this.#done || bytes.length === 0) return;
@@ -26,17 +29,26 @@ export class MessageIdWatch {
     this.#read(end < 0 ? head : head.subarray(0, end));
   }
 
-  #read(head: Buffer): void {
+  #read(bytes: Buffer): void {
     this.#done = true;
     this.#head = undefined;
+    const head = bytes.toString('latin1');
     // A body that begins at once is no header.
-    const found = head.subarray(0, 2).toString('latin1') === '\r\n' ? undefined : field.exec(head.toString('latin1'))?.[1];
-    if (found !== undefined) this.#value = Buffer.from(/^<[^<>]*>/.exec(found)?.[0] ?? found.trimEnd(), 'latin1').toString('utf8');
+    if (head.startsWith('\r\n')) return;
+    const found = field.exec(head)?.[1];
+    if (found !== undefined) this.#messageId = Buffer.from(/^<[^<>]*>/.exec(found)?.[0] ?? found.trimEnd(), 'latin1').toString('utf8');
+    this.#precedence = precedenceOf(head);
   }
 
   /** As given, angle brackets included; undefined where there is none. To be asked when all has gone by. */
-  value(): string | undefined {
+  messageId(): string | undefined {
     if (this.#head) this.#read(this.#head);
-    return this.#value;
+    return this.#messageId;
+  }
+
+  /** As `precedenceOf` says. To be asked when all has gone by. */
+  precedence(): number {
+    if (this.#head) this.#read(this.#head);
+    return this.#precedence;
   }
 }
