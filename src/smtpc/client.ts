@@ -38,6 +38,10 @@ export interface SessionOptions {
   readonly esmtp: boolean;
   readonly tls: 'off' | 'opportunistic' | 'required';
   readonly tlsVerify: boolean;
+  /** The handshake comes before the greeting. */
+  readonly tlsAtOnce?: boolean;
+  /** Octets of a message that are read ahead of the connection. */
+  readonly dataBuffer: number;
 }
 
 export interface PeerRecipient {
@@ -187,7 +191,7 @@ class Session implements PeerSession {
       connection: socket,
       host: options.host,
       port: 25,
-      secure: false,
+      secure: options.tlsAtOnce ?? false,
       name: options.name,
       logger: false,
       ignoreTLS: options.tls === 'off',
@@ -355,7 +359,7 @@ class Session implements PeerSession {
     };
     const envelope = { from: message.sender, to: [...new Set(addresses)], size: message.size, use8BitMime: message.eightBit, dsn };
     return new Promise((resolve, reject) => {
-      const content = Readable.from(this.#measured(message.content()), { objectMode: false, highWaterMark: 65_536 });
+      const content = Readable.from(this.#measured(message.content()), { objectMode: false, highWaterMark: this.#options.dataBuffer });
       this.#connection.send(envelope as never, content, (error, info) => {
         if (error) reject(error);
         else resolve(info as unknown as SendInfo);

@@ -1,2 +1,4 @@
+export type { EtrnAnswer } from './etrn.ts';
+export type { RelayStatus } from './relays.ts';
 export { type SmtpcSettings, smtpcSettings } from './settings/index.ts';
-export { createSmtpc, type SmtpcOptions } from './smtpc.ts';
+export { createSmtpc, type SmtpcComponent, type SmtpcOptions } from './smtpc.ts';

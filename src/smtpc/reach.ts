@@ -1,38 +1,67 @@
 /**
- * Reaching a destination: hosts and addresses in order until one greets us.
+ * Reaching a destination: hosts and addresses in order until one greets us, or the mail relay host.
  *
  * Promise: a host that is down, silent or unfriendly costs its time-out and the next one is tried; where STARTTLS fails and need not
- * be, the same host is asked again without. The verdict at the end is `bounce` only where the DNS says that there is nobody.
- * Spec: RFC 5321 §5.1, RFC 7435 (opportunistic encryption)
+ * be, the same host is asked again without. The verdict at the end is `bounce` only where the DNS (or the host table) says that there
+ * is nobody, and no relay host may know better; what is wrong with a relay host never sends mail back.
+ * Spec: RFC 5321 §5.1, RFC 7435 (opportunistic encryption), RFC 7504 (521). Source: manual chapter 6 "Mail Routing Handling"
  */
 
-import { connect, type Socket } from 'node:net';
-import type { Clock, Log, Resolver } from '../base/index.ts';
+import type { Socket } from 'node:net';
+import type { Clock, Log } from '../base/index.ts';
 import { openSession, PeerFailure, type PeerSession, type PhaseTimeouts } from './client.ts';
-import { locate, type Plan, type PlanNeeds, planFor, type Target } from './destination.ts';
+import { connectFirst } from './connect.ts';
+import { type Family, type Host, type Located, locate, type PlanNeeds, planFor, type Target } from './destination.ts';
+import { type Login, logIn } from './log-in.ts';
+import type { RelayHost, Relays } from './relays.ts';
 
 export type Reached =
   | { readonly kind: 'session'; readonly session: PeerSession }
   | { readonly kind: 'bounce'; readonly status: string; readonly text: string }
-  | { readonly kind: 'defer'; readonly text: string };
+  | { readonly kind: 'defer'; readonly status: string; readonly text: string };
 
-export interface ReachNeeds extends PlanNeeds {
-  readonly resolver: Resolver;
+export interface Encryption {
+  readonly tls: 'off' | 'opportunistic' | 'required';
+  readonly tlsVerify: boolean;
+  /** Encrypted from the first octet. */
+  readonly tlsAtOnce?: boolean;
+}
+
+export interface ReachNeeds extends PlanNeeds, Encryption {
   readonly clock: Clock;
   readonly log: Log;
   readonly timeouts: PhaseTimeouts;
+  readonly dataBuffer: number;
   readonly esmtp: boolean;
-  readonly tls: 'off' | 'opportunistic' | 'required';
-  readonly tlsVerify: boolean;
   /** A connection to ourselves would be a loop. */
   readonly isOwn: (address: string, port: number) => boolean;
+  readonly family: Family;
+  /** The address of ours to connect from. */
+  readonly source: (address: string) => string | undefined;
+  readonly relays: Relays;
+  /** Mail goes to the relay host while the DNS cannot tell. */
+  readonly relayWithoutDns: boolean;
+  /** Relay passwords go over unencrypted connections, too. */
+  readonly plainAllowed: boolean;
   readonly signal: AbortSignal;
 }
+
+/** As a log-in is needed at relay hosts alone. */
+type HostNeeds = ReachNeeds & { readonly login?: Login | undefined };
+/** No such name, by all means there are. */
+interface Unknown {
+  readonly kind: 'unknown';
+  readonly status: string;
+  readonly text: string;
+}
+type Tried = Reached | Unknown;
+
+const bounced = ({ status, text }: Unknown): Reached => ({ kind: 'bounce', status, text });
 
 /** Addresses tried for one attempt, over all hosts. */
 const mostTries = 10;
 
-const stopped: Reached = { kind: 'defer', text: 'SMTPC was stopped' };
+const stopped: Reached = { kind: 'defer', status: '4.3.2', text: 'SMTPC was stopped' };
 
 /** The DNS takes its time; stopping does not wait for it. */
 function unlessStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T | 'stopped'> {
@@ -45,56 +74,146 @@ function unlessStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T | 's
 }
 
 export async function reach(destination: string, needs: ReachNeeds): Promise<Reached> {
+  if (needs.resolution === 'MailRelayHost') return byRelay(destination, needs);
   const plan = await unlessStopped(planFor(destination, needs), needs.signal);
   if (plan === 'stopped') return stopped;
-  return plan.kind === 'hosts' ? tryHosts(destination, plan, needs) : plan;
+  if (plan.kind === 'defer') {
+    return needs.relayWithoutDns && needs.relays.configured
+      ? byRelay(destination, needs)
+      : { kind: 'defer', status: '4.4.3', text: plan.text };
+  }
+  const tried = plan.kind === 'hosts' ? await tryHosts(destination, plan.hosts, needs) : plan;
+  if (tried.kind !== 'unknown') return tried;
+  if (!needs.relays.configured) return bounced(tried);
+  needs.log.info(`${tried.text}: the mail relay host gets mail for ${destination}`);
+  return byRelay(destination, needs);
 }
 
-async function tryHosts(destination: string, plan: Extract<Plan, { kind: 'hosts' }>, needs: ReachNeeds): Promise<Reached> {
-  let why: string | undefined;
-  let nowhere = '';
-  let tries = 0;
-  let own = false;
-  for (const host of plan.hosts) {
-    const located = await unlessStopped(locate(host, needs.resolver), needs.signal);
-    if (located === 'stopped') return stopped;
-    if (located.kind === 'nowhere') nowhere = located.text;
-    if (located.kind === 'unknown') why = located.text;
-    if (located.kind !== 'found') continue;
-    if (located.targets.some((target) => needs.isOwn(target.address, target.port))) {
-      // RFC 5321 §5.1: neither we ourselves nor anybody less preferred.
-      own = true;
-      break;
+/** One host, by its own name. */
+export async function reachHost(host: Host, needs: HostNeeds): Promise<Reached> {
+  const tried = await tryHosts(host.name, [host], needs);
+  return tried.kind === 'unknown' ? bounced(tried) : tried;
+}
+
+async function byRelay(destination: string, needs: ReachNeeds): Promise<Reached> {
+  let why = 'all mail goes to the mail relay host, and none is set';
+  let status = '4.3.5';
+  for (const relay of needs.relays.now()) {
+    const tried = await tryHosts(destination, [relay], relayNeeds(relay, needs));
+    if (needs.signal.aborted) return stopped;
+    if (tried.kind === 'session') {
+      needs.relays.reached(relay);
+      return tried;
     }
-    for (const target of located.targets) {
-      if (needs.signal.aborted) return stopped;
-      if (tries >= mostTries) break;
-      tries += 1;
-      const tried = await tryTarget(target, needs);
-      if (!(tried instanceof PeerFailure)) return { kind: 'session', session: tried };
-      why = `${target.host} [${target.address}]: ${tried.message}`;
-      needs.log.info(`no session with ${why}`);
+    why = tried.kind === 'bounce' ? `the mail relay host ${relay.name} is this host itself` : tried.text;
+    status = tried.kind === 'defer' ? tried.status : '4.3.5';
+    // Somebody has to do something about it: the mail waits, and nothing else would show it.
+    needs.log.error(`mail for ${destination} cannot be handed to the ${relay.which} mail relay host ${relay.name}: ${why}`);
+    needs.relays.failed(relay, why);
+  }
+  if (!needs.relays.configured) needs.log.error(`mail for ${destination} waits: ${why}`);
+  return { kind: 'defer', status, text: why };
+}
+
+/** A relay host has its own encryption and log-in; its name may stand in DNS and host table alike. */
+export function relayNeeds(relay: RelayHost, needs: ReachNeeds): HostNeeds {
+  return {
+    ...needs,
+    ...relayEncryption(relay.tls, needs),
+    login: relay.login && { ...relay.login, plainAllowed: needs.plainAllowed },
+    resolution: needs.resolution === 'DNSOnly' ? 'DNSThenHostTable' : needs.resolution,
+  };
+}
+
+function relayEncryption(tls: RelayHost['tls'], needs: Encryption): Encryption {
+  if (tls === 'smtpc') return { tls: needs.tls, tlsVerify: needs.tlsVerify };
+  if (tls === 'tls') return { tls: 'required', tlsVerify: true, tlsAtOnce: true };
+  return tls === 'verified' ? { tls: 'required', tlsVerify: true } : { tls, tlsVerify: needs.tlsVerify };
+}
+
+async function tryHosts(destination: string, hosts: readonly Host[], needs: HostNeeds): Promise<Tried> {
+  const seen = { tries: 0, refusals: 0, why: undefined as string | undefined, status: '4.4.1', nowhere: '' };
+  for (const rank of new Set(hosts.map((one) => one.rank))) {
+    const equals = hosts.filter((one) => one.rank === rank);
+    // All of one rank before any is tried: if one is ourselves, the others are no better placed (RFC 5321 §5.1).
+    const located = await unlessStopped(Promise.all(equals.map((host) => locate(host, needs.family, needs))), needs.signal);
+    if (located === 'stopped') return stopped;
+    if (located.some((one) => one.kind === 'found' && one.targets.some(({ address, port }) => needs.isOwn(address, port)))) {
+      if (seen.why !== undefined) break;
+      return { kind: 'bounce', status: '5.4.6', text: `mail for ${destination} leads back to this host` };
+    }
+    for (const one of located) {
+      const session = await tryLocated(one, needs, seen);
+      if (needs.signal.aborted) {
+        session?.destroy();
+        return stopped;
+      }
+      if (session) return { kind: 'session', session };
     }
   }
-  if (why !== undefined) return { kind: 'defer', text: why };
-  if (own) return { kind: 'bounce', status: '5.4.6', text: `mail for ${destination} leads back to this host` };
-  return { kind: 'bounce', status: plan.hosts.length > 1 ? '5.4.4' : '5.1.2', text: `${destination}: ${nowhere}` };
+  // RFC 7504 §4: hosts that say they never take mail are as good as none.
+  if (seen.tries > 0 && seen.refusals === seen.tries) return { kind: 'bounce', status: '5.3.2', text: seen.why ?? '' };
+  if (seen.why !== undefined) return { kind: 'defer', status: seen.status, text: seen.why };
+  return { kind: 'unknown', status: hosts.length > 1 ? '5.4.4' : '5.1.2', text: `${destination}: ${seen.nowhere}` };
 }
 
-async function tryTarget(target: Target, needs: ReachNeeds): Promise<PeerSession | PeerFailure> {
-  const first = await greet(target, needs.tls, needs);
+interface Seen {
+  tries: number;
+  /** Tries that ended with 521. */
+  refusals: number;
+  why: string | undefined;
+  status: string;
+  nowhere: string;
+}
+
+/** The addresses of one host, until one gives a session. */
+async function tryLocated(located: Located, needs: HostNeeds, seen: Seen): Promise<PeerSession | undefined> {
+  if (located.kind === 'nowhere') seen.nowhere = located.text;
+  if (located.kind === 'unknown') {
+    seen.why = located.text;
+    seen.status = '4.4.3';
+    seen.refusals = -1;
+  }
+  let left = located.kind === 'found' ? located.targets.slice(0, mostTries - seen.tries) : [];
+  const failed = (target: Target, why: string, code?: number): void => {
+    seen.tries += 1;
+    if (code === 521) seen.refusals += 1;
+    seen.why = `${target.host} [${target.address}]: ${why}`;
+    seen.status = '4.4.1';
+    needs.log.info(`no session with ${seen.why}`);
+  };
+  while (left.length > 0 && !needs.signal.aborted) {
+    const { made, failed: lost } = await dial(left, needs);
+    for (const [target, why] of lost) failed(target, why);
+    if (!made) break;
+    const tried = await tryTarget(made.target, made.socket, needs);
+    if (!(tried instanceof PeerFailure)) return tried;
+    failed(made.target, tried.message, tried.code);
+    left = left.filter((one) => one !== made.target && !lost.has(one));
+  }
+  return undefined;
+}
+
+const dial = (targets: readonly Target[], { clock, signal, timeouts, source }: ReachNeeds) =>
+  connectFirst(targets, { clock, signal, timeout: timeouts.initial, source });
+
+async function tryTarget(target: Target, socket: Socket, needs: HostNeeds): Promise<PeerSession | PeerFailure> {
+  const first = await greet(target, socket, needs.tls, needs);
   if (!(first instanceof PeerFailure) || !first.tls || needs.tls !== 'opportunistic') return first;
   needs.log.warning(`${target.host} [${target.address}]: no encryption (${first.message}), sending in the clear`);
-  return greet(target, 'off', needs);
+  const { made, failed } = await dial([target], needs);
+  return made ? greet(target, made.socket, 'off', needs) : new PeerFailure(failed.get(target) ?? 'no connection', false, undefined);
 }
 
-async function greet(target: Target, tls: ReachNeeds['tls'], needs: ReachNeeds): Promise<PeerSession | PeerFailure> {
-  let socket: Socket | undefined;
-  const cutOff = (): void => void socket?.destroy();
+async function greet(target: Target, socket: Socket, tls: Encryption['tls'], needs: HostNeeds): Promise<PeerSession | PeerFailure> {
+  const cutOff = (): void => void socket.destroy();
   needs.signal.addEventListener('abort', cutOff);
   try {
-    socket = await dial(target, needs);
-    return await openSession({ ...needs, socket, host: target.host, name: needs.host, tls });
+    const session = await openSession({ ...needs, socket, host: target.host, name: needs.host, tls });
+    const why = needs.login && (await logIn(session, needs.login));
+    if (why === undefined) return session;
+    session.quit();
+    return new PeerFailure(why, false, undefined);
   } catch (thrown) {
     return thrown instanceof PeerFailure
       ? thrown
@@ -102,27 +221,4 @@ async function greet(target: Target, tls: ReachNeeds['tls'], needs: ReachNeeds):
   } finally {
     needs.signal.removeEventListener('abort', cutOff);
   }
-}
-
-function dial(target: Target, needs: ReachNeeds): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = connect({ host: target.address, port: target.port, noDelay: true });
-    const give = (why: string): void => {
-      cancel();
-      needs.signal.removeEventListener('abort', cutOff);
-      socket.destroy();
-      reject(new PeerFailure(why, false, undefined));
-    };
-    const cutOff = (): void => give('SMTPC was stopped');
-    const cancel = needs.clock.after(needs.timeouts.initial, () => give('no connection in time'));
-    needs.signal.addEventListener('abort', cutOff, { once: true });
-    socket.once('error', (error) => give(error.message));
-    socket.once('connect', () => {
-      cancel();
-      needs.signal.removeEventListener('abort', cutOff);
-      // Whoever takes it over listens for errors of its own; until then one must not go unheard.
-      socket.on('error', () => {});
-      resolve(socket);
-    });
-  });
 }

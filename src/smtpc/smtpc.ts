@@ -23,13 +23,15 @@ import {
 import type { MtaPolicy, Peer } from '../dit/index.ts';
 import { createReporter, type Lease, leaseLost, type Queue, type Reporter } from '../queue/index.ts';
 import type { Blobs, KeyValue } from '../storage/index.ts';
-import { encryption, forbidden, waitsUntil } from './agreed.ts';
-import type { PeerSession, PhaseTimeouts } from './client.ts';
+import { forbidden, waitsUntil } from './agreed.ts';
+import type { PeerSession } from './client.ts';
 import { deliver } from './deliver.ts';
 import { all, type Fate, type Fates } from './fate.ts';
-import { reach } from './reach.ts';
+import type { EtrnAnswer } from './etrn.ts';
+import type { RelayStatus } from './relays.ts';
 import type { SmtpcSettings } from './settings/index.ts';
 import { settle } from './settle.ts';
+import { Way } from './way.ts';
 
 export interface SmtpcOptions {
   readonly queue: Queue;
@@ -62,16 +64,24 @@ interface Down {
   readonly fate: Fate;
 }
 
-export function createSmtpc(options: SmtpcOptions): Component {
+export interface SmtpcComponent extends Component {
+  /** Asks a host to send what waits there for us (for these names alone, where given); what it said. */
+  etrn(host: string, names?: readonly string[]): Promise<EtrnAnswer[]>;
+  /** Which mail relay host is used now. */
+  relays(): RelayStatus;
+}
+
+export function createSmtpc(options: SmtpcOptions): SmtpcComponent {
   return new Smtpc(options);
 }
 
-class Smtpc implements Component {
+class Smtpc implements SmtpcComponent {
   readonly name = 'SMTPC';
   readonly #options: SmtpcOptions;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #reporter: Reporter;
+  readonly #way: Way;
   /** Sessions, those being opened included, by destination. */
   readonly #busy = new Map<string, number>();
   /** Destinations that have greeted us since they last failed: they may have several sessions. */
@@ -90,11 +100,13 @@ class Smtpc implements Component {
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? Math.random;
     const { blobs, mta, queue, copyBounces = () => false } = options;
+    this.#way = new Way({ isOwn: () => false, ...options, clock: this.#clock, random: this.#random });
     this.#reporter = createReporter({ blobs, mta, clock: this.#clock, random: this.#random, newId: () => queue.newId(), copyBounces });
   }
 
   async start(): Promise<void> {
     this.#abort = new AbortController();
+    await this.#way.start();
     this.#stops = [this.#options.queue.onWork('SMTPC', () => this.#wake())];
     this.#tick();
   }
@@ -168,11 +180,11 @@ class Smtpc implements Component {
       if (await this.#keptBack(lease, destination, peer)) return;
       const down = this.#down.get(destination);
       if (down && isHeldUp(lease, down, this.#clock.now())) return await this.#putOff(destination, lease, down.fate);
-      const reached = await reach(destination, this.#reachNeeds(peer));
+      const reached = await this.#way.reach(destination, peer);
       if (reached.kind !== 'session') {
         const fate: Fate =
           reached.kind === 'defer'
-            ? { kind: 'defer', status: '4.4.1', text: reached.text }
+            ? { kind: 'defer', status: reached.status, text: reached.text }
             : { kind: 'bounce', status: reached.status, text: reached.text };
         // Stopped while waiting: that is no attempt.
         if (signal.aborted) return await this.#options.queue.release(lease);
@@ -312,29 +324,19 @@ class Smtpc implements Component {
     };
   }
 
-  #reachNeeds(peer: Peer) {
-    const { resolver, log, mta, settings, isOwn } = this.#options;
-    const value = settings.value;
-    return {
-      resolver,
-      log,
-      clock: this.#clock,
-      random: this.#random,
-      host: mta.value.host,
-      port: value.port,
-      relayHost: value.relayHost,
-      timeouts: timeoutsOf(value),
-      esmtp: value.esmtp,
-      ...encryption(peer, value),
-      isOwn: isOwn ?? (() => false),
-      signal: this.#abort.signal,
-    };
+  etrn(host: string, names?: readonly string[]): Promise<EtrnAnswer[]> {
+    return this.#way.etrn(host, names);
+  }
+
+  relays(): RelayStatus {
+    return this.#way.relays();
   }
 
   async stop(): Promise<void> {
     for (const stop of this.#stops) stop();
     this.#timer?.();
     this.#abort.abort();
+    this.#way.stop();
     await this.#filling;
     const settled = Promise.all(this.#running);
     let cancel: Cancel = () => {};
@@ -352,18 +354,4 @@ class Smtpc implements Component {
 /** Came while the destination was known to be down. What falls due later, or was told to go now, is a probe of its own. */
 function isHeldUp(lease: Lease, down: Down, now: number): boolean {
   return down.until > now && lease.recipients.every((one) => one.attempts === 0 || one.nextAttempt <= down.since);
-}
-
-function timeoutsOf(value: SmtpcSettings): PhaseTimeouts {
-  const ms = 60_000;
-  return {
-    initial: value.timeoutInitial * ms,
-    helo: value.timeoutHelo * ms,
-    mail: value.timeoutMail * ms,
-    rcpt: value.timeoutRcpt * ms,
-    data: value.timeoutData * ms,
-    block: value.timeoutBlock * ms,
-    end: value.timeoutEnd * ms,
-    quit: value.timeoutQuit * ms,
-  };
 }

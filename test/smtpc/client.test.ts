@@ -2,11 +2,8 @@
 
 import { expect, test } from '@jest/globals';
 import SMTPConnection from 'nodemailer/lib/smtp-connection/index.js';
-import { constant, createResolver } from '../../src/base/index.ts';
-import { locate, planFor } from '../../src/smtpc/destination.ts';
 import { statusOf } from '../../src/smtpc/fate.ts';
 import { nextAttempt, retryDelay } from '../../src/smtpc/retry.ts';
-import { startFakeDns } from '../support/fake-dns.ts';
 
 test('the client of nodemailer has the steps that ours hooks into', () => {
   const connection = new SMTPConnection({ host: 'x', logger: false }) as unknown as Record<string, unknown>;
@@ -64,46 +61,4 @@ test.each([
   ['gone', undefined, '4.0.0'],
 ])('the status of "%s" is read', (said, code, status) => {
   expect(statusOf(said, code)).toBe(status);
-});
-
-test('exchangers come in order of preference, equal ones as the dice fall, and none behind ourselves', async () => {
-  const dns = await startFakeDns({
-    'many.example': {
-      mx: [
-        [20, 'c.example'],
-        [10, 'a.example'],
-        [10, 'b.example'],
-      ],
-    },
-    'us.example': {
-      mx: [
-        [10, 'first.example'],
-        [20, 'MX.jade.example'],
-        [30, 'last.example'],
-      ],
-    },
-    'b.example': { a: ['192.0.2.1'], aaaa: ['2001:db8::1'] },
-  });
-  const resolver = createResolver({ servers: constant([{ host: '127.0.0.1', port: dns.port }]) });
-  const needs = { resolver, host: 'mx.jade.example', port: 25, relayHost: '' };
-  const names = async (domain: string, dice: number[]): Promise<unknown> => {
-    const plan = await planFor(domain, { ...needs, random: () => dice.shift() ?? 0 });
-    return plan.kind === 'hosts' ? plan.hosts.map((one) => one.name) : plan;
-  };
-  expect(await names('many.example', [0, 0.1, 0.9])).toEqual(['a.example', 'b.example', 'c.example']);
-  expect(await names('many.example', [0, 0.9, 0.1])).toEqual(['b.example', 'a.example', 'c.example']);
-  expect(await names('us.example', [])).toEqual(['first.example']);
-  expect(await planFor('[IPv6:2001:db8::5]', { ...needs, random: () => 0 })).toEqual({
-    kind: 'hosts',
-    hosts: [{ name: '2001:db8::5', port: 25 }],
-  });
-  expect(await planFor('any.example', { ...needs, random: () => 0, relayHost: 'Relay.example:587' })).toEqual({
-    kind: 'hosts',
-    hosts: [{ name: 'relay.example', port: 587 }],
-  });
-  expect(await locate({ name: 'b.example', port: 25 }, resolver)).toMatchObject({
-    kind: 'found',
-    targets: [{ address: '192.0.2.1' }, { address: '2001:db8::1' }],
-  });
-  await dns.stop();
 });

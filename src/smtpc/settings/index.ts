@@ -1,9 +1,12 @@
 /** What can be set about SMTPC. Source: manual chapter 6 "SMTP Parameters"; checklist SMTPC-* */
 
 import { declareSettings, type SettingsOf } from '../../settings/index.ts';
+import { connections } from './connections.ts';
 import { encryption } from './encryption.ts';
+import { etrn } from './etrn.ts';
 import { notices } from './notices.ts';
 import { queue } from './queue.ts';
+import { relays } from './relays.ts';
 import { routing } from './routing.ts';
 import { timeouts } from './timeouts.ts';
 
@@ -12,7 +15,7 @@ export const smtpcSettings = declareSettings({
   entry: 'cn=smtpc',
   title: 'SMTPC',
   help: 'Sends mail to other servers. Changes hold for the next connection. Intervals, retry period and sessions for one destination are agreed with its peer (cn=peers).',
-  settings: { ...queue, ...timeouts, ...encryption, ...notices, ...routing },
+  settings: { ...queue, ...timeouts, ...encryption, ...notices, ...routing, ...relays, ...connections, ...etrn },
 });
 
 export type SmtpcSettings = SettingsOf<(typeof smtpcSettings)['settings']>;

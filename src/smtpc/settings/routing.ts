@@ -1,17 +1,35 @@
-/** How the way to a destination is found. Source: manual chapter 6 "Mail Routing Options"; checklist SMTPC-05, SMTPC-06 */
+/** How the way to a destination is found. Source: manual chapter 6 "Mail Routing Options"; checklist SMTPC-05 */
 
-import { integer, text } from '../../settings/index.ts';
+import { boolean, choice, integer, text } from '../../settings/index.ts';
+
+export const nameResolutions = ['DNSOnly', 'DNSThenHostTable', 'HostTableThenDNS', 'HostTableOnly', 'MailRelayHost'] as const;
+export type NameResolution = (typeof nameResolutions)[number];
 
 export const routing = {
-  relayHost: text({
-    attribute: 'mtSmtpcRelayHost',
-    label: 'Mail relay host',
-    help: 'All mail goes through this host (name, address literal, and a port after a colon if it is not the usual one). Empty: each domain by its own mail exchangers.',
+  nameResolution: choice({
+    attribute: 'mtSmtpcNameResolution',
+    label: 'Name resolution',
+    help: 'Where the next host of a domain is looked for: in the DNS, in the host table, in one after the other; or all mail goes to the mail relay host. With the first four the relay host, where there is one, gets the mail for names that do not exist by any of these means.',
     spec: 'SMTPC-05',
-    default: '',
-    max: 300,
-    pattern: /(|[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.IPv]+\](:[0-9]{1,5})?)/,
-    patternHelp: 'a host name or an address in brackets, and :port',
+    choices: nameResolutions,
+    default: 'DNSOnly',
+  }),
+  hostTable: text({
+    attribute: 'mtSmtpcHostTable',
+    label: 'Host table filename',
+    help: 'File of addresses and names, as in hosts(5). A domain that stands in it is sent to the address it has there. Read again when it changes.',
+    spec: 'SMTPC-05',
+    default: '/etc/hosts',
+    max: 1_000,
+    pattern: /\/.*/,
+    patternHelp: 'the full path of a file, beginning with /',
+  }),
+  relayWithoutDns: boolean({
+    attribute: 'mtSmtpcRelayWithoutDns',
+    label: 'Relay host while the DNS fails',
+    help: 'Mail whose destination the DNS could not tell for now goes to the mail relay host instead of waiting.',
+    spec: 'SMTPC-05, SMTPC-03',
+    default: false,
   }),
   dnsRetries: integer({
     attribute: 'mtSmtpcDnsRetries',

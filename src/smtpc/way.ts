@@ -1,0 +1,147 @@
+/**
+ * The way to other hosts as the settings have it: host table, relay hosts, addresses, time-outs and encryption, put together for
+ * reach.ts; and ETRN, which goes the same way.
+ *
+ * Promise: every setting holds from the next connection on.
+ */
+
+import type { Clock, Live, Log, Random, Resolver } from '../base/index.ts';
+import type { MtaPolicy, Peer } from '../dit/index.ts';
+import type { Queue } from '../queue/index.ts';
+import type { KeyValue } from '../storage/index.ts';
+import { encryption } from './agreed.ts';
+import type { PhaseTimeouts } from './client.ts';
+import { hostOf } from './destination.ts';
+import { type EtrnAnswer, EtrnSender } from './etrn.ts';
+import { createHostTable, type HostTable } from './host-table.ts';
+import { type Reached, type ReachNeeds, reach, reachHost, relayNeeds } from './reach.ts';
+import { Relays, type RelayStatus } from './relays.ts';
+import { sourceFor } from './settings/connections.ts';
+import type { SmtpcSettings } from './settings/index.ts';
+
+export interface WayOptions {
+  readonly queue: Pick<Queue, 'retryNow'>;
+  readonly keyValue: Pick<KeyValue, 'transact'>;
+  readonly resolver: Resolver;
+  readonly settings: Live<SmtpcSettings>;
+  readonly peer: (destination: string) => Peer;
+  readonly mta: Live<MtaPolicy>;
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly isOwn: (address: string, port: number) => boolean;
+}
+
+/** Destinations that wait for a relay host and are hastened one by one; with more the whole queue is. */
+const mostWaiting = 100;
+
+export class Way {
+  readonly #options: WayOptions;
+  readonly #table: HostTable;
+  readonly #relays: Relays;
+  readonly #etrn: EtrnSender;
+  readonly #waiting = new Set<string>();
+  #abort = new AbortController();
+
+  constructor(options: WayOptions) {
+    this.#options = options;
+    const { settings, clock, log, keyValue, mta } = options;
+    this.#table = createHostTable(() => settings.value.hostTable, log);
+    this.#relays = new Relays({ settings, clock, log, keyValue, hasten: () => void this.#hasten() });
+    this.#etrn = new EtrnSender({ settings, clock, log, host: () => mta.value.host, open: (host) => this.#open(host) });
+  }
+
+  async start(): Promise<void> {
+    this.#abort = new AbortController();
+    await this.#relays.start();
+    this.#etrn.start();
+  }
+
+  stop(): void {
+    this.#abort.abort();
+    this.#relays.stop();
+    this.#etrn.stop();
+  }
+
+  async reach(destination: string, peer: Peer): Promise<Reached> {
+    const reached = await reach(destination, this.#needs(peer));
+    if (reached.kind === 'session') await this.#etrn.alongWith(reached.session);
+    else if (reached.kind === 'defer' && this.#relays.configured) this.#waits(destination);
+    return reached;
+  }
+
+  etrn(host: string, names?: readonly string[]): Promise<EtrnAnswer[]> {
+    return this.#etrn.ask(host, names);
+  }
+
+  relays(): RelayStatus {
+    return this.#relays.status();
+  }
+
+  #waits(destination: string): void {
+    if (this.#waiting.size <= mostWaiting) this.#waiting.add(destination);
+  }
+
+  /** What waits for the primary relay host need not wait any longer. */
+  async #hasten(): Promise<void> {
+    const { queue, log, settings } = this.#options;
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    const whole = waiting.length > mostWaiting || settings.value.nameResolution === 'MailRelayHost';
+    try {
+      if (whole) await queue.retryNow('SMTPC');
+      else for (const destination of waiting) await queue.retryNow('SMTPC', destination);
+    } catch (thrown) {
+      log.warning('mail that waits for a mail relay host cannot be hastened', thrown);
+    }
+  }
+
+  /** A host by its own name, for ETRN; with the log-in where it is a relay host. */
+  async #open(text: string): Promise<Reached> {
+    const host = hostOf(text, this.#options.settings.value.port);
+    const needs = this.#needs(this.#options.peer(host.name));
+    const relay = this.#relays.named(host.name);
+    return relay ? reachHost({ ...relay, port: host.port }, relayNeeds(relay, needs)) : reachHost(host, needs);
+  }
+
+  #needs(peer: Peer): ReachNeeds {
+    const { resolver, log, clock, random, mta, settings, isOwn } = this.#options;
+    const value = settings.value;
+    const timeouts = timeoutsOf(value);
+    return {
+      resolver,
+      table: this.#table,
+      relays: this.#relays,
+      log,
+      clock,
+      random,
+      host: mta.value.host,
+      port: value.port,
+      resolution: value.nameResolution,
+      relayWithoutDns: value.relayWithoutDns,
+      plainAllowed: value.relayPlainPassword,
+      family: value.addressFamily,
+      source: (address) => sourceFor(address, value),
+      timeouts,
+      dataBuffer: value.dataBuffer,
+      esmtp: value.esmtp,
+      ...encryption(peer, value),
+      isOwn,
+      signal: this.#abort.signal,
+    };
+  }
+}
+
+function timeoutsOf(value: SmtpcSettings): PhaseTimeouts {
+  const ms = 60_000;
+  return {
+    initial: value.timeoutInitial * ms,
+    helo: value.timeoutHelo * ms,
+    mail: value.timeoutMail * ms,
+    rcpt: value.timeoutRcpt * ms,
+    data: value.timeoutData * ms,
+    block: value.timeoutBlock * ms,
+    end: value.timeoutEnd * ms,
+    quit: value.timeoutQuit * ms,
+  };
+}
