@@ -14,6 +14,7 @@ import { HeaderWatch } from './header-watch.ts';
 import { dailyLimits, dailyRefusal } from './policy/daily-limits.ts';
 import { type SizeLimit, sizeLimit } from './policy/peer.ts';
 import { noteOutcome, refused, setting } from './policy/refusal.ts';
+import { AuthorWatch } from './policy/send-as.ts';
 import { faultReply, type Outcome, type Receiver, type Reply, type Session, type State, submits } from './session.ts';
 import { protocolName } from './trace.ts';
 
@@ -34,6 +35,7 @@ class MessageReceiver implements Receiver {
   #eightBit = false;
   readonly #head = new HeadWatch();
   readonly #header: HeaderWatch | undefined;
+  readonly #authors: AuthorWatch | undefined;
   readonly #limit: SizeLimit;
   /** Small pieces that wait to be written together. */
   #pieces: Buffer[] = [];
@@ -47,6 +49,7 @@ class MessageReceiver implements Receiver {
     this.#state = state;
     this.#writer = session.house.blobs.create();
     this.#limit = sizeLimit(session);
+    this.#authors = AuthorWatch.of(session);
     // Only for those who submit here: another server's message is not ours to complete.
     this.#header = session.user || submits(session) ? new HeaderWatch(['message-id', 'date', ...mimeFields]) : undefined;
   }
@@ -85,6 +88,7 @@ class MessageReceiver implements Receiver {
     this.#eightBit ||= needs8bit(clean);
     this.#header?.put(clean);
     this.#head.put(clean);
+    this.#authors?.put(clean);
     return this.#writer.write(clean).catch((thrown: unknown) => this.#note(thrown));
   }
 
@@ -120,10 +124,10 @@ class MessageReceiver implements Receiver {
     const { house } = this.#session;
     const last = this.#lines.end();
     if (last.length > 0) await this.#writer.write(last);
-    const spent = await dailyRefusal(this.#session, this.#writer.size);
-    if (spent) {
+    const refusal = (await this.#authors?.refusal()) ?? (await dailyRefusal(this.#session, this.#writer.size));
+    if (refusal) {
       this.abort();
-      return this.#refuse(spent);
+      return this.#refuse(refusal);
     }
     const id = house.queue.newId();
     const message = await this.#message(id);

@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import { Fault } from '../../src/base/index.ts';
 import { Client, greeted, plain, startWorld, testCertificate, type World, type WorldOptions } from './helpers.ts';
 
@@ -253,4 +253,62 @@ test('HELO speaks plain SMTP without extensions, and commands out of turn are to
   expect(await c.say('XCLIENT ADDR=10.0.0.1')).toMatch(/^500 /);
   expect(await c.say('QUIT')).toMatch(/^221 /);
   expect(await c.reply()).toBe('(closed)');
+});
+
+describe('the authors of a message that a user hands in', () => {
+  const handedIn = async (header: string, kind: 'smtp' | 'submission' = 'submission'): Promise<string> => {
+    const c = await client(kind);
+    await c.say(`AUTH PLAIN ${plain('ann', 'secret')}`);
+    for (const line of ['MAIL FROM:<ann@jade.example>', 'RCPT TO:<bob@jade.example>', 'DATA']) await c.say(line);
+    return await c.say(`${header}\r\n\r\nbody\r\n.`);
+  };
+  const own = [
+    'From: ann@jade.example',
+    'From: "Ann, of Jade" <A.J@Jade.example>',
+    'From: ann',
+    'FROM : (note) Ann <ann@jade.example>',
+    'From:\r\n  =?utf-8?q?Ann_J=C3=A4ger?=\r\n  <ann@jade.example>',
+    'From: ann@jade.example, a.j@jade.example',
+    'Subject: nobody is named',
+  ];
+  test.each(own)('%j is taken', async (header) => {
+    await begin({ settings: { loginWithoutTls: 'always' } });
+    expect(await handedIn(header)).toMatch(/^250 /);
+  });
+
+  const foreign = [
+    'From: boss@jade.example',
+    'From: ann@jade.example <boss@jade.example>',
+    'From: "ann@jade.example" <boss@jade.example>',
+    'From: ann@jade.example, boss@jade.example',
+    'From: ann@jade.example\r\nFrom: boss@jade.example',
+    'From: ann@jade.example\r\nthis is no field\r\nfrom\t: boss@jade.example',
+    'Resent-From: ann@jade.example\r\nFrom: boss@jade.example',
+    'From: Team: ann@jade.example, boss@jade.example;',
+    'From:\r\n\tboss@jade.example',
+    'From: bøss@jade.example',
+    `From: ann@jade.example${', ann@jade.example'.repeat(60)}`,
+  ];
+  test.each(foreign)('%.60j is refused', async (header) => {
+    await begin({ settings: { loginWithoutTls: 'always' } });
+    expect(await handedIn(header)).toMatch(/^550 5\.7\.1 /);
+    expect(world.accepted).toEqual([]);
+    expect(world.blobs.open).toBe(0);
+  });
+
+  test('cannot hide behind a header that is too long', async () => {
+    await begin({ settings: { loginWithoutTls: 'always' } });
+    expect(await handedIn(`${'X-Long: x\r\n'.repeat(30_000)}From: boss@jade.example`)).toMatch(/^552 5\.3\.4 /);
+    expect(await handedIn(`From: ann@jade.example\r\n\r\n${'body\r\n'.repeat(60_000)}`)).toMatch(/^250 /);
+  });
+
+  test('are asked about where the setting says', async () => {
+    await begin({ settings: { loginWithoutTls: 'always' } });
+    const boss = 'From: boss@jade.example';
+    expect(await handedIn(boss, 'smtp')).toMatch(/^250 /);
+    world.settings.set({ ...world.settings.value, ...{ authorCheck: 'always' } });
+    expect(await handedIn(boss, 'smtp')).toMatch(/^550 5\.7\.1 you may not send as boss@jade\.example/);
+    world.settings.set({ ...world.settings.value, ...{ authorCheck: 'never' } });
+    expect(await handedIn(boss)).toMatch(/^250 /);
+  });
 });

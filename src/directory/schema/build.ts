@@ -21,6 +21,7 @@ function limitsOf(draft: Draft): ValueLimits | undefined {
   const range = one(draft, 'X-MT-RANGE');
   const choices = draft.fields.get('X-MT-CHOICES');
   const pattern = one(draft, 'X-MT-PATTERN');
+  const patternHelp = one(draft, 'X-MT-PATTERN-HELP');
   const length = one(draft, 'X-MT-LENGTH');
   if (range === undefined && !choices && pattern === undefined && length === undefined) return undefined;
   const bounds = /^(-?\d+)-(-?\d+)$/.exec(range ?? '');
@@ -36,6 +37,7 @@ function limitsOf(draft: Draft): ValueLimits | undefined {
     ...(bounds ? { min: BigInt(bounds[1] ?? 0), max: BigInt(bounds[2] ?? 0) } : {}),
     ...(choices ? { choices: new Set(choices.map((choice) => choice.toLowerCase())) } : {}),
     ...(expression ? { pattern: expression } : {}),
+    ...(expression && patternHelp ? { patternHelp } : {}),
     ...(length === undefined ? {} : { length: Number(length) }),
   };
 }

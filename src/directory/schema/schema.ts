@@ -15,6 +15,8 @@ export interface ValueLimits {
   readonly max?: bigint;
   readonly choices?: ReadonlySet<string>;
   readonly pattern?: RegExp;
+  /** What the pattern wants, for people. */
+  readonly patternHelp?: string;
   readonly length?: number;
 }
 

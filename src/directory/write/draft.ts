@@ -63,7 +63,8 @@ function checkLimits(type: AttributeType, value: AttributeValue): void {
     }
   }
   if (limits.choices && !limits.choices.has(value.toLowerCase())) refuse(`is none of ${[...limits.choices].join(', ')}`);
-  if (limits.pattern && !limits.pattern.test(value)) refuse('does not have the required form');
+  if (limits.pattern && !limits.pattern.test(value))
+    refuse(limits.patternHelp ? `is not ${limits.patternHelp}` : 'does not have the required form');
 }
 
 /** The form in which two values of this attribute are the same. */

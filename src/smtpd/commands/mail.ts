@@ -12,6 +12,7 @@ import { isUnreadable, type Path, parseAddressCommand } from '../path.ts';
 import { dailyRefusal } from '../policy/daily-limits.ts';
 import { sizeLimit } from '../policy/peer.ts';
 import { refused, setting } from '../policy/refusal.ts';
+import { maySendAs } from '../policy/send-as.ts';
 import { judgeSender } from '../policy/sender.ts';
 import { type Command, extensionsOf, type Outcome, reply, type Session, submits } from '../session.ts';
 
@@ -82,18 +83,6 @@ export function noRoom(session: Session, sender?: string): Outcome {
 async function accountNow(session: Session, user: Recipient): Promise<Recipient | undefined> {
   const now = await session.house.dit.recipient(user.mail);
   return now?.uuid === user.uuid && now.status === 'active' ? now : undefined;
-}
-
-/** The null sender is everybody's: read receipts and vacation answers carry it. */
-async function maySendAs(session: Session, sender: string): Promise<boolean> {
-  const { user, settings } = session;
-  const check = settings.senderCheck === 'always' || (settings.senderCheck === 'submission' && submits(session));
-  if (!user || !check || sender === '') return true;
-  const wanted = sender.toLowerCase();
-  if (user.mail.toLowerCase() === wanted || user.aliases.some((one) => one.toLowerCase() === wanted)) return true;
-  // Domain aliases and other spellings that lead to the same account.
-  const owner = await session.house.dit.recipient(sender);
-  return owner?.uuid === user.uuid;
 }
 
 /** Whether taking this many octets would leave less than DriveMin free. */

@@ -64,6 +64,14 @@ export const addresses = {
     choices: ['never', 'submission', 'always'],
     default: 'submission',
   }),
+  authorCheck: choice({
+    attribute: 'mtSmtpdAuthorCheck',
+    label: 'Check the author of users',
+    help: 'Whether every address in the From field of a message from a user who has logged in must be one of the account: never, on the submission ports, or on every port. Messages that are passed on with Resent- fields under their old author are refused, too.',
+    spec: 'RFC 6409 §6.1',
+    choices: ['never', 'submission', 'always'],
+    default: 'submission',
+  }),
   relayDefault: choice({
     attribute: 'mtSmtpdRelayDefault',
     label: 'Relaying by default',
