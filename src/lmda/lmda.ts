@@ -21,6 +21,7 @@ import {
   type QueuedRecipient,
   type ReportEntry,
   type Reporter,
+  type ReporterNeeds,
   tellStep,
   type Worker,
 } from '../queue/index.ts';
@@ -41,8 +42,8 @@ export interface LmdaNeeds {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
-  /** The postmaster gets bounces that have no sender to go to. */
-  readonly copyBounces?: () => boolean;
+  /** What reports say, and to whom there are too many. */
+  readonly reports?: Pick<ReporterNeeds, 'copyBounces' | 'texts' | 'limit'>;
 }
 
 const day = 86_400_000;
@@ -71,8 +72,7 @@ class Lmda implements Component {
     const { queue, blobs, clock, log, mta, random, settings } = needs;
     this.#needs = needs;
     this.#structures = new Structures(blobs);
-    const { copyBounces = () => false } = needs;
-    this.#reporter = createReporter({ blobs, clock, random, mta, newId: () => queue.newId(), copyBounces });
+    this.#reporter = createReporter({ blobs, clock, random, mta, newId: () => queue.newId(), log, ...needs.reports });
     this.#worker = createWorker({
       queue,
       name: 'LOCAL',

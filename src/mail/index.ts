@@ -1,3 +1,4 @@
+export { addrXtext, fromAddrXtext, originalRecipientOut } from './addr-xtext.ts';
 export {
   type Address,
   addressKey,
@@ -23,9 +24,10 @@ export {
   type ReportAction,
   type ReportContent,
   type ReportedRecipient,
-  reportLine,
   textPart,
 } from './report.ts';
+export { reportLine } from './report-line.ts';
 export type * from './structure.ts';
 export { deliveredToLine, foldField, messageId, receivedLine, returnPathLine } from './trace.ts';
 export { decodeWords, encodeWords } from './words.ts';
+export { isAutomaticAnswer, isForged, isSpamTagged, prefixWithoutVerdicts, withoutVerdicts } from './verdicts.ts';

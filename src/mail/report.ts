@@ -8,8 +8,11 @@
  * Spec: RFC 3462; RFC 3464; RFC 6522; RFC 6533 §3, §4; RFC 3834 §5
  */
 
+import { addrXtext } from './addr-xtext.ts';
 import { formatDate } from './date.ts';
 import { quotedPrintable } from './quoted-printable.ts';
+import { reportLine } from './report-line.ts';
+import { humanText } from './report-text.ts';
 import { encodeWords } from './words.ts';
 
 export type ReportAction = 'failed' | 'delayed' | 'delivered' | 'relayed' | 'expanded';
@@ -29,6 +32,10 @@ export interface ReportedRecipient {
   readonly remoteMta?: string;
   /** For `delayed`: until when it is tried. Milliseconds since 1970. */
   readonly willRetryUntil?: number;
+  /** When it was last tried to hand the message on. */
+  readonly lastAttemptAt?: number;
+  /** The sender was told before that the message is late. */
+  readonly wasLate?: boolean;
 }
 
 export interface ReportContent {
@@ -46,6 +53,16 @@ export interface ReportContent {
   readonly hidden: number;
   readonly arrivedAt: number;
   readonly envelopeId?: string | undefined;
+  /** The client the message came from, by the name it gave. */
+  readonly receivedFrom?: string | undefined;
+  /** The message's id in the queue, by which the log tells its story. */
+  readonly queueId?: string | undefined;
+  /** Message-ID and Subject of the message the report is about. */
+  readonly originalId?: string | undefined;
+  readonly originalSubject?: string | undefined;
+  readonly postmaster?: string | undefined;
+  /** An administrator's words in place of our opening; see docs/where-is-my-message.md for what is filled in. */
+  readonly text?: string | undefined;
   readonly original:
     | { readonly is: 'header'; readonly bytes: Uint8Array; readonly remark?: string | undefined }
     /** Its bytes go between `head` and `tail`. */
@@ -61,20 +78,6 @@ export interface Report {
 
 const ascii = (text: string): boolean => !/[^\u0000-\u007f]/.test(text);
 
-/** A line of mail has at most 998 octets, the name of its field included (RFC 5322 §2.1.1). */
-const longestLine = 900;
-
-/** One line of a header or of the text. */
-export function reportLine(text: string): string {
-  const line = text.slice(0, longestLine).replace(/[\u0000-\u001f\u007f]+/g, ' ');
-  return Buffer.byteLength(line) <= longestLine
-    ? line
-    : Buffer.from(line)
-        .subarray(0, longestLine)
-        .toString()
-        .replace(/\ufffd+$/, '');
-}
-
 /** The same in ASCII: encoded words, each on a line of its own. RFC 3464 §2.1.1 */
 const asciiLine = (text: string): string => encodeWords(reportLine(text)).replaceAll('?= =?', '?=\r\n\t=?');
 
@@ -84,14 +87,6 @@ const subjects: Readonly<Record<ReportAction, string>> = {
   delivered: 'Mail delivered',
   relayed: 'Mail relayed',
   expanded: 'Mail handed to a list',
-};
-
-const openings: Readonly<Record<ReportAction, string>> = {
-  failed: 'Your message could not be delivered to:',
-  delayed: 'Your message could not be delivered yet. It is still being tried; you need not send it again. Waiting:',
-  delivered: 'Your message was delivered to:',
-  relayed: 'Your message was handed to a host that does not confirm delivery, for:',
-  expanded: 'Your message was handed to a list:',
 };
 
 /** The fields every message of this host to one address begins with. */
@@ -120,9 +115,9 @@ export function buildReport(content: ReportContent): Report {
   const international = !ascii(to);
   const wholeEightBit = original.is === 'whole' && original.eightBit;
   const eightBit = international || wholeEightBit;
-  const first = content.recipients[0]?.action ?? 'failed';
   const head = [
-    ...noticeHeader({ ...content, subject: content.subject ?? subjects[first] }),
+    ...noticeHeader({ ...content, subject: content.subject ?? subjectFor(content) }),
+    ...threading(content.originalId),
     `Content-Type: multipart/report; report-type=${international ? 'global-delivery-status' : 'delivery-status'};`,
     `\tboundary="${boundary}"`,
     `Content-Transfer-Encoding: ${eightBit ? '8bit' : '7bit'}`,
@@ -140,6 +135,16 @@ export function buildReport(content: ReportContent): Report {
   return { head: Buffer.from(head), tail: Buffer.from(`\r\n--${boundary}--\r\n`), smtputf8: international, eightBit };
 }
 
+function subjectFor({ recipients }: ReportContent): string {
+  const first = recipients[0];
+  return first?.wasLate ? 'Delayed mail has been sent' : subjects[first?.action ?? 'failed'];
+}
+
+/** So that the report stands below the message it is about. RFC 5322 §3.6.4 */
+function threading(id: string | undefined): string[] {
+  return id !== undefined && id.length <= 500 && /^<[!-;=?-~]+>$/.test(id) ? [`In-Reply-To: ${id}`, `References: ${id}`] : [];
+}
+
 /** The third part: all of it, or for a whole message what stands before its bytes. */
 function originalPart({ original }: ReportContent, international: boolean): string {
   if (original.is === 'whole') {
@@ -152,29 +157,14 @@ function originalPart({ original }: ReportContent, international: boolean): stri
   return [`Content-Type: ${type}`, `Content-Transfer-Encoding: ${encoding}`, '', encoded(text, encoding)].join('\r\n');
 }
 
-function humanText({ host, recipients, hidden, original }: ReportContent): string {
-  const lines = [`This is the mail system at ${host}.`, ''];
-  for (const action of Object.keys(openings) as ReportAction[]) {
-    const some = recipients.filter((one) => one.action === action);
-    if (some.length === 0) continue;
-    lines.push(openings[action], '');
-    for (const one of some) {
-      lines.push(`  <${reportLine(one.address)}>`, `    ${reportLine(one.text)} (${reportLine(one.status)})`);
-      if (one.diagnostic) lines.push(`    ${one.remoteMta ? `${reportLine(one.remoteMta)} said: ` : ''}${reportLine(one.diagnostic)}`);
-    }
-    lines.push('');
-  }
-  if (hidden > 0) lines.push(`… and ${hidden} more.`, '');
-  if (original.is === 'header' && original.remark) lines.push(original.remark, '');
-  return lines.join('\r\n');
-}
-
-function statusText({ host, recipients, arrivedAt, envelopeId }: ReportContent, international: boolean): string {
+function statusText(content: ReportContent, international: boolean): string {
+  const { host, recipients, arrivedAt, envelopeId, receivedFrom, queueId } = content;
   const field = (text: string): string => (international ? reportLine(text) : asciiLine(text));
   const groups = [
     [
       `Reporting-MTA: dns; ${host}`,
       ...(envelopeId === undefined ? [] : [`Original-Envelope-Id: ${field(envelopeId)}`]),
+      ...(receivedFrom ? [`Received-From-MTA: dns; ${field(receivedFrom)}`] : []),
       `Arrival-Date: ${formatDate(arrivedAt)}`,
     ],
     ...recipients.map((one) => [
@@ -184,6 +174,8 @@ function statusText({ host, recipients, arrivedAt, envelopeId }: ReportContent, 
       `Status: ${reportLine(one.status)}`,
       ...(one.remoteMta === undefined ? [] : [`Remote-MTA: dns; ${field(one.remoteMta)}`]),
       ...(one.diagnostic === undefined ? [] : [`Diagnostic-Code: smtp; ${field(one.diagnostic)}`]),
+      ...(one.lastAttemptAt === undefined ? [] : [`Last-Attempt-Date: ${formatDate(one.lastAttemptAt)}`]),
+      ...(queueId === undefined ? [] : [`Final-Log-ID: ${field(queueId)}`]),
       ...(one.willRetryUntil === undefined ? [] : [`Will-Retry-Until: ${formatDate(one.willRetryUntil)}`]),
     ]),
   ];
@@ -196,14 +188,12 @@ function typedAddress(address: string, international: boolean): string {
   return `utf-8; ${international ? text : addrXtext(text)}`;
 }
 
+/** `utf-8` addresses are written so that nothing in them can be mistaken; a type we do not know stays as it came. */
 function originalRecipient(given: string, international: boolean): string {
   const text = reportLine(given);
-  return international || ascii(text) ? text : `utf-8; ${addrXtext(text.slice(text.indexOf(';') + 1))}`;
-}
-
-/** RFC 6533 §3, utf-8-addr-xtext: what is not plain ASCII stands as `\x{HEX}`. */
-function addrXtext(text: string): string {
-  return [...text]
-    .map((c) => (/^[!-*,-<>-[\]-~]$/.test(c) ? c : `\\x{${(c.codePointAt(0) ?? 0).toString(16).toUpperCase().padStart(2, '0')}}`))
-    .join('');
+  const at = text.indexOf(';');
+  const type = text.slice(0, at).trim().toLowerCase();
+  const address = text.slice(at + 1).trim();
+  if (type !== 'utf-8' && ascii(text)) return text;
+  return `utf-8; ${international ? address : addrXtext(address)}`;
 }

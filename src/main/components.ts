@@ -9,8 +9,9 @@ import { createLdapd, ldapdSettings } from '../ldapd/index.ts';
 import { createLmda, lmdaSettings } from '../lmda/index.ts';
 import { createPop3d, pop3dSettings } from '../pop3d/index.ts';
 import { createPreprocessor, loopDetectionSettings, preprocessorSettings } from '../preprocessor/index.ts';
+import { createReportLimit } from '../queue/index.ts';
 import { components, type Responder } from '../responder/index.ts';
-import { createSmtpc, smtpcSettings } from '../smtpc/index.ts';
+import { createNoticeTexts, createSmtpc, smtpcSettings } from '../smtpc/index.ts';
 import { createSmtpd, smtpdSettings } from '../smtpd/index.ts';
 import { createWeb, type Monitor, type Service } from '../web/index.ts';
 import { formatWhere, parseWhere, type Where } from './config.ts';
@@ -59,7 +60,13 @@ export function addComponents(responder: Responder, parts: Parts, monitor: Omit<
 function addProcessors(responder: Responder, parts: Parts, { mta, clock, random, resolver, policies }: Common): void {
   const { dit, logs, queue, store, keyValue, blobs, router } = parts;
   const preprocessor = dit.settings(preprocessorSettings);
-  const copyBounces = (): boolean => preprocessor.value.copyBounces;
+  const settings = dit.settings(smtpcSettings);
+  const smtpd = dit.settings(smtpdSettings);
+  const reports = {
+    copyBounces: (): boolean => preprocessor.value.copyBounces,
+    texts: createNoticeTexts({ settings, log: logs('SMTPC'), folder: parts.config.data }),
+    limit: createReportLimit(clock, () => settings.value.reportsPerHour),
+  };
   responder.add(
     createPreprocessor({
       queue,
@@ -70,14 +77,14 @@ function addProcessors(responder: Responder, parts: Parts, { mta, clock, random,
       random,
       loopDetection: dit.settings(loopDetectionSettings),
       settings: preprocessor,
+      reports,
       log: logs('PreProcessor'),
     }),
     dit.settings(components.PREPROCESSOR),
   );
-  const lmda = { queue, store, keyValue, blobs, dit, mta, clock, random, copyBounces };
+  const lmda = { queue, store, keyValue, blobs, dit, mta, clock, random, reports };
   responder.add(createLmda({ ...lmda, settings: dit.settings(lmdaSettings), log: logs('LMDA') }), dit.settings(components.LMDA));
 
-  const settings = dit.settings(smtpcSettings);
   const mailDoors = (): Where[] => [policies.smtpd.value.smtp, policies.smtpd.value.submission, policies.smtpd.value.smtps].map(place);
   responder.add(
     createSmtpc({
@@ -90,7 +97,8 @@ function addProcessors(responder: Responder, parts: Parts, { mta, clock, random,
       mta,
       clock,
       random,
-      copyBounces,
+      reports,
+      dsn: () => smtpd.value.offerDsn,
       isOwn: (address, port) => isOwn(address, port, mailDoors()),
       log: logs('SMTPC'),
     }),

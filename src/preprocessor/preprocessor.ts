@@ -23,6 +23,7 @@ import {
   type QueuedRecipient,
   type ReportEntry,
   type Reporter,
+  type ReporterNeeds,
   type StoryLine,
   tellStep,
   type Worker,
@@ -48,6 +49,8 @@ export interface PreprocessorNeeds {
   /** Spreads retries; `Math.random` unless given. */
   readonly random?: Random;
   readonly log: Log;
+  /** What reports say, and to whom there are too many. */
+  readonly reports?: Pick<ReporterNeeds, 'texts' | 'limit'>;
 }
 
 const day = 86_400_000;
@@ -91,7 +94,9 @@ class Preprocessor implements Component {
       random,
       mta,
       newId: () => queue.newId(),
+      log,
       copyBounces: () => settings.value.copyBounces,
+      ...needs.reports,
     });
     this.#worker = createWorker({
       queue,

@@ -68,6 +68,10 @@ export interface NewMessage {
   readonly messageId?: string;
   /** How urgent its sender says it is (`mail/precedence.ts`): -2 (first) … 2 (last); not set: 0, ordinary. */
   readonly precedence?: number;
+  /** A line of the content has more than 998 octets: it must be converted before it goes to another host. RFC 5321 §4.5.3.1.6 */
+  readonly longLines?: boolean;
+  /** A report about a message that was taken for spam: it is not tried for long. */
+  readonly spam?: boolean;
   /** The message that this one came of: of a report, what it reports about; of a changed copy, the original. */
   readonly parent?: QueueId;
 }

@@ -2,20 +2,27 @@
  * Delivery reports: who is told what about recipients that failed, were delayed or got the message.
  *
  * Promise: a report goes to the sender (or to whom the caller names), carries the null sender itself, is never sent to the
- * null sender, and tells a sender nothing about recipients whose NOTIFY does not ask for it. Bounces that nobody can be told of go to the
+ * null sender, and tells a sender nothing about recipients whose NOTIFY does not ask for it. What looks like an answer of a machine, what
+ * the sender's own domain disowns, and what strangers send by the hundred in one name is not reported: no back-scatter. Bounces that nobody can be told of go to the
  * postmaster where that is wanted, and a notice to the postmaster never begets another. Header fields of the message are carried
  * along bounded; the whole of it where RET=FULL asks for it and it is not huge, without being held in memory. A message whose bytes
  * cannot be read any more is reported all the same.
  * Submitting the report (joined with the end of what caused it) is the caller's business; its text is mail/report.ts's.
- * Spec: RFC 3461 §4.1, §4.3, §5.2, §6; RFC 5321 §4.5.5
+ * Spec: RFC 3461 §4.1, §4.3, §5.2, §6; RFC 5321 §4.5.5, §7.8; RFC 3834 §2
  */
 
-import type { Clock, Live, Random } from '../base/index.ts';
+import type { Clock, Live, Log, Random } from '../base/index.ts';
 import {
   buildReport,
+  decodeWords,
   formatDate,
+  headerValue,
+  isAutomaticAnswer,
+  isForged,
+  isSpamTagged,
   normalizeLineEnds,
   noticeHeader,
+  type ReportAction,
   type ReportContent,
   type ReportedRecipient,
   reportLine,
@@ -24,6 +31,7 @@ import {
 } from '../mail/index.ts';
 import type { BlobInfo, Blobs } from '../storage/index.ts';
 import type { DsnRequest, NewMessage, QueuedMessage, QueueId } from './port.ts';
+import type { ReportLimit } from './report-limit.ts';
 
 export interface ReportEntry extends Omit<ReportedRecipient, 'originalRecipient'> {
   readonly dsn?: DsnRequest;
@@ -37,6 +45,11 @@ export interface ReporterNeeds {
   readonly newId: () => QueueId;
   /** The postmaster gets bounces that have no sender to go to; not so unless given. */
   readonly copyBounces?: () => boolean;
+  /** An administrator's words for this kind of report; undefined for ours. `late`: the message was late and has been sent now. */
+  readonly texts?: (action: ReportAction, late: boolean) => Promise<string | undefined>;
+  readonly limit?: ReportLimit;
+  /** Hears of reports that are not written. */
+  readonly log?: Pick<Log, 'info' | 'warning'>;
 }
 
 export interface ReportOptions {
@@ -53,6 +66,7 @@ export interface Reporter {
 }
 
 const headerAtMost = 32 * 1024;
+const nothing = new Uint8Array(0);
 const wholeAtMost = 10 * 1_048_576;
 const entriesAtMost = 500;
 /** `Origin.protocol` of what was written for the postmaster. */
@@ -65,9 +79,9 @@ export function isNotice(message: Pick<QueuedMessage, 'origin'>): boolean {
 }
 
 /** RFC 3461 §4.1: whether the sender wants to hear this. */
-export function wanted(entry: Pick<ReportEntry, 'action' | 'dsn'>): boolean {
+export function wanted(entry: Pick<ReportEntry, 'action' | 'dsn' | 'wasLate'>): boolean {
   const notify = entry.dsn?.notify;
-  if (notify === undefined) return entry.action === 'failed' || entry.action === 'delayed';
+  if (notify === undefined) return entry.action === 'failed' || entry.action === 'delayed' || entry.wasLate === true;
   if (notify.includes('never')) return false;
   return notify.includes(entry.action === 'failed' ? 'failure' : entry.action === 'delayed' ? 'delay' : 'success');
 }
@@ -84,29 +98,80 @@ class Reports implements Reporter {
     const to = options.to ?? message.sender;
     const told = options.to === undefined ? entries.filter(wanted) : entries;
     if (to === '' || told.length === 0) return undefined;
-    const { mta, clock, random, newId } = this.#needs;
-    const id = newId();
+    const header = await this.#header(message);
+    if (options.to === undefined && this.#unasked(message, header ?? nothing, to)) return undefined;
+    const about = await this.#about(message, header ?? nothing, to, told, options.subject);
+    const protocol = options.to === undefined ? 'report' : notice;
+    const marks = {
+      parent: message.id,
+      ...(message.spam || isSpamTagged(message.prefix, header ?? nothing) ? { spam: true } : {}),
+    };
     const whole = message.ret === 'full' && told.every(({ action }) => action === 'failed');
     const fits = message.blob.size <= wholeAtMost;
-    const about = {
+    if (whole && fits) {
+      const made = await this.#whole(message, about).catch(() => undefined);
+      if (made) return { ...this.#message(to, protocol, about, made), ...marks, ...(message.longLines ? { longLines: true } : {}) };
+    }
+    const remark = whole && !fits ? 'The message is too large to be returned with this report; its header is attached.' : undefined;
+    return { ...this.#message(to, protocol, about, await this.#withHeader(message, about, header, remark)), ...marks };
+  }
+
+  /** The beginning of the message; undefined where it cannot be read any more. */
+  async #header(message: QueuedMessage): Promise<Uint8Array | undefined> {
+    try {
+      return await this.#needs.blobs.read(message.blob.id, 0, Math.min(message.blob.size, headerAtMost));
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Whether a report would go to somebody who did not send this, or be one of very many. Users of this server get theirs. */
+  #unasked({ id, prefix, origin }: QueuedMessage, header: Uint8Array, to: string): boolean {
+    const { limit, log } = this.#needs;
+    if (origin.user !== undefined || origin.address === undefined) return false;
+    if (isForged(prefix)) {
+      log?.info(`${id}: no report to <${to}>: the domain of the sender disowns the message`);
+      return true;
+    }
+    if (isAutomaticAnswer(header)) {
+      log?.info(`${id}: no report to <${to}>: the message is itself an automatic answer`);
+      return true;
+    }
+    const counted = limit?.take(to);
+    if (counted?.first) log?.warning(`<${to}> got as many reports in an hour as one address may; there are no more for now`);
+    return counted?.refused ?? false;
+  }
+
+  async #about(
+    message: QueuedMessage,
+    header: Uint8Array,
+    to: string,
+    told: readonly ReportEntry[],
+    subject: string | undefined,
+  ): Promise<Omit<ReportContent, 'original'>> {
+    const { mta, clock, random, newId, texts } = this.#needs;
+    const id = newId();
+    const block = splitHeader(header);
+    const first = told[0];
+    const title = headerValue(block, 'subject');
+    return {
       host: mta.value.host,
+      postmaster: mta.value.postmaster,
       id,
       to,
-      subject: options.subject,
+      subject,
       date: clock.now(),
       boundary: `=_${id}_${Math.floor(random() * 2 ** 48).toString(36)}`,
       recipients: told.slice(0, entriesAtMost).map(({ dsn, ...entry }) => ({ ...entry, originalRecipient: dsn?.originalRecipient })),
       hidden: Math.max(0, told.length - entriesAtMost),
       arrivedAt: message.arrivedAt,
       envelopeId: message.envelopeId,
+      receivedFrom: message.origin.helo,
+      queueId: message.id,
+      originalId: headerValue(block, 'message-id') ?? message.messageId,
+      originalSubject: title === undefined ? undefined : decodeWords(title),
+      text: first ? await texts?.(first.action, first.wasLate === true) : undefined,
     };
-    const protocol = options.to === undefined ? 'report' : notice;
-    if (whole && fits) {
-      const made = await this.#whole(message, about).catch(() => undefined);
-      if (made) return { ...this.#message(to, protocol, about, made), parent: message.id };
-    }
-    const remark = whole && !fits ? 'The message is too large to be returned with this report; its header is attached.' : undefined;
-    return { ...this.#message(to, protocol, about, await this.#withHeader(message, about, remark)), parent: message.id };
   }
 
   async note(to: string, subject: string, text: string): Promise<NewMessage> {
@@ -144,17 +209,15 @@ class Reports implements Reporter {
     return { blob: await this.#store(about, pieces()), ...kind };
   }
 
-  async #withHeader(message: QueuedMessage, about: Omit<ReportContent, 'original'>, remark: string | undefined): Promise<Stored> {
-    let own: Uint8Array;
-    let why = remark;
-    try {
-      own = await this.#needs.blobs.read(message.blob.id, 0, Math.min(message.blob.size, headerAtMost));
-    } catch {
-      // The sender must hear of it all the same.
-      own = new Uint8Array(0);
-      why = 'The message itself cannot be read any more.';
-    }
-    const { fields } = splitHeader(own);
+  async #withHeader(
+    message: QueuedMessage,
+    about: Omit<ReportContent, 'original'>,
+    header: Uint8Array | undefined,
+    remark: string | undefined,
+  ): Promise<Stored> {
+    // The sender must hear of it all the same.
+    const why = header === undefined ? 'The message itself cannot be read any more.' : remark;
+    const { fields } = splitHeader(header ?? nothing);
     const bytes = tidy(Buffer.concat([Buffer.from(message.prefix), ...fields.map(({ raw }) => raw)]));
     const { head, tail, ...kind } = buildReport({ ...about, original: { is: 'header', bytes, remark: why } });
     return { blob: await this.#store(about, [head, tail]), ...kind };

@@ -4,7 +4,8 @@
  * Spec: RFC 5321 §3.3, RFC 3461 §5.2.1
  */
 
-import type { Lease, QueuedRecipient } from '../queue/index.ts';
+import { originalRecipientOut } from '../mail/index.ts';
+import type { DsnRequest, Lease, QueuedRecipient } from '../queue/index.ts';
 import type { Blobs } from '../storage/index.ts';
 import type { PeerSession } from './client.ts';
 import { all, type Fate, type Fates, fateOf, unsendable } from './fate.ts';
@@ -13,6 +14,8 @@ export interface DeliverOptions {
   readonly blobs: Pick<Blobs, 'stream'>;
   readonly recipientsPerTransaction: number;
   readonly temporary554: boolean;
+  /** Whether delivery status notifications are asked of peers that offer them. */
+  readonly dsn: boolean;
 }
 
 export async function deliver(lease: Lease, session: PeerSession, options: DeliverOptions): Promise<Fates> {
@@ -21,7 +24,7 @@ export async function deliver(lease: Lease, session: PeerSession, options: Deliv
   const octets = prefix.length + message.blob.size;
   const refusal = unsendable(message, octets, session);
   if (refusal) return all(recipients, refusal);
-  const passesDsn = session.extensions.has('DSN');
+  const passesDsn = options.dsn && session.extensions.has('DSN');
   const fates = new Map<QueuedRecipient, Fate>();
   for (let from = 0; from < recipients.length; from += options.recipientsPerTransaction) {
     const group = recipients.slice(from, from + options.recipientsPerTransaction);
@@ -32,12 +35,11 @@ export async function deliver(lease: Lease, session: PeerSession, options: Deliv
     }
     const answers = await session.send({
       sender: message.sender,
-      recipients: group.map(({ address, dsn }) => ({ address, dsn })),
+      recipients: group.map(({ address, dsn }) => ({ address, dsn: passesDsn ? outward(dsn) : undefined })),
       size: octets,
       eightBit: message.eightBit,
       smtputf8: message.smtputf8,
-      ret: message.ret,
-      envelopeId: message.envelopeId,
+      ...(passesDsn ? { ret: message.ret, envelopeId: message.envelopeId } : {}),
       content: () => contentOf(prefix, options.blobs.stream(message.blob.id)),
     });
     for (const one of group) {
@@ -46,6 +48,11 @@ export async function deliver(lease: Lease, session: PeerSession, options: Deliv
     }
   }
   return fates;
+}
+
+/** The wishes of a recipient as they go to the peer, which puts xtext around them. RFC 3461 §5.2.1; RFC 6533 §3 */
+function outward(dsn: DsnRequest | undefined): DsnRequest | undefined {
+  return dsn?.originalRecipient === undefined ? dsn : { ...dsn, originalRecipient: originalRecipientOut(dsn.originalRecipient) };
 }
 
 async function* contentOf(prefix: Buffer, bytes: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {

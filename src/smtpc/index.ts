@@ -2,3 +2,4 @@ export type { EtrnAnswer } from './etrn.ts';
 export type { RelayStatus } from './relays.ts';
 export { type SmtpcSettings, smtpcSettings } from './settings/index.ts';
 export { createSmtpc, type SmtpcComponent, type SmtpcOptions } from './smtpc.ts';
+export { createNoticeTexts } from './texts.ts';

@@ -33,17 +33,22 @@ export interface SettleNeeds {
   readonly delayNotice: boolean;
   /** Milliseconds. */
   readonly delayNoticeAfter: number;
+  /** Who was told of a delay hears that the message has been sent after all. */
+  readonly successNotice: boolean;
+  /** Milliseconds that a report about spam is tried for. */
+  readonly spamReportPeriod: number;
 }
 
 export async function settle(lease: Lease, fates: Fates, needs: SettleNeeds): Promise<void> {
   const { message } = lease;
   const now = needs.clock.now();
+  const retry = { ...needs.retry, period: message.spam ? Math.min(needs.retry.period, needs.spamReportPeriod) : needs.retry.period };
   const done: number[] = [];
   const deferred: Deferral[] = [];
   const notices: ReportEntry[] = [];
   const lines: StoryLine[] = [];
   for (const [recipient, fate] of fates) {
-    const judged = judge(lease, recipient, fate, now, needs);
+    const judged = judge(lease, recipient, fate, now, { ...needs, retry });
     if (judged.notice) notices.push(judged.notice);
     if (judged.deferral) deferred.push(judged.deferral);
     else done.push(recipient.number);
@@ -66,19 +71,22 @@ function judge(lease: Lease, recipient: QueuedRecipient, fate: Fate, now: number
   const { address, dsn } = recipient;
   const about = {
     address,
+    lastAttemptAt: now,
     ...(dsn ? { dsn } : {}),
     ...(fate.host === undefined ? {} : { remoteMta: fate.host }),
     ...(fate.said === undefined ? {} : { diagnostic: fate.said }),
   };
   if (fate.kind === 'sent') {
-    return fate.passedOn || !dsn?.notify
-      ? {}
-      : { notice: { ...about, action: 'relayed', status: '2.0.0', text: `handed to ${fate.host}` } };
+    const asked = dsn?.notify !== undefined && !fate.passedOn;
+    const late = needs.successNotice && recipient.delayNotified === true;
+    if (!asked && !late) return {};
+    const wasLate = late ? { wasLate: true } : {};
+    return { notice: { ...about, ...wasLate, action: 'relayed', status: '2.0.0', text: `handed to ${fate.host}` } };
   }
   if (fate.kind === 'bounce') return { notice: { ...about, action: 'failed', status: fate.status, text: fate.text } };
   const at = nextAttempt({ attempts: recipient.attempts, arrivedAt: message.arrivedAt, now }, needs.retry, needs.random);
   if (at === undefined) {
-    const text = `tried for ${Math.round(needs.retry.period / 3_600_000)} hours without success; last: ${fate.text}`;
+    const text = `tried for ${hours(needs.retry.period)} without success; last: ${fate.text}`;
     return { notice: { ...about, action: 'failed', status: fate.status === '4.0.0' ? '4.4.7' : fate.status, text } };
   }
   const deferral: Deferral = { number: recipient.number, nextAttempt: at, reason: fate.text };
@@ -98,4 +106,9 @@ function storyLine(lease: Lease, recipient: QueuedRecipient, fate: Fate, deferra
   if (fate.kind === 'sent') return { ...line, step: 'Sent', text: fate.said };
   if (deferral) return { ...line, step: 'Deferred', status: fate.status, until: deferral.nextAttempt, text: fate.text };
   return { ...line, step: 'Bounced', status: fate.status, text: `${fate.status} ${fate.text}` };
+}
+
+function hours(ms: number): string {
+  const count = Math.round(ms / 3_600_000);
+  return count === 1 ? 'an hour' : `${count} hours`;
 }

@@ -21,7 +21,7 @@ import {
   systemClock,
 } from '../base/index.ts';
 import type { MtaPolicy, Peer } from '../dit/index.ts';
-import { createReporter, type Lease, leaseLost, type Queue, type Reporter } from '../queue/index.ts';
+import { createReporter, type Lease, leaseLost, type Queue, type Reporter, type ReporterNeeds } from '../queue/index.ts';
 import type { Blobs, KeyValue } from '../storage/index.ts';
 import { forbidden, waitsUntil } from './agreed.ts';
 import type { PeerSession } from './client.ts';
@@ -47,8 +47,10 @@ export interface SmtpcOptions {
   readonly random?: Random;
   /** Whether we ourselves listen there for mail: sending to it would be a loop. */
   readonly isOwn?: (address: string, port: number) => boolean;
-  /** The postmaster gets bounces that have no sender to go to. */
-  readonly copyBounces?: () => boolean;
+  /** What reports say, and to whom there are too many. */
+  readonly reports?: Pick<ReporterNeeds, 'copyBounces' | 'texts' | 'limit'>;
+  /** Whether delivery status notifications are asked of other hosts: the same switch by which we offer them. */
+  readonly dsn?: () => boolean;
 }
 
 /** Messages of a destination known to be down that are put off at one time. */
@@ -99,9 +101,10 @@ class Smtpc implements SmtpcComponent {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#random = options.random ?? Math.random;
-    const { blobs, mta, queue, copyBounces = () => false } = options;
     this.#way = new Way({ isOwn: () => false, ...options, clock: this.#clock, random: this.#random });
-    this.#reporter = createReporter({ blobs, mta, clock: this.#clock, random: this.#random, newId: () => queue.newId(), copyBounces });
+    const { blobs, log, mta, queue, reports } = options;
+    const clock = this.#clock;
+    this.#reporter = createReporter({ blobs, mta, clock, random: this.#random, newId: () => queue.newId(), log, ...reports });
   }
 
   async start(): Promise<void> {
@@ -296,6 +299,8 @@ class Smtpc implements SmtpcComponent {
       retry: { interval: peer.queueInterval * 60_000, period: peer.retryPeriod * 3_600_000 },
       delayNotice: value.delayNotice,
       delayNoticeAfter: value.delayNoticeAfter * 3_600_000,
+      successNotice: value.successNotice,
+      spamReportPeriod: value.spamReportPeriod * 3_600_000,
     });
   }
 
@@ -321,6 +326,7 @@ class Smtpc implements SmtpcComponent {
       blobs: this.#options.blobs,
       recipientsPerTransaction: value.recipientsPerTransaction,
       temporary554: value.treat554AsTemporary,
+      dsn: this.#options.dsn?.() ?? true,
     };
   }
 

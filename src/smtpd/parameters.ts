@@ -2,9 +2,11 @@
  * What the ESMTP parameters of MAIL and RCPT mean.
  *
  * Promise: a parameter is understood or refused (555), never passed over; values are checked against their grammar.
- * Spec: RFC 1870 §6 (SIZE), RFC 6152 §2 (BODY), RFC 6531 §3.4 (SMTPUTF8), RFC 3461 §4 (RET, ENVID, NOTIFY, ORCPT), RFC 4954 §5 (AUTH)
+ * Spec: RFC 1870 §6 (SIZE), RFC 6152 §2 (BODY), RFC 6531 §3.4 (SMTPUTF8), RFC 3461 §4 (RET, ENVID, NOTIFY, ORCPT),
+ * RFC 6533 §3 (ORCPT of type utf-8), RFC 4954 §5 (AUTH)
  */
 
+import { fromAddrXtext } from '../mail/index.ts';
 import type { DsnRequest } from '../queue/index.ts';
 import { fromXtext } from './path.ts';
 
@@ -78,12 +80,22 @@ export function readRcptParameters(parameters: Parameters, on: Extensions): { re
       notify = readNotify(value ?? '');
       if (!notify) return malformed(key);
     } else if (key === 'ORCPT' && on.dsn) {
-      originalRecipient = value === undefined || value.length > 500 ? undefined : fromXtext(value);
-      if (originalRecipient === undefined || !/^[A-Za-z0-9-]+;./u.test(originalRecipient)) return malformed(key);
+      originalRecipient = value === undefined || value.length > 500 ? undefined : readOriginalRecipient(value, on.smtputf8);
+      if (originalRecipient === undefined) return malformed(key);
     } else return unknown(key);
   }
   if (!notify && originalRecipient === undefined) return { dsn: undefined };
   return { dsn: { ...(notify ? { notify } : {}), ...(originalRecipient === undefined ? {} : { originalRecipient }) } };
+}
+
+/** Decoded. Where SMTPUTF8 is offered, an address of type utf-8 may stand there as it is. */
+function readOriginalRecipient(value: string, smtputf8: boolean): string | undefined {
+  const international = /^utf-8;/i.test(value);
+  const text = international && smtputf8 && /[^ -~]/.test(value) && !/[\s\p{Cc}]/u.test(value) ? value : fromXtext(value);
+  if (text === undefined || !/^[A-Za-z0-9-]+;./u.test(text)) return undefined;
+  if (!international) return text;
+  const address = fromAddrXtext(text.slice(6));
+  return address === undefined ? undefined : `utf-8;${address}`;
 }
 
 function readNotify(value: string): readonly Notification[] | undefined {

@@ -1,11 +1,15 @@
 import { expect, test } from '@jest/globals';
 import { constant, ManualClock } from '../../src/base/index.ts';
-import { createReporter, type ReportEntry, wanted } from '../../src/queue/index.ts';
+import { createReporter, createReportLimit, type NewMessage, type ReportEntry, wanted } from '../../src/queue/index.ts';
 import { newMessage } from '../support/queue.ts';
 
 let bytes = Buffer.from('Subject: Größe\r\nFrom: <a@b.example>\r\n\r\nbody\r\n');
 let damaged = false;
 let copyBounces = false;
+let words: string | undefined;
+let perHour = 0;
+const told: string[] = [];
+const clock = new ManualClock();
 const stored: Buffer[] = [];
 const reporter = createReporter({
   blobs: {
@@ -35,7 +39,10 @@ const reporter = createReporter({
   },
   copyBounces: () => copyBounces,
   mta: constant({ host: 'mail.ima.com', postmaster: 'postmaster@ima.com' }),
-  clock: new ManualClock(),
+  clock,
+  texts: async () => words,
+  limit: createReportLimit(clock, () => perHour),
+  log: { info: (line) => told.push(line), warning: (line) => told.push(line) },
   random: () => 0.5,
   newId: () => 'id0000000000000a',
 });
@@ -84,7 +91,9 @@ test('a report has the null sender, wants no report itself, and ends every part'
   expect(text.split(`\r\n--${boundary}\r\n`)).toHaveLength(4);
   expect(text.endsWith(`\r\n--${boundary}--\r\n`)).toBe(true);
   expect(text).toContain('Content-Type: message/delivery-status\r\n');
-  expect(text).toContain('Diagnostic-Code: smtp; 550 nein --evil\r\nWill-Retry-Until: Thu, 1 Jan 1970 00:00:00 +0000\r\n');
+  expect(text).toContain(
+    'Diagnostic-Code: smtp; 550 nein --evil\r\nFinal-Log-ID: m000000000000001\r\nWill-Retry-Until: Thu, 1 Jan 1970 00:00:00 +0000\r\n',
+  );
   expect(text).toContain('Auto-Submitted: auto-replied\r\n');
   expect(text).toContain('Content-Type: text/rfc822-headers\r\n');
   expect(text).not.toContain('body');
@@ -184,4 +193,98 @@ test('a report about thousands of recipients stays bounded', async () => {
   await reporter.report(newMessage('m000000000000001', ['x@far.net']), many);
   expect(stored.at(-1)?.length).toBeLessThan(1_500_000);
   expect(stored.at(-1)?.toString()).toContain('and 19500 more');
+});
+
+test('a report says who handed the message in, when it was tried, and belongs to the message for a mail program', async () => {
+  const before = bytes;
+  bytes = Buffer.from('Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nMessage-ID: <one@b.example>\r\n\r\nbody\r\n');
+  await reporter.report(newMessage('m000000000000001', ['x@far.net'], { sender: 'a@b.example' }), [
+    failed({ lastAttemptAt: 1_000, text: '550 no', diagnostic: '550 no', remoteMta: 'mx.far.net' }),
+  ]);
+  const text = stored.at(-1)?.toString() ?? '';
+  expect(text).toContain('In-Reply-To: <one@b.example>\r\nReferences: <one@b.example>\r\n');
+  expect(text).toContain('Received-From-MTA: dns; client.example.net\r\nArrival-Date: ');
+  expect(text).toContain('Last-Attempt-Date: Thu, 1 Jan 1970 00:00:01 +0000\r\nFinal-Log-ID: m000000000000001\r\n');
+  expect(text).toContain('    mx.far.net said: 550 no (5.1.1)\r\n    There is no mailbox of this name.');
+  bytes = before;
+});
+
+test('a Message-ID that is none, or breaks out of its line, makes no reference', async () => {
+  const before = bytes;
+  bytes = Buffer.from('Subject: x\r\nMessage-ID: <a b@c>\r\n <evil>\r\n\r\n');
+  await reporter.report(newMessage('m000000000000001', ['x@far.net'], { sender: 'a@b.example' }), [failed()]);
+  expect(stored.at(-1)?.toString()).not.toContain('References:');
+  bytes = before;
+});
+
+test('an administrator’s words stand in place of ours, filled in, and the details stay', async () => {
+  const message = newMessage('m000000000000001', ['x@far.net'], { sender: 'a@b.example' });
+  words = 'Hello %{sender}\n"%{subject}" to %{recipients}: %{reason} after %{hours} h, %{unknown} %{id}\r\n--=_id0000000000000a';
+  const evil = 'no\r\n.\r\nSubject: evil';
+  await reporter.report(message, [failed({ text: evil })]);
+  const text = stored.at(-1)?.toString() ?? '';
+  const part = text.split('--=_id0000000000000a')[1] ?? '';
+  expect(part).toContain(
+    'Hello a@b.example\r\n"Gr=C3=B6=C3=9Fe" to x@far.net: no . Subject: evil after 0 h, %{unknown} m0=\r\n00000000000001\r\n',
+  );
+  expect(part).not.toContain('could not be delivered to:');
+  expect(text).toContain('  <x@far.net>\r\n    no . Subject: evil (5.1.1)');
+  words = 'Short: %{details}. End.';
+  await reporter.report(message, [failed()]);
+  expect(stored.at(-1)?.toString()).toMatch(/Short: {3}<x@far\.net>\r\n {4}no such user \(5\.1\.1\)\r\n[\s\S]*spelled\.\. End\.\r\n\r\n--/);
+  words = undefined;
+});
+
+test.each<[string, Partial<NewMessage>, string]>([
+  ['was disowned by its domain', { prefix: 'Authentication-Results: mail.ima.com;\r\n\tspf=pass; dmarc=fail (p=reject)\r\n' }, ''],
+  ['failed SPF', { prefix: 'Authentication-Results: mail.ima.com; spf=fail smtp.mailfrom=b.example\r\n' }, ''],
+  ['is a machine’s answer', {}, 'Auto-Submitted: auto-replied (vacation)\r\n\r\n'],
+  ['is a report with a sender', {}, 'Content-Type: multipart/report;\r\n\treport-type=delivery-status; boundary=x\r\n\r\n'],
+])('no report about a message from another host that %s', async (_, over, header) => {
+  const before = bytes;
+  if (header !== '') bytes = Buffer.from(header);
+  const message = newMessage('m000000000000001', ['x@far.net'], { sender: 'a@b.example', origin: { address: '192.0.2.1' }, ...over });
+  expect(await reporter.report(message, [failed()])).toBeUndefined();
+  // Somebody of ours, who logged in, hears of it.
+  expect(await reporter.report({ ...message, origin: { ...message.origin, user: 'cn=a' } }, [failed()])).toBeDefined();
+  bytes = before;
+});
+
+test('what a stranger claims about authentication in the message itself counts for nothing, nor does SPF where DMARC passed', async () => {
+  const before = bytes;
+  bytes = Buffer.from('Authentication-Results: mail.ima.com; dmarc=fail\r\n\r\n');
+  const prefix = 'Authentication-Results: mail.ima.com; spf=fail; dkim=pass; dmarc=pass\r\n';
+  const message = newMessage('m000000000000001', ['x@far.net'], { sender: 'a@b.example', origin: { address: '192.0.2.1' }, prefix });
+  expect(await reporter.report(message, [failed()])).toBeDefined();
+  bytes = before;
+});
+
+test('one address gets only so many reports in an hour about mail from other hosts', async () => {
+  perHour = 3;
+  told.length = 0;
+  const message = newMessage('m000000000000001', ['x@far.net'], { sender: 'Victim@b.example', origin: { address: '192.0.2.1' } });
+  const made = [];
+  for (let n = 0; n < 6; n++) made.push((await reporter.report(message, [failed()])) !== undefined);
+  expect(made).toEqual([true, true, true, false, false, false]);
+  expect(told).toEqual([expect.stringContaining('<Victim@b.example> got as many reports')]);
+  expect(await reporter.report({ ...message, sender: 'other@b.example' }, [failed()])).toBeDefined();
+  expect(await reporter.report({ ...message, origin: { ...message.origin, user: 'cn=a' } }, [failed()])).toBeDefined();
+  clock.advance(3_600_000);
+  expect(await reporter.report(message, [failed()])).toBeDefined();
+  perHour = 0;
+});
+
+test.each<[boolean, Partial<NewMessage>, string]>([
+  [true, { prefix: 'X-Mailtree-DNSBL: bl.example (127.0.0.2)\r\n' }, ''],
+  [true, {}, 'X-Spam-Status: Yes, score=9\r\n\r\n'],
+  [true, {}, 'x-spam-flag:YES\r\n\r\n'],
+  [true, { spam: true }, ''],
+  [false, {}, 'X-Spam-Status: No, score=1\r\n\r\n'],
+  [false, {}, 'Subject: X-Spam-Flag: YES\r\n\r\nX-Spam-Flag: YES\r\n'],
+])('a report is marked as one about spam: %s', async (spam, over, header) => {
+  const before = bytes;
+  if (header !== '') bytes = Buffer.from(header);
+  const report = await reporter.report(newMessage('m000000000000001', ['x@far.net'], { sender: 'a@b.example', ...over }), [failed()]);
+  expect(report?.spam === true).toBe(spam);
+  bytes = before;
 });

@@ -15,7 +15,7 @@ import {
 import { type MtaPolicy, type Peer, type PeerPolicy, peerSettings } from '../../src/dit/index.ts';
 import { type NewMessage, type NewRecipient, type OpenQueue, openQueue, type QueuedMessage } from '../../src/queue/index.ts';
 import { defaultsOf } from '../../src/settings/index.ts';
-import { createSmtpc, type SmtpcSettings, smtpcSettings } from '../../src/smtpc/index.ts';
+import { createSmtpc, type SmtpcOptions, type SmtpcSettings, smtpcSettings } from '../../src/smtpc/index.ts';
 import { type FileBlobs, type LevelKeyValue, openBlobs, openKeyValue } from '../../src/storage/index.ts';
 import { type Sink, type SinkScript, startSink } from '../support/smtp-sink.ts';
 import { tempDir } from '../support/temp.ts';
@@ -93,7 +93,11 @@ export interface World {
   stop(): Promise<void>;
 }
 
-export async function startWorld(script: SinkScript = {}, changed: Partial<SmtpcSettings> = {}): Promise<World> {
+export async function startWorld(
+  script: SinkScript = {},
+  changed: Partial<SmtpcSettings> = {},
+  more: Partial<SmtpcOptions> = {},
+): Promise<World> {
   const dir = await tempDir();
   const sink = await startSink(script);
   const clock = new ManualClock();
@@ -129,6 +133,7 @@ export async function startWorld(script: SinkScript = {}, changed: Partial<Smtpc
     log,
     clock,
     random: () => 0,
+    ...more,
   });
   await smtpc.start(() => {});
   return {

@@ -98,7 +98,7 @@ test('interval and retry period are those of the peer', async () => {
     await until(n);
   }
   expect(logged.at(-1)).toMatch(/^Bounced /);
-  expect((await notices())[0]?.text).toMatch(/tried for 1 hours without success/);
+  expect((await notices())[0]?.text).toMatch(/tried for an hour without success/);
 });
 
 test('a peer that must be encrypted gets nothing in the clear, whatever holds for others', async () => {

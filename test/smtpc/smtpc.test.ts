@@ -132,6 +132,60 @@ test('the sender hears once that a message is late, where the setting or NOTIFY 
   expect((await world.notices()).length).toBe(2);
 });
 
+test('who was told of a delay hears of the success where the setting says so, and once', async () => {
+  let busy = true;
+  await begin(
+    { reply: (verb) => (verb === 'MAIL' && busy ? '451 4.3.2 not today' : undefined) },
+    { delayNotice: true, successNotice: true },
+  );
+  const late = world.clock.now() - 4 * 3_600_000;
+  await world.queued(['plain@dest.example', { address: 'never@dest.example', dsn: { notify: ['never'] } }], { arrivedAt: late });
+  await world.queued([{ address: 'delay@dest.example', dsn: { notify: ['delay'] } }], { arrivedAt: late });
+  await world.queued(['fresh@dest.example']);
+  await world.until(4, /^Deferred/);
+  expect((await world.notices()).map(({ text }) => /Final-Recipient: rfc822; (\w+)/.exec(text)?.[1]).sort()).toEqual(['delay', 'plain']);
+  busy = false;
+  world.clock.advance(60 * 60_000);
+  await world.until(4, /^Sent/);
+  const [success, ...others] = (await world.notices()).filter(({ text }) => text.includes('Subject: Delayed mail has been sent'));
+  expect(others).toEqual([]);
+  expect(success?.text).toMatch(
+    /has now been handed on for:[\s\S]*Final-Recipient: rfc822; plain@dest\.example\r\nAction: relayed\r\nStatus: 2\.0\.0/,
+  );
+});
+
+test('a report about spam is given up after its own time', async () => {
+  await begin({ reply: (verb) => (verb === 'MAIL' ? '451 4.3.2 not today' : undefined) });
+  const arrivedAt = world.clock.now() - 4 * 3_600_000;
+  await world.queued(['forged@dest.example'], { sender: '', spam: true, arrivedAt });
+  await world.queued(['forged@dest.example'], { sender: '', spam: true, arrivedAt: arrivedAt + 1 });
+  await world.queued(['honest@dest.example'], { sender: '', arrivedAt });
+  await world.until(3);
+  expect(world.logged.map((line) => /^(\w+) .* to (\w+)@/.exec(line)?.slice(1).join(' ')).sort()).toEqual([
+    'Bounced forged',
+    'Deferred forged',
+    'Deferred honest',
+  ]);
+});
+
+test('an original recipient with other characters than ASCII goes on in ASCII', async () => {
+  await begin();
+  await world.queued([{ address: 'a@dest.example', dsn: { originalRecipient: 'utf-8;jürgen+x@jade.example' } }]);
+  await world.until(1);
+  expect(world.sink.messages[0]?.lines[1]).toBe('RCPT TO:<a@dest.example> ORCPT=utf-8;j\\x{FC}rgen\\x{2B}x@jade.example');
+});
+
+test('with DSN switched off nobody is asked for reports, and who wants one hears from us', async () => {
+  await begin({}, {}, { dsn: () => false });
+  await world.queued([{ address: 'a@dest.example', dsn: { notify: ['success'], originalRecipient: 'rfc822;b@x.example' } }], {
+    ret: 'full',
+    envelopeId: 'x',
+  });
+  await world.until(1);
+  expect(world.sink.messages[0]?.lines.join(' ')).not.toMatch(/NOTIFY|ORCPT|RET|ENVID/);
+  expect((await world.notices())[0]?.text).toContain('Action: relayed');
+});
+
 test('554 after the data is temporary unless the setting says otherwise', async () => {
   await begin({ reply: (verb) => (verb === '.' ? '554 transaction failed' : undefined) });
   await world.queued(['bob@dest.example']);
