@@ -6,14 +6,18 @@
  * Source: manual chapter 6, "SENDMAIL"; checklist CLI-01; sysexits.h
  */
 
+import { spawnSync } from 'node:child_process';
+import { statSync } from 'node:fs';
 import { hostname, userInfo } from 'node:os';
 import { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
 import { asFault, Fault, type FaultKind } from '../base/index.ts';
 import { headerAddresses } from '../mail/index.ts';
 import type { Config } from '../main/index.ts';
 import { loadConfig } from './config-file.ts';
 import { askControl } from './control-client.ts';
-import { parseArguments, type SendmailArguments } from './sendmail-arguments.ts';
+import { help, parseArguments, type SendmailArguments } from './sendmail-arguments.ts';
+import { senderFor } from './sendmail-sender.ts';
 
 const exitCodes: Partial<Record<FaultKind, number>> = {
   malformed: 65, // EX_DATAERR
@@ -40,6 +44,8 @@ async function main(): Promise<number> {
     console.error(`sendmail: ${asFault(thrown).say}`);
     return usage;
   }
+  if (given.mode === 'help') process.stdout.write(help);
+  if (given.mode === 'help' || given.mode === 'nothing') return 0;
   let config: Config;
   try {
     config = loadConfig(given.config);
@@ -48,17 +54,41 @@ async function main(): Promise<number> {
     return configError;
   }
   try {
-    const message = endAtDot(await readAll(), given.dotEnds);
-    const sender = given.sender ?? `${userInfo().username}@${config.domain || hostname()}`;
-    const { recipients, bytes } = withRecipients(given, message);
-    if (recipients.length === 0) throw new Fault('unsupported', 'no recipients');
-    await askControl(config, { method: 'POST', path: '/messages', query: { sender, recipient: recipients }, body: Readable.from([bytes]) });
+    if (given.mode === 'queue') return otherProgram('mailq.js', [], given.config);
+    if (given.mode === 'run') return otherProgram('mailtree.js', ['retry'], given.config);
+    await submit(config, given);
     return 0;
   } catch (thrown) {
     const fault = asFault(thrown);
     console.error(`sendmail: ${fault.kind === 'bug' ? String(thrown) : fault.say}`);
     return exitCodes[fault.kind] ?? tempFail;
   }
+}
+
+async function submit(config: Config, given: SendmailArguments): Promise<void> {
+  const { username, uid } = userInfo();
+  const sender = senderFor({ name: username, uid }, config.domain || hostname(), given.sender, ownerOf(config.data));
+  const { recipients, bytes } = withRecipients(given, endAtDot(await readAll(), given.dotEnds));
+  if (recipients.length === 0) throw new Fault('unsupported', 'no recipients');
+  const { fullName, ret, envelopeId } = given;
+  const query = { sender, recipient: recipients, fullName, ret, envelopeId, notify: given.notify?.join(',') };
+  await askControl(config, { method: 'POST', path: '/messages', query, body: Readable.from([bytes]) });
+}
+
+/** The system user the server runs as: its data are that user's. */
+function ownerOf(folder: string): number | undefined {
+  try {
+    return statSync(folder).uid;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Runs a command that stands beside this one; its exit code. */
+function otherProgram(name: string, args: readonly string[], config: string | undefined): number {
+  const file = fileURLToPath(new URL(name, import.meta.url));
+  const all = [file, ...args, ...(config === undefined ? [] : ['--config', config])];
+  return spawnSync(process.execPath, all, { stdio: 'inherit' }).status === 0 ? 0 : tempFail;
 }
 
 async function readAll(): Promise<Buffer> {

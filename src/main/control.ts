@@ -14,7 +14,7 @@ import { Hono } from 'hono';
 import { asFault, Fault, type Log, replyOf } from '../base/index.ts';
 import type { AccessAnswer, AccessQuestion } from '../directory/index.ts';
 import type { LinkStatus } from '../directory-remote/index.ts';
-import { isQueueId, type Queue, type QueueName, queueNames } from '../queue/index.ts';
+import { type DsnRequest, isQueueId, type Queue, type QueueName, queueNames } from '../queue/index.ts';
 import type { ComponentStatus, Responder } from '../responder/index.ts';
 import type { Explain } from '../routing/index.ts';
 import { notBundled } from './config-directory.ts';
@@ -138,15 +138,26 @@ function controlApp(options: ControlOptions): Hono {
   app.post('/messages', async (c) => {
     const body = c.req.raw.body;
     if (!body) throw new Fault('malformed', 'the message is missing');
+    const { sender = '', fullName, ret, envelopeId, notify } = c.req.query();
     const id = await options.handIn({
-      sender: c.req.query('sender') ?? '',
+      sender,
       recipients: c.req.queries('recipient') ?? [],
       message: body as unknown as AsyncIterable<Uint8Array>,
+      ...(fullName === undefined ? {} : { fullName }),
+      ...(ret === 'full' || ret === 'hdrs' ? { ret } : {}),
+      ...(envelopeId === undefined ? {} : { envelopeId }),
+      ...(notify === undefined ? {} : { notify: noticesIn(notify) }),
     });
     return c.json({ id });
   });
   addDirectory(app, options.directory);
   return app;
+}
+
+/** Of what `sendmail -N` says; what is none is passed over. */
+function noticesIn(text: string): DsnRequest['notify'] {
+  const words = text.split(',');
+  return (['never', 'success', 'failure', 'delay'] as const).filter((notice) => words.includes(notice));
 }
 
 function addDirectory(app: Hono, jobs: DirectoryJobs | undefined): void {

@@ -10,6 +10,7 @@ import { type Clock, Fault, type Live, type Log } from '../base/index.ts';
 import type { MtaPolicy } from '../dit/index.ts';
 import {
   charsetLabel,
+  encodeWords,
   formatDate,
   HeadWatch,
   LineEndNormalizer,
@@ -21,7 +22,7 @@ import {
   normalizeAddress,
   receivedLine,
 } from '../mail/index.ts';
-import { type NewMessage, type Queue, type QueueId, tellStep } from '../queue/index.ts';
+import { type DsnRequest, type NewMessage, type Queue, type QueueId, tellStep } from '../queue/index.ts';
 import type { Blobs } from '../storage/index.ts';
 
 export interface HandedIn {
@@ -29,6 +30,12 @@ export interface HandedIn {
   readonly sender: string;
   readonly recipients: readonly string[];
   readonly message: AsyncIterable<Uint8Array>;
+  /** Name of the sender, for a message without From. */
+  readonly fullName?: string;
+  /** RFC 3461: what the sender wants to hear about each recipient, how much comes back, and under which id. */
+  readonly notify?: DsnRequest['notify'];
+  readonly ret?: 'full' | 'hdrs';
+  readonly envelopeId?: string;
 }
 
 /** Fault malformed names the wrong address; too-large, unavailable as storage says. */
@@ -52,7 +59,7 @@ const maxRecipients = 1_000;
 const headSize = 65_536;
 
 export function createHandIn(options: HandInOptions): HandIn {
-  return async ({ sender, recipients, message }) => {
+  return async ({ sender, recipients, message, fullName, notify, ret, envelopeId }) => {
     const { queue, blobs, clock } = options;
     const complete = (text: string): string => completed(text, options.mta.value.domain);
     if (recipients.length === 0) throw new Fault('malformed', 'no recipients');
@@ -82,7 +89,7 @@ export function createHandIn(options: HandInOptions): HandIn {
       const added = {
         'message-id': `Message-ID: ${messageId(id, host)}\r\n`,
         date: `Date: ${formatDate(arrivedAt)}\r\n`,
-        from: from === '' ? '' : `From: ${from}\r\n`,
+        from: from === '' ? '' : `From: ${named(fullName, from)}\r\n`,
       };
       const top = Buffer.concat(head);
       const missing = missingFields(top, ['message-id', 'date', 'from'] as const);
@@ -94,7 +101,7 @@ export function createHandIn(options: HandInOptions): HandIn {
       const queued: NewMessage = {
         id,
         sender: from,
-        recipients: to.map((address) => ({ address })),
+        recipients: to.map((address) => ({ address, ...(notify ? { dsn: { notify } } : {}) })),
         blob,
         prefix: trace + missing.map((name) => added[name]).join('') + label,
         inputChannel: 'SMTPD',
@@ -102,6 +109,8 @@ export function createHandIn(options: HandInOptions): HandIn {
         smtputf8,
         eightBit,
         arrivedAt,
+        ...(ret ? { ret } : {}),
+        ...(envelopeId === undefined ? {} : { envelopeId }),
         messageId: watch.messageId() ?? messageId(id, host),
         ...(watch.precedence() === 0 ? {} : { precedence: watch.precedence() }),
       };
@@ -119,4 +128,15 @@ function completed(text: string, domain: string): string {
   const address = normalizeAddress(text.includes('@') ? text : `${text}@${domain}`);
   if (address === undefined) throw new Fault('malformed', `${text} is not an address`);
   return address;
+}
+
+/** An address with the name of who has it (RFC 5322 §3.4). */
+function named(name: string | undefined, address: string): string {
+  const text = (name ?? '')
+    .replace(/[\r\n]+/g, ' ')
+    .trim()
+    .slice(0, 100);
+  if (text === '') return address;
+  const phrase = /^[\x20-\x7e]*$/.test(text) ? `"${text.replace(/["\\]/g, '\\$&')}"` : encodeWords(text);
+  return `${phrase} <${address}>`;
 }

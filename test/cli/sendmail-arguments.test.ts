@@ -1,7 +1,11 @@
 import { expect, test } from '@jest/globals';
 import { parseArguments } from '../../src/cli/sendmail-arguments.ts';
+import { senderFor } from '../../src/cli/sendmail-sender.ts';
 
-const plain = { recipients: [], sender: undefined, fromHeaders: false, dotEnds: true, config: undefined };
+const plain = {
+  ...{ mode: 'submit', recipients: [], sender: undefined, fullName: undefined, fromHeaders: false, dotEnds: true },
+  ...{ notify: undefined, ret: undefined, envelopeId: undefined, config: undefined },
+};
 
 test.each([
   [['a@b.example'], { recipients: ['a@b.example'] }],
@@ -11,9 +15,18 @@ test.each([
   [['-r', 'x', 'a'], { sender: 'x', recipients: ['a'] }],
   [['-f', '<>', 'a'], { sender: '', recipients: ['a'] }],
   [['-t', '-oi'], { fromHeaders: true, dotEnds: false }],
-  [['-i', '-t', '-F', 'Full Name', '-oem', '-bm'], { fromHeaders: true, dotEnds: false }],
+  [['-i', '-t', '-F', 'Full Name', '-oem', '-bm'], { fromHeaders: true, dotEnds: false, fullName: 'Full Name' }],
+  [['-FCronDaemon', '-odi', '-oem', '-oi', '-t'], { fromHeaders: true, dotEnds: false, fullName: 'CronDaemon' }],
   [['-q15m', '-v', 'a'], { recipients: ['a'] }],
-  [['-N', 'never', '-R', 'hdrs', 'a'], { recipients: ['a'] }],
+  [['-N', 'never', '-R', 'hdrs', 'a'], { recipients: ['a'], notify: ['never'], ret: 'hdrs' }],
+  [
+    ['-Nfailure,SUCCESS', '-RFULL', '-VQQ314159', 'a'],
+    { recipients: ['a'], notify: ['success', 'failure'], ret: 'full', envelopeId: 'QQ314159' },
+  ],
+  [['-q'], { mode: 'run' }],
+  [['-bp', '-v'], { mode: 'queue' }],
+  [['-bi'], { mode: 'nothing' }],
+  [['--help'], { mode: 'help' }],
   [['--', '-strange@b.example'], { recipients: ['-strange@b.example'] }],
   [['--config', 'f.yaml', 'a'], { config: 'f.yaml', recipients: ['a'] }],
   [['--config=f.yaml', 'a'], { config: 'f.yaml', recipients: ['a'] }],
@@ -21,6 +34,34 @@ test.each([
   expect(parseArguments(args)).toEqual({ ...plain, ...expected });
 });
 
-test.each([[['-bs']], [['-bd']], [['-bi']], [['-f']]])('%j is refused', (args) => {
-  expect(() => parseArguments(args)).toThrow();
+test.each([
+  [['-bs'], 'submission port'],
+  [['-bd'], 'mailtree start'],
+  [['-b'], '-b is not done'],
+  [['-f'], 'needs an address'],
+  [['-N', 'never,delay'], 'never stands alone'],
+  [['-N', 'sometimes'], 'sometimes is none of'],
+  [['-R', 'half'], 'neither full nor hdrs'],
+  [['-qRyahoo.com'], 'not done'],
+])('%j is refused', (args, why) => {
+  expect(() => parseArguments(args)).toThrow(why);
 });
+
+test.each([
+  ['anna', 1001, undefined, 'anna@jade.net'],
+  ['anna', 1001, 'anna', 'anna'],
+  ['anna', 1001, 'Anna@JADE.net', 'Anna@JADE.net'],
+  ['root', 0, 'cron@onyx.net', 'cron@onyx.net'],
+  ['daemon', 1, '', ''],
+  ['network', 77, 'x@y.example', 'x@y.example'],
+  ['mailtree', 500, 'x@y.example', 'x@y.example'],
+])('%s (%d) sends as %s', (name, uid, wanted, sender) => {
+  expect(senderFor({ name, uid }, 'jade.net', wanted, 500)).toBe(sender);
+});
+
+test.each(['bart@jade.net', 'anna@onyx.net', 'bart', '', 'anna@jade.net.evil.example'])(
+  'an ordinary user does not send as "%s"',
+  (wanted) => {
+    expect(() => senderFor({ name: 'anna', uid: 1001 }, 'jade.net', wanted, 500)).toThrow('no trusted user');
+  },
+);

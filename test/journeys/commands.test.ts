@@ -175,6 +175,11 @@ test('sendmail ends with the codes of sysexits', async () => {
   expect(await code(['-bs'])).toBe(64);
   expect(await code(['a b@@c'])).toBe(65);
   expect(await code(['--config', `${files.dir}/missing.yaml`, 'user1@example.test'])).toBe(78);
+  expect(await code(['-N', 'never,delay', 'user1@example.test'])).toBe(64);
+  expect(await code(['-bi'])).toBe(0);
+  expect(await command('sendmail', ['--help'], files)).toMatchObject({ code: 0, out: expect.stringContaining('sysexits.h'), err: '' });
+  expect((await command('sendmail', ['-bp'], files)).out).toBe((await command('mailq', [], files)).out);
+  expect(await command('sendmail', ['-q'], files)).toMatchObject({ code: 0, err: '' });
   const down = await prepareServer();
   expect(await command('sendmail', ['user1@example.test'], down, 'x\n')).toMatchObject({
     code: 75,

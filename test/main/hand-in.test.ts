@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { afterEach, expect, test } from '@jest/globals';
 import { type Log, silentLog } from '../../src/base/index.ts';
-import { createHandIn, type HandIn, type HandInOptions } from '../../src/main/hand-in.ts';
+import { createHandIn, type HandedIn, type HandIn, type HandInOptions } from '../../src/main/hand-in.ts';
 import { openBlobs } from '../../src/storage/index.ts';
 import { FakeDit } from '../support/fake-dit.ts';
 import { testQueue } from '../support/queue.ts';
@@ -33,11 +33,11 @@ async function open(over: Partial<HandInOptions> = {}) {
     await blobs.close();
     await base.close();
   });
-  const hand = async (text: string, recipients = ['bart'], sender = 'anna'): Promise<string> => {
+  const hand = async (text: string, recipients = ['bart'], sender = 'anna', more: Partial<HandedIn> = {}): Promise<string> => {
     async function* message(): AsyncIterable<Uint8Array> {
       yield Buffer.from(text);
     }
-    const id = await handIn({ sender, recipients, message: message() });
+    const id = await handIn({ sender, recipients, message: message(), ...more });
     const listing = await base.queue.get(id);
     if (!listing) throw new Error('not queued');
     return listing.message.prefix + Buffer.from(await blobs.read(listing.message.blob.id)).toString();
@@ -63,4 +63,15 @@ test('fields that are missing are added, those that are there stay, and lines en
   expect(one.lines).toEqual([
     expect.stringMatching(/^Received \S+ size: \d+ bytes from: <anna@\S+> to \S+ channel=SMTPD msgid=<\S+@\S+> protocol=local$/),
   ]);
+});
+
+test('a name goes into the From that is added, whatever is in it, and what the sender wants to hear is kept', async () => {
+  const one = await open();
+  expect(await one.hand('x', ['bart'], 'anna', { fullName: 'Cron "the" Daemon' })).toMatch(/^From: "Cron \\"the\\" Daemon" <anna@/m);
+  expect(await one.hand('x', ['bart'], 'anna', { fullName: 'Größe\r\nX: y' })).toMatch(/^From: =\?UTF-8\?Q\?\S+ <anna@\S+>\r\n(?!X:)/m);
+  expect(await one.hand('From: b@c.example\n\nx', ['bart'], 'anna', { fullName: 'N' })).not.toContain('From: "N"');
+  await one.hand('x', ['bart'], 'anna', { notify: ['success'], ret: 'hdrs', envelopeId: 'QQ1' });
+  const listings = [];
+  for await (const listing of one.queue.list()) listings.push(listing);
+  expect(listings.at(-1)).toMatchObject({ message: { ret: 'hdrs', envelopeId: 'QQ1' }, recipients: [{ dsn: { notify: ['success'] } }] });
 });

@@ -11,9 +11,9 @@ import type { Filter } from '../../ldap-wire/index.ts';
 import type { Config } from '../../main/index.ts';
 import { asAdministrator } from '../administrator.ts';
 import {
-  checkAlias,
   administratorDn,
   changeDomain,
+  checkAlias,
   type DomainChange,
   dcName,
   domainEntry,
@@ -23,8 +23,8 @@ import {
   makeDomain,
   matching,
   removeDomain,
-  removeSubdomains,
   removeDomainAdministrator,
+  removeSubdomains,
   setDomainAdministrator,
 } from '../domain.ts';
 import { domainLimits, type LimitOptions, limitChanges, limitsAsNumbers, usedAndAllowed } from '../domain-limits.ts';
