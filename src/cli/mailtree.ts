@@ -24,6 +24,7 @@ const groups: Readonly<Record<string, readonly (() => Promise<Add>)[]>> = {
   connector: [async () => (await import('./commands/connector.ts')).addConnectorCommands],
   domain: [async () => (await import('./commands/domain.ts')).addDomainCommands],
   peer: [async () => (await import('./commands/peer.ts')).addPeerCommands],
+  modules: [async () => (await import('./commands/modules.ts')).addModuleCommands],
   directory: [
     async () => (await import('./commands/can.ts')).addCanCommand,
     async () => (await import('./commands/history.ts')).addHistoryCommands,

@@ -8,7 +8,7 @@ import { createImapd, imapdSettings } from '../imapd/index.ts';
 import { createLdapd, ldapdSettings } from '../ldapd/index.ts';
 import { createLmda, lmdaSettings } from '../lmda/index.ts';
 import { createPop3d, pop3dSettings } from '../pop3d/index.ts';
-import { createPreprocessor, loopDetectionSettings, preprocessorSettings } from '../preprocessor/index.ts';
+import { createPreprocessor, loopDetectionSettings, type PreprocessorComponent, preprocessorSettings } from '../preprocessor/index.ts';
 import { createReportLimit } from '../queue/index.ts';
 import { components, type Responder } from '../responder/index.ts';
 import { createNoticeTexts, createSmtpc, smtpcSettings } from '../smtpc/index.ts';
@@ -48,40 +48,43 @@ function common(parts: Parts) {
 }
 type Common = ReturnType<typeof common>;
 
-export function addComponents(responder: Responder, parts: Parts, monitor: Omit<Monitor, 'admits'>): void {
+export function addComponents(
+  responder: Responder,
+  parts: Parts,
+  monitor: Omit<Monitor, 'admits'>,
+): Pick<PreprocessorComponent, 'modules'> {
   const shared = common(parts);
-  addProcessors(responder, parts, shared);
+  const preprocessor = addProcessors(responder, parts, shared);
   addDirectoryDoor(responder, parts, shared);
   addMailDoors(responder, parts, shared);
   addWeb(responder, parts, shared, { ...monitor, admits: monitorAccess(shared.server) });
+  return preprocessor;
 }
 
-/** Preprocessor and channel processors. */
-function addProcessors(responder: Responder, parts: Parts, { mta, clock, random, resolver, policies }: Common): void {
+/** Preprocessor, which is returned, and channel processors. */
+function addProcessors(responder: Responder, parts: Parts, { mta, clock, random, resolver, policies }: Common): PreprocessorComponent {
   const { dit, logs, queue, store, keyValue, blobs, router } = parts;
-  const preprocessor = dit.settings(preprocessorSettings);
+  const how = dit.settings(preprocessorSettings);
   const settings = dit.settings(smtpcSettings);
   const smtpd = dit.settings(smtpdSettings);
   const reports = {
-    copyBounces: (): boolean => preprocessor.value.copyBounces,
+    copyBounces: (): boolean => how.value.copyBounces,
     texts: createNoticeTexts({ settings, log: logs('SMTPC'), folder: parts.config.data }),
     limit: createReportLimit(clock, () => settings.value.reportsPerHour),
   };
-  responder.add(
-    createPreprocessor({
-      queue,
-      router,
-      blobs,
-      mta,
-      clock,
-      random,
-      loopDetection: dit.settings(loopDetectionSettings),
-      settings: preprocessor,
-      reports,
-      log: logs('PreProcessor'),
-    }),
-    dit.settings(components.PREPROCESSOR),
-  );
+  const preprocessor = createPreprocessor({
+    queue,
+    router,
+    blobs,
+    mta,
+    clock,
+    random,
+    loopDetection: dit.settings(loopDetectionSettings),
+    settings: how,
+    reports,
+    log: logs('PreProcessor'),
+  });
+  responder.add(preprocessor, dit.settings(components.PREPROCESSOR));
   const lmda = { queue, store, keyValue, blobs, dit, mta, clock, random, reports };
   responder.add(createLmda({ ...lmda, settings: dit.settings(lmdaSettings), log: logs('LMDA') }), dit.settings(components.LMDA));
 
@@ -104,6 +107,7 @@ function addProcessors(responder: Responder, parts: Parts, { mta, clock, random,
     }),
     dit.settings(components.SMTPC),
   );
+  return preprocessor;
 }
 
 function addDirectoryDoor(responder: Responder, parts: Parts, { tls, clock }: Common): void {

@@ -21,6 +21,7 @@ import { notBundled } from './config-directory.ts';
 import { type DirectoryJobs, jsonLines, textStream, type WholeImport } from './directory-jobs.ts';
 import type { HandIn } from './hand-in.ts';
 import type { HistoryLine, HistoryQuestion, UndoHow, UndoReport } from './history.ts';
+import type { ModuleListed } from './modules.ts';
 import { queueFor } from './trace/queue-for.ts';
 
 export interface ServerStatus {
@@ -49,6 +50,7 @@ export interface ControlOptions {
   /** Reads the view of the directory afresh. */
   readonly refreshView: () => Promise<void>;
   readonly status: () => Promise<ServerStatus>;
+  readonly modules: () => readonly ModuleListed[];
   readonly handIn: HandIn;
   /** Undefined where the directory is not in this process. */
   readonly directory: DirectoryJobs | undefined;
@@ -89,6 +91,7 @@ function controlApp(options: ControlOptions): Hono {
   });
   app.notFound((c) => c.json({ error: 'there is no such command' }, 404));
   app.get('/status', async (c) => c.json(await options.status()));
+  app.get('/modules', (c) => c.json(options.modules()));
   app.post('/components/:name/:order{start|stop|restart}', async (c) => {
     await responder[c.req.param('order') as 'start' | 'stop' | 'restart'](c.req.param('name'));
     return c.json(responder.status());

@@ -5,6 +5,7 @@ export type { ServerStatus } from './control.ts';
 export type { WholeImport } from './directory-jobs.ts';
 export type { FirstStart } from './first-start.ts';
 export type { HistoryDifference, HistoryLine, HistoryQuestion, PlainValue, UndoReport } from './history.ts';
+export type { ModuleListed } from './modules.ts';
 export { loadSchemaOf, type Offline, type OpenedDirectory, openOffline, type Replacement, type Trial } from './offline.ts';
 export type { Server, StartOptions } from './server.ts';
 export { historyOffline, startServer, trace, undoOffline } from './start.ts';

@@ -41,6 +41,7 @@ import { addNeeded, type FirstStart, fillDirectory, hostOf } from './first-start
 import { createHandIn } from './hand-in.ts';
 import { readHistory, undoChange } from './history.ts';
 import { openLogs } from './logs.ts';
+import { listModules } from './modules.ts';
 import { serverTree } from './monitor/server-tree.ts';
 import { createMonitor } from './monitor.ts';
 import { handleOldLogs } from './old-logs.ts';
@@ -131,7 +132,7 @@ async function build(
   const monitor = createMonitor({ ...about, clock: systemClock });
   onClose(() => monitor.close());
   parts.bundled?.useMonitor(serverTree({ ...about, monitor, now: () => systemClock.now() }));
-  addComponents(responder, parts, monitor);
+  const { modules } = addComponents(responder, parts, monitor);
   logDifferences(parts, log);
   const status = async (): Promise<ServerStatus> => ({
     version,
@@ -153,6 +154,7 @@ async function build(
     can: async (question) => bundledOf(parts).explainAccess(question),
     refreshView: () => parts.dit.refresh(),
     status,
+    modules: () => listModules(modules, config.systemBase),
     handIn: createHandIn({
       ...parts,
       mta: parts.dit.mta,

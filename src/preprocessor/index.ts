@@ -1,5 +1,5 @@
-export type { MessageHandle, Module, ModuleTask, ModuleVerdict, RoutedRecipient } from './module.ts';
-export { createPreprocessor, type PreprocessorNeeds } from './preprocessor.ts';
+export type { MessageHandle, Module, ModuleInfo, ModuleTask, ModuleVerdict, RoutedRecipient } from './module.ts';
+export { createPreprocessor, type PreprocessorComponent, type PreprocessorNeeds } from './preprocessor.ts';
 export {
   type LoopDetectionSettings,
   loopDetectionSettings,

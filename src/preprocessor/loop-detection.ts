@@ -6,10 +6,11 @@
  * Source: manual chapter 3 "Loop Detection"; checklist MTA-19. Spec: RFC 5321 §6.3
  */
 
+import { fileURLToPath } from 'node:url';
 import type { Live } from '../base/index.ts';
 import { headerValues, splitHeader } from '../mail/index.ts';
 import type { Module, ModuleVerdict } from './module.ts';
-import type { LoopDetectionSettings } from './settings.ts';
+import { type LoopDetectionSettings, loopDetectionSettings } from './settings.ts';
 
 const hopsAtMost = 100;
 
@@ -29,6 +30,9 @@ export function createLoopDetection(needs: {
     name: 'LoopDetection',
     description: 'Stops messages that pass through this host again and again',
     version: '1.0',
+    file: fileURLToPath(import.meta.url),
+    entry: loopDetectionSettings.entry,
+    matrixAttribute: loopDetectionSettings.settings.matrix.attribute,
     matrix: {
       get value() {
         return settings.value.matrix;

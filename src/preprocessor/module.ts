@@ -39,6 +39,8 @@ export interface ModuleTask {
   /** Output channels of these recipients. */
   readonly outputs: readonly OutputChannel[];
   readonly recipients: readonly RoutedRecipient[];
+  /** Aborted when the module's time is over: whatever it says after that is not heard. */
+  readonly signal: AbortSignal;
 }
 
 /** Applies to the recipients of the task, or to those of them it names. */
@@ -58,10 +60,20 @@ export type ModuleVerdict = (
   readonly also?: readonly NewMessage[];
 };
 
-export interface Module {
+/** What the list of modules shows. Source: manual chapter 3, "Module Lists" */
+export interface ModuleInfo {
   readonly name: string;
-  readonly description: string;
+  /** The file it is in. */
+  readonly file: string;
   readonly version: string;
+  readonly description: string;
+  /** Relative name of the entry with its settings. */
+  readonly entry: string;
+  /** The attribute of that entry that holds the matrix. */
+  readonly matrixAttribute: string;
+}
+
+export interface Module extends ModuleInfo {
   /** The marked cells of its Channel Action Matrix: `SMTPD LOCAL`. Any other text marks nothing: `none`. */
   readonly matrix: Live<readonly string[]>;
   run(message: MessageHandle, task: ModuleTask): Promise<ModuleVerdict | readonly ModuleVerdict[]>;

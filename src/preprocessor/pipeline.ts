@@ -6,11 +6,11 @@
  * Decides and reads; what is written is the business of preprocessor.ts.
  */
 
-import { Fault, type InputChannel } from '../base/index.ts';
+import { type Cancel, type Clock, Fault, type InputChannel } from '../base/index.ts';
 import type { NewMessage, QueuedMessage } from '../queue/index.ts';
 import type { BlobInfo, Blobs } from '../storage/index.ts';
 import { messageHandle } from './handle.ts';
-import type { MessageHandle, Module, ModuleVerdict, RoutedRecipient } from './module.ts';
+import type { MessageHandle, Module, ModuleTask, ModuleVerdict, RoutedRecipient } from './module.ts';
 
 /** Bytes and fields in front, and who gets them. */
 export interface Variant {
@@ -56,19 +56,26 @@ function cells(matrix: readonly string[]): ReadonlySet<string> {
   return known;
 }
 
-export class Pipeline {
-  readonly #blobs: Pick<Blobs, 'put' | 'read' | 'stream'>;
-  readonly #modules: readonly Module[];
+export interface PipelineNeeds {
+  readonly blobs: Pick<Blobs, 'put' | 'read' | 'stream'>;
+  /** In the order in which they run. */
+  readonly modules: readonly Module[];
+  readonly clock: Clock;
+  /** Milliseconds that a module may take for one message, as it is now. */
+  readonly moduleTime: () => number;
+}
 
-  constructor(blobs: Pick<Blobs, 'put' | 'read' | 'stream'>, modules: readonly Module[]) {
-    this.#blobs = blobs;
-    this.#modules = modules;
+export class Pipeline {
+  readonly #needs: PipelineNeeds;
+
+  constructor(needs: PipelineNeeds) {
+    this.#needs = needs;
   }
 
   /** Throws `Wait` where a module wants the message to wait, and whatever a module throws. */
   async run(message: QueuedMessage, recipients: readonly RoutedRecipient[]): Promise<Processed> {
-    const run = new Run(this.#blobs, message, recipients);
-    for (const module of this.#modules) await run.module(module);
+    const run = new Run(this.#needs, message, recipients);
+    for (const module of this.#needs.modules) await run.module(module);
     return run;
   }
 }
@@ -78,12 +85,12 @@ class Run implements Processed {
   readonly bounced: Bounced[] = [];
   readonly discarded: { recipient: RoutedRecipient; text: string }[] = [];
   readonly also: NewMessage[] = [];
-  readonly #blobs: Pick<Blobs, 'put' | 'read' | 'stream'>;
+  readonly #needs: PipelineNeeds;
   readonly #message: QueuedMessage;
   readonly #handles = new Map<string, MessageHandle>();
 
-  constructor(blobs: Pick<Blobs, 'put' | 'read' | 'stream'>, message: QueuedMessage, recipients: readonly RoutedRecipient[]) {
-    this.#blobs = blobs;
+  constructor(needs: PipelineNeeds, message: QueuedMessage, recipients: readonly RoutedRecipient[]) {
+    this.#needs = needs;
     this.#message = message;
     this.variants = [{ blob: message.blob, prefix: message.prefix, recipients }];
   }
@@ -95,7 +102,7 @@ class Run implements Processed {
       const concerned = variant.recipients.filter(({ queue }) => marked.has(`${input} ${queue}`));
       if (concerned.length === 0) continue;
       const outputs = [...new Set(concerned.map(({ queue }) => queue))];
-      const verdicts = await module.run(this.#handle(variant), { input, outputs, recipients: concerned });
+      const verdicts = await this.#ask(module, variant, { input, outputs, recipients: concerned });
       let left: readonly RoutedRecipient[] = concerned;
       let current = variant;
       for (const verdict of Array.isArray(verdicts) ? (verdicts as readonly ModuleVerdict[]) : [verdicts as ModuleVerdict]) {
@@ -105,6 +112,25 @@ class Run implements Processed {
         left = left.filter((recipient) => !these.includes(recipient));
         current = await this.#apply(current, verdict, these);
       }
+    }
+  }
+
+  /** Throws what the module throws, and where it takes longer than it may. */
+  async #ask(module: Module, variant: Variant, task: Omit<ModuleTask, 'signal'>): Promise<ModuleVerdict | readonly ModuleVerdict[]> {
+    const { clock, moduleTime } = this.#needs;
+    const [time, over] = [moduleTime(), new AbortController()];
+    let cancel: Cancel = () => {};
+    const tooLong = new Promise<never>((_, reject) => {
+      cancel = clock.after(time, () => {
+        const late = new Error(`module ${module.name} did not come to an end within ${time / 1000} seconds`);
+        over.abort(late);
+        reject(late);
+      });
+    });
+    try {
+      return await Promise.race([module.run(this.#handle(variant), { ...task, signal: over.signal }), tooLong]);
+    } finally {
+      cancel();
     }
   }
 
@@ -128,14 +154,14 @@ class Run implements Processed {
 
   #store(bytes: Uint8Array): Promise<BlobInfo> {
     const { sender, arrivedAt } = this.#message;
-    return this.#blobs.put(bytes, { sender, arrivedAt, changed: true });
+    return this.#needs.blobs.put(bytes, { sender, arrivedAt, changed: true });
   }
 
   #handle({ blob, prefix }: Variant): MessageHandle {
     const key = `${blob.id} ${prefix}`;
     let handle = this.#handles.get(key);
     if (!handle) {
-      handle = messageHandle(this.#blobs, this.#message, blob, prefix);
+      handle = messageHandle(this.#needs.blobs, this.#message, blob, prefix);
       this.#handles.set(key, handle);
     }
     return handle;

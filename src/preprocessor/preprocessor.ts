@@ -55,7 +55,12 @@ export interface PreprocessorNeeds {
 
 const day = 86_400_000;
 
-export function createPreprocessor(needs: PreprocessorNeeds): Component {
+export interface PreprocessorComponent extends Component {
+  /** In the order in which they run. */
+  readonly modules: readonly Module[];
+}
+
+export function createPreprocessor(needs: PreprocessorNeeds): PreprocessorComponent {
   return new Preprocessor(needs);
 }
 
@@ -74,8 +79,9 @@ interface Failed {
   readonly toPostmaster: boolean;
 }
 
-class Preprocessor implements Component {
+class Preprocessor implements PreprocessorComponent {
   readonly name = 'PREPROCESSOR';
+  readonly modules: readonly Module[];
   readonly #needs: PreprocessorNeeds;
   readonly #random: Random;
   readonly #pipeline: Pipeline;
@@ -87,7 +93,8 @@ class Preprocessor implements Component {
     this.#needs = needs;
     this.#random = random;
     const loops = createLoopDetection({ settings: needs.loopDetection, mta });
-    this.#pipeline = new Pipeline(blobs, [loops, ...(needs.modules ?? [])]);
+    this.modules = [loops, ...(needs.modules ?? [])];
+    this.#pipeline = new Pipeline({ blobs, modules: this.modules, clock, moduleTime: () => settings.value.moduleTime * 1_000 });
     this.#reporter = createReporter({
       blobs,
       clock,

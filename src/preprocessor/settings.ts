@@ -37,6 +37,16 @@ export const preprocessorSettings = declareSettings({
       max: 3600,
       unit: 'seconds',
     }),
+    moduleTime: integer({
+      attribute: 'mtPreprocessorModuleTime',
+      label: 'Time of a module',
+      help: 'How long a module may take for one message. One that takes longer has failed for it: the message waits and is tried again.',
+      default: 600,
+      min: 1,
+      max: 86_400,
+      unit: 'seconds',
+      spec: 'checklist MTA-11',
+    }),
     notifyPostmaster: boolean({
       attribute: 'mtNotifyCorrupt',
       label: 'Tell the postmaster of corrupt messages',

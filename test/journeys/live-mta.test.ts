@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Client } from 'ldapts';
 import { change, Dialog, ldapAdministrator, newest, plain, subjects } from '../support/mail-clients.ts';
-import { eventually, password, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
+import { command, eventually, password, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
 
 let files: ServerFiles;
 let server: RunningServer;
@@ -178,4 +178,22 @@ test('bounces that have nobody to go to: to the postmaster on request', async ()
   });
   await set('cn=preprocessor', 'mtCopyBounces');
   await set('cn=smtpd', 'mtSmtpdRejectUnknownRecipients');
+});
+
+test('the modules are listed, and their matrices are shown and changed from the command line', async () => {
+  const mailtree = async (...args: string[]): Promise<string> => {
+    const { code, out, err } = await command('mailtree', ['modules', ...args], files);
+    return code === 0 ? out : `${code} ${err}`;
+  };
+  expect(await mailtree()).toMatch(/^LoopDetection +\d\S* +all mail +Stops messages .* \/.*loop-detection\.js$/m);
+  expect(await mailtree('show', 'loopdetection')).toMatch(/^SMTPD +x +x +x +x +x +x$/m);
+  expect(await mailtree('unmark', 'LoopDetection', 'smtpd', 'local')).toBe('LoopDetection runs for 41 of 42 ways\n');
+  await eventually(async () => /^SMTPD +\. +x +x +x +x +x$/m.test(await mailtree('show', 'LoopDetection')));
+  expect(await mailtree('unmark', 'LoopDetection', '*', '*')).toBe('LoopDetection runs for no mail\n');
+  await eventually(
+    async () => (JSON.parse(await mailtree('show', 'LoopDetection', '--json')) as { matrix: string[] }).matrix.join() === 'none',
+  );
+  expect(await mailtree('mark', 'LoopDetection', '*', '*')).toBe('LoopDetection runs for all mail\n');
+  expect(await mailtree('mark', 'LoopDetection', 'NOWHERE', 'LOCAL')).toMatch(/^[1-9].*NOWHERE is no input channel; there are .*SMTPD/);
+  expect(await mailtree('show', 'Nothing')).toMatch(/^[1-9].*there is no module Nothing; there are LoopDetection/);
 });

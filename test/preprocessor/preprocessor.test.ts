@@ -25,6 +25,9 @@ function saying(
     name: 'Test',
     description: 'Says what it is told',
     version: '1',
+    file: 'test',
+    entry: 'cn=Test',
+    matrixAttribute: 'mtTestMatrix',
     matrix: constant(wholeMatrix),
     run: async (_message, task) => (typeof verdict === 'function' ? verdict(task) : verdict),
     ...over,
@@ -301,4 +304,34 @@ describe('loop detection', () => {
     await one.settle();
     expect(await one.inbox('uuid-bart@ima.com')).toHaveLength(1);
   });
+});
+
+test('a module that does not come to an end within its time delays its message and no other, and is told', async () => {
+  const signals: AbortSignal[] = [];
+  const stuck = saying(
+    { is: 'pass' },
+    {
+      name: 'Stuck',
+      run: async (message, { signal }) => {
+        if (!message.message.sender.startsWith('slow@')) return { is: 'pass' };
+        signals.push(signal);
+        return await new Promise<never>(() => {});
+      },
+    },
+  );
+  const one = await open({ modules: [stuck] });
+  one.settings.preprocessor.set({ ...one.settings.preprocessor.value, moduleTime: 30 });
+  const slow = await one.submit(['bart@ima.com'], sample, { sender: 'slow@example.com' });
+  await one.submit(['anna@ima.com']);
+  await one.preprocessor.start(() => {});
+  await one.lmda.start(() => {});
+  while ((await one.inbox('uuid-anna@ima.com')).length === 0 || signals.length === 0) await new Promise((resolve) => setImmediate(resolve));
+  expect(signals[0]?.aborted).toBe(false);
+  one.clock.advance(30_000);
+  expect(signals[0]?.aborted).toBe(true);
+  while ((await one.queue.get(slow))?.recipients[0]?.reason === undefined) await new Promise((resolve) => setImmediate(resolve));
+  expect(await one.queue.get(slow)).toMatchObject({ recipients: [{ queue: 'INPUT', attempts: 1, reason: 'a module failed' }] });
+  expect(one.lines).toContainEqual(expect.stringContaining('processing failed and is tried again'));
+  await one.preprocessor.stop();
+  await one.lmda.stop();
 });
