@@ -46,12 +46,17 @@ export async function prepareServer(
     readonly example?: boolean;
     readonly domain?: string;
     readonly host?: string;
+    /** Where doors listen that shall not be on a free port of loopback: `[::]:25`. */
+    readonly listen?: Partial<Readonly<Record<Door, string>>>;
     /** Another server's directory instead of one of its own. */
     readonly directory?: { readonly urls: readonly string[]; readonly bindDn: string; readonly password: string; readonly extra?: string };
   } = {},
 ): Promise<ServerFiles> {
   const { path: dir, remove } = await tempDir();
-  const ports = Object.fromEntries(await Promise.all(doors.map(async (door) => [door, await freePort()] as const))) as Record<Door, number>;
+  const listen = Object.fromEntries(
+    await Promise.all(doors.map(async (door) => [door, options.listen?.[door] ?? `127.0.0.1:${await freePort()}`] as const)),
+  ) as Record<Door, string>;
+  const ports = Object.fromEntries(doors.map((door) => [door, Number(listen[door].split(':').at(-1))])) as Record<Door, number>;
   const domain = options.domain ?? 'example.test';
   const config = join(dir, 'mailtree.yaml');
   const ldapi = join(dir, 'ldapi');
@@ -66,7 +71,7 @@ export async function prepareServer(
     ...(options.example === false ? [] : ['example: true', `examplePassword: ${password}`]),
     'listen:',
     ...(external ? [] : [`  ldapi: ${ldapi}`]),
-    ...doors.filter((door) => !external || !/^ldap/.test(door)).map((door) => `  ${door}: 127.0.0.1:${ports[door]}`),
+    ...doors.filter((door) => !external || !/^ldap/.test(door)).map((door) => `  ${door}: '${listen[door]}'`),
     ...(external
       ? [
           'directory:',

@@ -5,11 +5,12 @@
  * follows and validates puts `startUnbound` in front.
  */
 
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from '../../../support/server.ts';
 import { freePort, tempDir } from '../../../support/temp.ts';
+import { run } from '../process.ts';
 import { type Answer, dig } from './dig.ts';
 import { masterFile, type Zone, type Zones } from './zones.ts';
 
@@ -157,23 +158,4 @@ class ZoneFiles {
       .find((line) => / DNSKEY /.test(line));
     this.anchors.push((record ?? '').replace(/\s+/g, ' '));
   }
-}
-
-/** A server in the foreground, and what it says. */
-export function run(
-  prefix: readonly string[],
-  command: readonly string[],
-): { readonly child: ChildProcess; said(): string; readonly gone: Promise<void> } {
-  const [program = '', ...args] = [...prefix, ...command];
-  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  let text = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream?.on('data', (chunk: Buffer) => {
-      text += chunk.toString('utf8');
-    });
-  child.on('error', (thrown) => {
-    text += thrown.message;
-  });
-  const gone = new Promise<void>((done) => child.once('close', () => done()));
-  return { child, said: () => text, gone };
 }

@@ -4,8 +4,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from '../../../support/server.ts';
 import { freePort, tempDir } from '../../../support/temp.ts';
+import { run } from '../process.ts';
 import { type Answer, dig } from './dig.ts';
-import { type Named, run } from './named.ts';
+import type { Named } from './named.ts';
 
 export interface Unbound {
   readonly address: string;
