@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 # Postfix, Dovecot, slapd and the name servers live there, and not everybody's path has it.
 PATH=$PATH:/usr/sbin:/sbin
 export PATH MAILTREE_TEST_DATA=${MAILTREE_TEST_DATA:-../shared/data}
-packages=(ldap-utils libsasl2-modules swaks isync fetchmail mutt curl openssl strace util-linux bsdutils procps python3 python3-ldap libnet-ldap-perl libio-socket-ssl-perl
+packages=(ldap-utils libsasl2-modules swaks isync fetchmail mutt curl openssl strace util-linux bsdutils procps python3 python3-ldap libnet-ldap-perl libio-socket-ssl-perl libio-socket-inet6-perl
   libnet-ssleay-perl slapd postfix dovecot-core dovecot-lmtpd dovecot-imapd dovecot-pop3d ca-certificates
   bind9 bind9-utils bind9-dnsutils unbound iproute2)
 programs=(ldapsearch ldapmodify ldapadd ldapwhoami ldapexop swaks mbsync fetchmail mutt curl openssl strace script slapd slaptest postfix dovecot
@@ -17,7 +17,7 @@ missing() {
   for program in "${programs[@]}"; do command -v "$program" >/dev/null || echo "$program"; done
   /usr/bin/python3 -c 'import ldap' 2>/dev/null || echo python3-ldap
   compgen -G '/usr/lib/*/sasl2/libplain.so*' >/dev/null || echo libsasl2-modules
-  perl -MNet::LDAP -MIO::Socket::SSL -MNet::SSLeay -e 1 2>/dev/null || echo libnet-ldap-perl libio-socket-ssl-perl
+  perl -MNet::LDAP -MIO::Socket::SSL -MNet::SSLeay -MIO::Socket::INET6 -e 1 2>/dev/null || echo libnet-ldap-perl libio-socket-ssl-perl libio-socket-inet6-perl
 }
 
 if [ -n "$(missing)" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
