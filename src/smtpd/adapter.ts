@@ -111,6 +111,12 @@ function looksLikeCredentials(line: string): boolean {
   return /^[A-Za-z0-9+/]{4,}={0,2}$/.test(line) && !commands.has(line.toUpperCase()) && line.toUpperCase() !== 'STARTTLS';
 }
 
+/** The library writes to a socket while its `readyState` is `open` alone; who has closed its half still hears our answers. */
+function answerHalfOpen(socket: Socket): void {
+  socket.allowHalfOpen = true;
+  Object.defineProperty(socket, 'readyState', { get: () => (socket.writable ? 'open' : 'closed') });
+}
+
 type Handler = NonNullable<ReturnType<SMTPConnection['_getHandler']>>;
 
 class Connection extends SMTPConnection implements Conversation {
@@ -127,6 +133,7 @@ class Connection extends SMTPConnection implements Conversation {
 
   constructor(server: SMTPServer, socket: Socket | TLSSocket, session: Session, options: EngineOptions, refusal?: Outcome) {
     super(server, socket, { id: session.id });
+    answerHalfOpen(socket);
     this.ours = session;
     this.#options = options;
     this.#refusal = refusal;
@@ -171,6 +178,10 @@ class Connection extends SMTPConnection implements Conversation {
       if (this.ours) this.#lastActivity = this.ours.house.clock.now();
     };
     reader.onMessage = (done) => void this.#received(done);
+    // The client says no more; everything it said has been answered.
+    reader.on('finish', () => {
+      if (this._parser === reader) this.close();
+    });
     reader.on('error', () => this.#answer({ code: 500, status: '5.5.2', text: 'line too long' }, true));
     return reader;
   }
@@ -389,7 +400,10 @@ class Connection extends SMTPConnection implements Conversation {
     this.#corked?.uncork();
     const plain = this._socket;
     const watchers = plain.rawListeners('close');
+    // Who leaves during the handshake is gone; half-open is a matter of the encrypted stream.
+    plain.allowHalfOpen = false;
     super.upgrade(next, () => {
+      answerHalfOpen(this._socket);
       this.#dropTransfer();
       this.ours.tls = true;
       this.ours.state = { at: 'start' };

@@ -114,6 +114,8 @@ export function createSmtpd(options: SmtpdOptions): Smtpd {
       maxConnections: () => unlimited(settings.value.maxSessions) - others(kind),
       maxPerAddress: () => unlimited(settings.value.maxSessionsPerAddress),
       onConnection: (socket) => serve(kind, socket),
+      // Exim sends the final dot and QUIT, closes its half and waits for what we say to the message.
+      halfOpen: true,
       onSurplus: (socket) => void socket.write(`421 4.3.2 ${options.mta.value.host} too many connections, try again later\r\n`),
       log,
       clock,

@@ -74,6 +74,43 @@ test('dots are taken out where they were put in and nowhere else', async () => {
   expect(world.bytes(1)).toBe('');
 });
 
+// Exim does so: whoever is not answered sends the message again.
+test.each(['plaintext', 'STARTTLS', 'TLS'] as const)('who says everything, closes its half and listens is answered (%s)', async (kind) => {
+  for (const ending of ['QUIT\r\n', '']) {
+    await begin({ tls: testCertificate() });
+    const c = await client(kind === 'TLS' ? 'smtps' : 'smtp');
+    if (kind === 'STARTTLS') {
+      await c.say('STARTTLS');
+      await c.secure();
+      await c.say('EHLO client.example');
+    }
+    const log = kind === 'TLS' ? `AUTH PLAIN ${plain('ann', 'secret')}\r\n` : '';
+    const message = 'MAIL FROM:<>\r\nRCPT TO:<ann@jade.example>\r\nDATA\r\n';
+    c.write(`${log}${kind === 'TLS' ? message.replace('<>', '<ann@jade.example>') : message}`);
+    let queued: (() => void) | undefined;
+    world.mood.queue = () =>
+      new Promise((resolve) => {
+        queued = resolve;
+      });
+    for (const code of [...(kind === 'TLS' ? ['235'] : []), '250', '250', '354']) expect(await c.reply()).toMatch(new RegExp(`^${code}`));
+    c.socket.end(`all of it\r\n.\r\nMAIL FROM:<second@x.example>\r\nRSET\r\n${ending}`);
+    while (!queued || !c.socket.writableFinished) await new Promise((resolve) => setTimeout(resolve, 2));
+    queued();
+    const codes = (await c.rest()).map((reply) => reply.slice(0, 3));
+    expect(codes).toEqual(['250', kind === 'TLS' ? '553' : '250', '250', ...(ending ? ['221'] : [])]);
+    await world.stop();
+  }
+  await begin();
+});
+
+test('who closes its half in the middle of a handshake is gone', async () => {
+  await begin({ tls: testCertificate() });
+  const c = await client();
+  expect(await c.say('STARTTLS')).toMatch(/^220 /);
+  c.socket.end(Buffer.from([0x16, 0x03, 0x01]));
+  expect(await c.rest()).toEqual([]);
+});
+
 test('what is pipelined in plaintext behind STARTTLS is never done', async () => {
   await begin({ tls: testCertificate() });
   const c = await client();
