@@ -69,7 +69,7 @@ export interface ResolverOptions {
   /** Answers remembered; 0 for none. */
   readonly cacheSize?: () => number;
   readonly clock?: Clock;
-  /** Whether a server's word (AD) counts that it has validated an answer. Without this: only what runs on this host (RFC 4035 §4.9.3). */
+  /** Whether a server's word (AD) counts that it has validated an answer, asked each time. Without this: only what runs on this host (RFC 4035 §4.9.3). */
   readonly validates?: (server: DnsServer) => boolean;
 }
 
@@ -81,7 +81,8 @@ const mostAliases = 8;
 const mostQuestions = 500;
 const mostRecords = 100;
 
-type Raw = DnsAnswer<PacketAnswer>;
+/** `vouches`: the server that says it has validated the answer. Whether it is believed may change while the answer is remembered. */
+type Raw = DnsAnswer<PacketAnswer> & { readonly vouches?: DnsServer };
 
 export function createResolver(options: ResolverOptions): Resolver {
   const clock = options.clock ?? systemClock;
@@ -102,13 +103,13 @@ export function createResolver(options: ResolverOptions): Resolver {
       const packet = await exchange(server, { name, type }, timeoutMs(), clock);
       const rcode = (packet as (DecodedPacket & { rcode?: string }) | undefined)?.rcode;
       if (packet && (rcode === 'NOERROR' || rcode === 'NXDOMAIN'))
-        return marked(judged(packet, rcode, name, type), packet.flag_ad && validates(server));
+        return { ...judged(packet, rcode, name, type), ...(packet.flag_ad ? { vouches: server } : {}) };
       if (packet) reason = `the name server answered ${rcode} for ${name}`;
     }
     return { outcome: 'temporary', reason };
   };
 
-  const query = (asked: string, type: QuestionType): Promise<Raw> => {
+  const remembered = (asked: string, type: QuestionType): Promise<Raw> => {
     const name = asked.toLowerCase().replace(/\.$/, '');
     if (!isName(name)) return Promise.resolve({ outcome: 'no-such-domain', ttl: longestNegativeTtl });
     const key = `${type} ${name}`;
@@ -128,6 +129,12 @@ export function createResolver(options: ResolverOptions): Resolver {
     });
     asking.set(key, made);
     return made;
+  };
+
+  const query = async (asked: string, type: QuestionType): Promise<Raw> => {
+    const answer = await remembered(asked, type);
+    if (answer.outcome === 'temporary') return answer;
+    return { ...answer, secure: answer.vouches !== undefined && validates(answer.vouches) };
   };
 
   return {
@@ -188,8 +195,6 @@ function joined(four: DnsAnswer<string>, six: DnsAnswer<string>): DnsAnswer<stri
   if (four.outcome === 'temporary') return four;
   return six.outcome === 'temporary' ? six : four;
 }
-
-const marked = (raw: Raw, secure: boolean): Raw => (raw.outcome === 'temporary' ? raw : { ...raw, secure });
 
 /** Follows the aliases of one response to the records that were asked for. */
 function judged(packet: DecodedPacket, rcode: 'NOERROR' | 'NXDOMAIN', asked: string, type: QuestionType): Raw {

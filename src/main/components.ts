@@ -1,7 +1,17 @@
 /** The components of this host, in the order in which they are started: what is filled first, doors after, LDAP and web with them. */
 
 import { userInfo } from 'node:os';
-import { accessList, constant, createResolver, type DnsServer, type Live, LiveValue, type Place, systemClock } from '../base/index.ts';
+import {
+  accessList,
+  constant,
+  createResolver,
+  type DnsServer,
+  isLoopback,
+  type Live,
+  LiveValue,
+  type Place,
+  systemClock,
+} from '../base/index.ts';
 import { system } from '../directory/index.ts';
 import { serverSettings } from '../dit/index.ts';
 import { createImapd, imapdSettings } from '../imapd/index.ts';
@@ -32,6 +42,7 @@ function common(parts: Parts) {
       retries: () => smtpc.value.dnsRetries,
       timeoutMs: () => smtpc.value.dnsTimeout * 1_000,
       cacheSize: () => smtpc.value.dnsCacheSize,
+      validates: (asked) => smtpc.value.dnssec === 'all' || (smtpc.value.dnssec === 'loopback' && isLoopback(asked.host)),
       clock: systemClock,
     }),
     host: (): string => server.value.host,
@@ -96,6 +107,7 @@ function addProcessors(responder: Responder, parts: Parts, { mta, clock, random,
       blobs,
       resolver,
       settings,
+      certificate: parts.certificate.context,
       peer: (destination) => dit.peer(destination),
       mta,
       clock,

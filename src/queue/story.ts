@@ -38,6 +38,8 @@ export interface StoryLine {
   readonly status?: string;
   /** Milliseconds since 1970: when it is tried again. */
   readonly until?: number;
+  /** Of the session it was sent over: protocol and cipher, and what vouched for the other side (`none` for nothing). */
+  readonly encryption?: { readonly protocol: string; readonly cipher: string; readonly verified: string } | 'none';
   /** Attempts so far, this one included. */
   readonly attempts?: number;
   /** The report about this that is on its way to the sender. */
@@ -105,6 +107,14 @@ export function originWords(origin: QueuedMessage['origin']): Words {
   ];
 }
 
+function encryptionWords(encryption: StoryLine['encryption']): Words {
+  if (encryption === undefined || encryption === 'none') return [['encrypted', encryption && 'no']];
+  return [
+    ['encrypted', `${encryption.protocol}/${encryption.cipher}`],
+    ['verified', encryption.verified],
+  ];
+}
+
 /** Writes the line and counts the step. */
 export function tellStep(log: Log, line: StoryLine): void {
   const { step, message, recipients, channel } = line;
@@ -120,6 +130,7 @@ export function tellStep(log: Log, line: StoryLine): void {
     ...(line.routes ?? []).slice(0, shownAtMost).map((route): [string, string] => ['route', routeText(route)]),
     ['host', line.host],
     ['mailbox', line.mailbox],
+    ...encryptionWords(line.encryption),
     ['status', line.status],
     ['rule', line.rule],
     ['attempts', line.attempts === undefined ? undefined : String(line.attempts)],

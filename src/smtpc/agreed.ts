@@ -7,7 +7,6 @@
 import type { Peer } from '../dit/index.ts';
 import type { Lease } from '../queue/index.ts';
 import type { Fate } from './fate.ts';
-import type { SmtpcSettings } from './settings/index.ts';
 
 /** Why mail is not for this peer, and the entry that says so. The text is for the sender, the entry for the log alone. */
 export interface Forbidden {
@@ -31,9 +30,4 @@ export function waitsUntil(lease: Lease, peer: Peer, now: number): number | unde
   if (!peer.queueFirst || lease.recipients.some(({ attempts }) => attempts > 0)) return undefined;
   const interval = peer.queueInterval * 60_000;
   return now - (now % interval) + interval;
-}
-
-export function encryption(peer: Peer, settings: SmtpcSettings): Pick<SmtpcSettings, 'tls' | 'tlsVerify'> {
-  if (peer.tls === 'smtpc') return { tls: settings.tls, tlsVerify: settings.tlsVerify };
-  return peer.tls === 'verified' ? { tls: 'required', tlsVerify: true } : { tls: peer.tls, tlsVerify: settings.tlsVerify };
 }

@@ -3,15 +3,19 @@
  *
  * Promise: every wait has an end of its own phase, counted from the last command or the last whole reply, so that a peer that
  * dribbles is not waited for; the result says for every recipient what the peer said; a bare CR or LF never goes out. This file
- * is the only one that knows the library from the inside; test/smtpc/client.test.ts fails when its inner names change.
- * Spec: RFC 5321 §3.3, §4.5.3.2; RFC 1870; RFC 2920; RFC 3461 §4; RFC 6152; RFC 6531
+ * is the only one that knows the library from the inside; test/smtpc/client.test.ts fails when its inner names change. What came in plain
+ * text before the handshake counts for nothing after it, and nothing is sent before the certificate was judged.
+ * Spec: RFC 5321 §3.3, §4.5.3.2; RFC 1870; RFC 2920; RFC 3207 §4.2; RFC 3461 §4; RFC 6152; RFC 6531
  */
 
-import type { Socket } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
 import SMTPConnection from 'nodemailer/lib/smtp-connection/index.js';
 import type { Cancel, Clock } from '../base/index.ts';
 import type { DsnRequest } from '../queue/index.ts';
+import type { Refusal } from './tls/dane.ts';
+import { type Encryption, judge, type TlsWish } from './tls/verify.ts';
 
 /** Milliseconds for each phase. */
 export interface PhaseTimeouts {
@@ -29,17 +33,14 @@ type Phase = keyof PhaseTimeouts;
 export interface SessionOptions {
   /** Connected already. */
   readonly socket: Socket;
-  /** The peer's name, for SNI and certificates. */
+  /** The peer's name. */
   readonly host: string;
   /** What we call ourselves. */
   readonly name: string;
   readonly timeouts: PhaseTimeouts;
   readonly clock: Clock;
   readonly esmtp: boolean;
-  readonly tls: 'off' | 'opportunistic' | 'required';
-  readonly tlsVerify: boolean;
-  /** The handshake comes before the greeting. */
-  readonly tlsAtOnce?: boolean;
+  readonly tls: TlsWish;
   /** Octets of a message that are read ahead of the connection. */
   readonly dataBuffer: number;
 }
@@ -80,6 +81,8 @@ export interface PeerReply {
 export interface PeerSession {
   readonly host: string;
   readonly encrypted: boolean;
+  /** How; undefined in the clear. */
+  readonly encryption: Encryption | undefined;
   readonly extensions: ReadonlySet<string>;
   /** The ways of logging in that the peer offers, upper case. */
   readonly mechanisms: readonly string[];
@@ -96,17 +99,23 @@ export interface PeerSession {
   destroy(): void;
 }
 
+/** Why there was no encryption as it is asked for. */
+export type TlsTrouble = Refusal | { readonly type: 'starttls-not-supported'; readonly text: string };
+
 export class PeerFailure extends Error {
   /** The handshake of STARTTLS did not come about: another try without it may. */
   readonly tls: boolean;
   /** The reply's code, where the peer gave one. */
   readonly code: number | undefined;
+  /** There where `tls` is. */
+  readonly trouble: TlsTrouble | undefined;
 
-  constructor(text: string, tls: boolean, code: number | undefined) {
+  constructor(text: string, tls: boolean, code: number | undefined, trouble?: TlsTrouble) {
     super(text);
     this.name = 'PeerFailure';
     this.tls = tls;
     this.code = code;
+    this.trouble = tls ? (trouble ?? { type: 'validation-failure', text }) : undefined;
   }
 }
 
@@ -135,7 +144,11 @@ interface Inner {
   _sendRcpt(recipient: string, done: unknown): void;
   _processResponse(): void;
   _actionGreeting(text: string): void;
+  _actionEHLO(text: string): void;
   _actionHELO(text: string): void;
+  _actionSTARTTLS(text: string): void;
+  _upgradeConnection(callback: (error: Error | null, secured?: boolean) => void): void;
+  readonly _socket: Socket | TLSSocket;
   _onError(error: Error, type: string, data: unknown, command: string): void;
   _responseActions: ((text: string) => void)[];
   _responseQueue: string[];
@@ -182,22 +195,31 @@ class Session implements PeerSession {
   /** The last transaction did not come to its end: the peer must be told to forget it. */
   #unfinished = false;
   #failed: (failure: PeerFailure) => void = () => {};
+  #encryption: Encryption | undefined;
+  #trouble: TlsTrouble | undefined;
 
   constructor(options: SessionOptions) {
     this.#options = options;
     this.host = options.host;
-    const { socket } = options;
+    const { socket, tls } = options;
     this.#connection = new SMTPConnection({
       connection: socket,
-      host: options.host,
+      // Of an address literal the bare address, which is never told in a handshake (RFC 6066 §3).
+      host: /^\[(?:IPv6:)?(.+)\]$/i.exec(options.host)?.[1] ?? options.host,
       port: 25,
-      secure: options.tlsAtOnce ?? false,
+      secure: tls.atOnce === true,
       name: options.name,
       logger: false,
-      ignoreTLS: options.tls === 'off',
-      requireTLS: options.tls === 'required',
-      opportunisticTLS: options.tls === 'opportunistic',
-      tls: { rejectUnauthorized: options.tlsVerify, minVersion: 'TLSv1.2' },
+      ignoreTLS: tls.tls === 'off',
+      requireTLS: tls.tls === 'required',
+      opportunisticTLS: tls.tls === 'opportunistic',
+      // The certificate is judged by ourselves, in #arrangeTls.
+      tls: {
+        rejectUnauthorized: false,
+        checkServerIdentity: () => undefined,
+        ...(tls.tls === 'off' ? {} : { secureContext: tls.context() }),
+        ...(tls.servername === undefined || isIP(tls.servername) ? {} : { servername: tls.servername }),
+      },
       connectionTimeout: never,
       greetingTimeout: never,
       socketTimeout: never,
@@ -208,8 +230,12 @@ class Session implements PeerSession {
       this.#connection.once('end', () => resolve());
     });
     this.#arrange();
+    this.#arrangeTls();
   }
 
+  get encryption(): Encryption | undefined {
+    return this.#encryption;
+  }
   get encrypted(): boolean {
     return this.#connection.secure;
   }
@@ -231,7 +257,7 @@ class Session implements PeerSession {
     this.#failed = failed;
     this.#connection.on('error', (error) => {
       this.#rest();
-      this.#failed(failureOf(error, this.#connection.upgrading));
+      this.#failed(failureOf(error, this.#connection.upgrading === true, this.#trouble));
     });
     this.#connection.on('end', () => {
       this.#rest();
@@ -240,7 +266,7 @@ class Session implements PeerSession {
     this.#watch('initial');
     this.#connection.connect((error) => {
       if (error) {
-        failed(failureOf(error));
+        failed(failureOf(error, false, this.#trouble));
         return;
       }
       this.#failed = () => {};
@@ -275,13 +301,40 @@ class Session implements PeerSession {
       process.call(inner);
     };
     inner._actionGreeting = (text) => {
-      if (this.#options.esmtp || !text.startsWith('220')) {
+      // Who must encrypt needs EHLO.
+      if (this.#options.esmtp || this.#options.tls.tls === 'required' || !text.startsWith('220')) {
         greeted.call(inner, text);
         return;
       }
       inner._responseActions.push(inner._actionHELO);
       inner._sendCommand(`HELO ${this.#connection.name}`);
     };
+  }
+
+  /** Between the handshake and the next command stands what we ask of the certificate. */
+  #arrangeTls(): void {
+    const inner = this.#inner;
+    const { tls, host } = this.#options;
+    const [upgrade, ehlo, started] = [inner._upgradeConnection, inner._actionEHLO, inner._actionSTARTTLS];
+    inner._actionEHLO = (text) => {
+      // 421 ends the session whatever is asked.
+      const offered = text.startsWith('421') || /^250[ -]STARTTLS\b/im.test(text);
+      if (!offered && !this.#connection.secure)
+        this.#trouble = { type: 'starttls-not-supported', text: `${host} does not offer encryption` };
+      if (this.#trouble && tls.tls === 'required') inner._onError(new Error(this.#trouble.text), 'ETLS', false, 'STARTTLS');
+      else ehlo.call(inner, text);
+    };
+    inner._actionSTARTTLS = (text) => {
+      if (!text.startsWith('2')) this.#trouble = { type: 'starttls-not-supported', text: `${host} refuses encryption: ${oneReply(text)}` };
+      started.call(inner, text);
+    };
+    inner._upgradeConnection = (callback) =>
+      upgrade.call(inner, (error, secured) => {
+        const judged = error ? undefined : judge(inner._socket as TLSSocket, tls);
+        if (judged && 'type' in judged) this.#trouble = judged;
+        else this.#encryption = judged;
+        callback(error ?? (this.#trouble ? new Error(this.#trouble.text) : null), secured);
+      });
   }
 
   #watch(phase: Phase): void {
@@ -391,8 +444,10 @@ class Session implements PeerSession {
 
 const oneReply = (text: string): string => text.replace(/\s*\r?\n\s*/g, ' / ').slice(0, 1_000);
 
-function failureOf(error: SendError, upgrading = false): PeerFailure {
-  return new PeerFailure(oneReply(error.response ?? error.message), upgrading || error.code === 'ETLS', error.responseCode);
+function failureOf(error: SendError, upgrading: boolean, trouble: TlsTrouble | undefined): PeerFailure {
+  const tls = upgrading || error.code === 'ETLS';
+  const text = tls && trouble ? trouble.text : oneReply(error.response ?? error.message);
+  return new PeerFailure(text, tls, error.responseCode, trouble);
 }
 
 function answerOf(error: SendError): PeerAnswer {

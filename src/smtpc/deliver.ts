@@ -44,7 +44,8 @@ export async function deliver(lease: Lease, session: PeerSession, options: Deliv
     });
     for (const one of group) {
       const answer = answers.get(one.address) ?? { kind: 'temporary' as const, said: 'no answer', phase: 'connection' as const };
-      fates.set(one, fateOf(answer, session.host, passesDsn, options.temporary554));
+      const fate = fateOf(answer, session.host, passesDsn, options.temporary554);
+      fates.set(one, fate.kind === 'sent' && session.encryption ? { ...fate, encryption: session.encryption } : fate);
     }
   }
   return fates;

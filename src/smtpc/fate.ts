@@ -6,10 +6,11 @@
 
 import type { QueuedMessage, QueuedRecipient } from '../queue/index.ts';
 import type { PeerAnswer, PeerSession } from './client.ts';
+import type { Encryption } from './tls/verify.ts';
 
 export type Fate =
-  /** `passedOn`: the peer will send the notices that the sender asked for. */
-  | { readonly kind: 'sent'; readonly host: string; readonly said: string; readonly passedOn: boolean }
+  /** `passedOn`: the peer will send the notices that the sender asked for. `encryption`: absent in the clear. */
+  | { readonly kind: 'sent'; readonly host: string; readonly said: string; readonly passedOn: boolean; readonly encryption?: Encryption }
   | { readonly kind: 'bounce'; readonly status: string; readonly text: string; readonly host?: string; readonly said?: string }
   | { readonly kind: 'defer'; readonly status: string; readonly text: string; readonly host?: string; readonly said?: string };
 

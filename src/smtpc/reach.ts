@@ -1,8 +1,8 @@
 /**
  * Reaching a destination: hosts and addresses in order until one greets us, or the mail relay host.
  *
- * Promise: a host that is down, silent or unfriendly costs its time-out and the next one is tried; where STARTTLS fails and need not
- * be, the same host is asked again without. The verdict at the end is `bounce` only where the DNS (or the host table) says that there
+ * Promise: a host that is down, silent or unfriendly costs its time-out and the next one is tried, and so is one that cannot have the
+ * encryption that is asked for it (tls/policy.ts); where STARTTLS fails and need not be, the same host is asked again without. The verdict at the end is `bounce` only where the DNS (or the host table) says that there
  * is nobody, and no relay host may know better; what is wrong with a relay host never sends mail back.
  * Spec: RFC 5321 §5.1, RFC 7435 (opportunistic encryption), RFC 7504 (521). Source: manual chapter 6 "Mail Routing Handling"
  */
@@ -14,20 +14,17 @@ import { connectFirst } from './connect.ts';
 import { type Family, type Host, type Located, locate, type PlanNeeds, planFor, type Target } from './destination.ts';
 import { type Login, logIn } from './log-in.ts';
 import type { RelayHost, Relays } from './relays.ts';
+import type { Asked, DestinationWish, Encryption } from './tls/encryption.ts';
+import type { HostDemand } from './tls/policy.ts';
 
 export type Reached =
   | { readonly kind: 'session'; readonly session: PeerSession }
   | { readonly kind: 'bounce'; readonly status: string; readonly text: string }
   | { readonly kind: 'defer'; readonly status: string; readonly text: string };
 
-export interface Encryption {
-  readonly tls: 'off' | 'opportunistic' | 'required';
-  readonly tlsVerify: boolean;
-  /** Encrypted from the first octet. */
-  readonly tlsAtOnce?: boolean;
-}
-
-export interface ReachNeeds extends PlanNeeds, Encryption {
+export interface ReachNeeds extends PlanNeeds {
+  readonly encryption: Pick<Encryption, 'for'>;
+  readonly wish: DestinationWish;
   readonly clock: Clock;
   readonly log: Log;
   readonly timeouts: PhaseTimeouts;
@@ -119,20 +116,16 @@ async function byRelay(destination: string, needs: ReachNeeds): Promise<Reached>
 export function relayNeeds(relay: RelayHost, needs: ReachNeeds): HostNeeds {
   return {
     ...needs,
-    ...relayEncryption(relay.tls, needs),
+    wish: { ...needs.wish, relay: relay.tls },
     login: relay.login && { ...relay.login, plainAllowed: needs.plainAllowed },
     resolution: needs.resolution === 'DNSOnly' ? 'DNSThenHostTable' : needs.resolution,
   };
 }
 
-function relayEncryption(tls: RelayHost['tls'], needs: Encryption): Encryption {
-  if (tls === 'smtpc') return { tls: needs.tls, tlsVerify: needs.tlsVerify };
-  if (tls === 'tls') return { tls: 'required', tlsVerify: true, tlsAtOnce: true };
-  return tls === 'verified' ? { tls: 'required', tlsVerify: true } : { tls, tlsVerify: needs.tlsVerify };
-}
-
 async function tryHosts(destination: string, hosts: readonly Host[], needs: HostNeeds): Promise<Tried> {
   const seen = { tries: 0, refusals: 0, why: undefined as string | undefined, status: '4.4.1', nowhere: '' };
+  const asked = await unlessStopped(needs.encryption.for(destination, needs.wish), needs.signal);
+  if (asked === 'stopped') return stopped;
   for (const rank of new Set(hosts.map((one) => one.rank))) {
     const equals = hosts.filter((one) => one.rank === rank);
     // All of one rank before any is tried: if one is ourselves, the others are no better placed (RFC 5321 §5.1).
@@ -142,8 +135,8 @@ async function tryHosts(destination: string, hosts: readonly Host[], needs: Host
       if (seen.why !== undefined) break;
       return { kind: 'bounce', status: '5.4.6', text: `mail for ${destination} leads back to this host` };
     }
-    for (const one of located) {
-      const session = await tryLocated(one, needs, seen);
+    for (const [n, one] of located.entries()) {
+      const session = await tryLocated(equals[n] as Host, one, asked, needs, seen);
       if (needs.signal.aborted) {
         session?.destroy();
         return stopped;
@@ -167,7 +160,7 @@ interface Seen {
 }
 
 /** The addresses of one host, until one gives a session. */
-async function tryLocated(located: Located, needs: HostNeeds, seen: Seen): Promise<PeerSession | undefined> {
+async function tryLocated(host: Host, located: Located, asked: Asked, needs: HostNeeds, seen: Seen): Promise<PeerSession | undefined> {
   if (located.kind === 'nowhere') seen.nowhere = located.text;
   if (located.kind === 'unknown') {
     seen.why = located.text;
@@ -175,20 +168,29 @@ async function tryLocated(located: Located, needs: HostNeeds, seen: Seen): Promi
     seen.refusals = -1;
   }
   let left = located.kind === 'found' ? located.targets.slice(0, mostTries - seen.tries) : [];
-  const failed = (target: Target, why: string, code?: number): void => {
+  const demand = left.length > 0 ? await unlessStopped(asked.hostDemand(host.name, host.port), needs.signal) : 'stopped';
+  if (demand === 'stopped') return undefined;
+  if ('unusable' in demand) {
+    seen.why = demand.unusable;
+    seen.status = '4.7.5';
+    seen.refusals = -1;
+    needs.log.info(`${host.name} is not used: ${seen.why}`);
+    return undefined;
+  }
+  const failed = (target: Target, why: string, code?: number, tls = false): void => {
     seen.tries += 1;
     if (code === 521) seen.refusals += 1;
     seen.why = `${target.host} [${target.address}]: ${why}`;
-    seen.status = '4.4.1';
+    seen.status = tls ? '4.7.5' : '4.4.1';
     needs.log.info(`no session with ${seen.why}`);
   };
   while (left.length > 0 && !needs.signal.aborted) {
     const { made, failed: lost } = await dial(left, needs);
     for (const [target, why] of lost) failed(target, why);
     if (!made) break;
-    const tried = await tryTarget(made.target, made.socket, needs);
+    const tried = await tryTarget({ target: made.target, asked, demand }, made.socket, needs);
     if (!(tried instanceof PeerFailure)) return tried;
-    failed(made.target, tried.message, tried.code);
+    failed(made.target, tried.message, tried.code, tried.tls);
     left = left.filter((one) => one !== made.target && !lost.has(one));
   }
   return undefined;
@@ -197,27 +199,43 @@ async function tryLocated(located: Located, needs: HostNeeds, seen: Seen): Promi
 const dial = (targets: readonly Target[], { clock, signal, timeouts, source }: ReachNeeds) =>
   connectFirst(targets, { clock, signal, timeout: timeouts.initial, source });
 
-async function tryTarget(target: Target, socket: Socket, needs: HostNeeds): Promise<PeerSession | PeerFailure> {
-  const first = await greet(target, socket, needs.tls, needs);
-  if (!(first instanceof PeerFailure) || !first.tls || needs.tls !== 'opportunistic') return first;
-  needs.log.warning(`${target.host} [${target.address}]: no encryption (${first.message}), sending in the clear`);
-  const { made, failed } = await dial([target], needs);
-  return made ? greet(target, made.socket, 'off', needs) : new PeerFailure(failed.get(target) ?? 'no connection', false, undefined);
+/** One address of a host, and what is asked of the session with it. */
+interface Aim {
+  readonly target: Target;
+  readonly asked: Asked;
+  readonly demand: HostDemand;
 }
 
-async function greet(target: Target, socket: Socket, tls: Encryption['tls'], needs: HostNeeds): Promise<PeerSession | PeerFailure> {
+async function tryTarget(aim: Aim, socket: Socket, needs: HostNeeds): Promise<PeerSession | PeerFailure> {
+  const { target, demand } = aim;
+  const first = await greet(aim, socket, needs);
+  if (!(first instanceof PeerFailure) || !first.tls || demand.tls !== 'opportunistic') return first;
+  needs.log.warning(`${target.host} [${target.address}]: no encryption (${first.message}), sending in the clear`);
+  const { made, failed } = await dial([target], needs);
+  return made
+    ? greet({ ...aim, demand: { ...demand, tls: 'off' } }, made.socket, needs)
+    : new PeerFailure(failed.get(target) ?? 'no connection', false, undefined);
+}
+
+async function greet({ target, asked, demand }: Aim, socket: Socket, needs: HostNeeds): Promise<PeerSession | PeerFailure> {
   const cutOff = (): void => void socket.destroy();
   needs.signal.addEventListener('abort', cutOff);
+  const outcome = { mxHost: target.host, from: socket.localAddress, to: target.address };
   try {
-    const session = await openSession({ ...needs, socket, host: target.host, name: needs.host, tls });
+    const session = await openSession({ ...needs, socket, host: target.host, name: needs.host, tls: asked.tlsFor(demand) });
+    const plain = { type: 'starttls-not-supported', text: `${target.host} does not offer encryption` } as const;
+    asked.note(demand, { ...outcome, failure: session.encryption ? session.encryption.flaw : plain });
     const why = needs.login && (await logIn(session, needs.login));
     if (why === undefined) return session;
     session.quit();
     return new PeerFailure(why, false, undefined);
   } catch (thrown) {
-    return thrown instanceof PeerFailure
-      ? thrown
-      : new PeerFailure(thrown instanceof Error ? thrown.message : String(thrown), false, undefined);
+    if (!(thrown instanceof PeerFailure))
+      return new PeerFailure(thrown instanceof Error ? thrown.message : String(thrown), false, undefined);
+    const { trouble, code, message } = thrown;
+    if (!trouble) return thrown;
+    asked.note(demand, { ...outcome, failure: trouble });
+    return demand.tls === 'required' ? new PeerFailure(`${message} (${demand.by})`, true, code, trouble) : thrown;
   } finally {
     needs.signal.removeEventListener('abort', cutOff);
   }

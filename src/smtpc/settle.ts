@@ -103,7 +103,7 @@ function judge(lease: Lease, recipient: QueuedRecipient, fate: Fate, now: number
 function storyLine(lease: Lease, recipient: QueuedRecipient, fate: Fate, deferral: Deferral | undefined): StoryLine {
   const host = fate.host === undefined ? {} : { host: fate.host };
   const line = { message: lease.message, recipients: [recipient.address], channel: 'SMTPC', attempts: recipient.attempts + 1, ...host };
-  if (fate.kind === 'sent') return { ...line, step: 'Sent', text: fate.said };
+  if (fate.kind === 'sent') return { ...line, step: 'Sent', text: fate.said, encryption: fate.encryption ?? 'none' };
   if (deferral) return { ...line, step: 'Deferred', status: fate.status, until: deferral.nextAttempt, text: fate.text };
   return { ...line, step: 'Bounced', status: fate.status, text: `${fate.status} ${fate.text}` };
 }

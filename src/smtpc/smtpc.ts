@@ -8,6 +8,7 @@
  * Source: manual chapter 3 "SMTPC", chapter 6; checklist SMTPC-01 … 14
  */
 
+import type { SecureContextOptions } from 'node:tls';
 import {
   asFault,
   type Cancel,
@@ -31,14 +32,17 @@ import type { EtrnAnswer } from './etrn.ts';
 import type { RelayStatus } from './relays.ts';
 import type { SmtpcSettings } from './settings/index.ts';
 import { settle } from './settle.ts';
+import { isTlsReport } from './tls/report-message.ts';
 import { Way } from './way.ts';
 
 export interface SmtpcOptions {
   readonly queue: Queue;
-  readonly keyValue: Pick<KeyValue, 'transact'>;
+  readonly keyValue: Pick<KeyValue, 'transact' | 'get' | 'scan'>;
   readonly blobs: Blobs;
   readonly resolver: Resolver;
   readonly settings: Live<SmtpcSettings>;
+  /** The server's own certificate, for who asks. */
+  readonly certificate?: Live<SecureContextOptions | undefined>;
   /** What is agreed with the peer a destination belongs to, as it is now. */
   readonly peer: (destination: string) => Peer;
   readonly mta: Live<MtaPolicy>;
@@ -183,7 +187,8 @@ class Smtpc implements SmtpcComponent {
       if (await this.#keptBack(lease, destination, peer)) return;
       const down = this.#down.get(destination);
       if (down && isHeldUp(lease, down, this.#clock.now())) return await this.#putOff(destination, lease, down.fate);
-      const reached = await this.#way.reach(destination, peer);
+      const report = isTlsReport(lease.message);
+      const reached = await this.#way.reach(destination, peer, report);
       if (reached.kind !== 'session') {
         const fate: Fate =
           reached.kind === 'defer'
@@ -211,7 +216,8 @@ class Smtpc implements SmtpcComponent {
         }
         lease = undefined;
         await this.#settle(current, fates);
-        if (!session.open || signal.aborted || n + 1 >= peer.messagesPerSession) break;
+        // What was good enough for a report about encryption may not be for others.
+        if (report || !session.open || signal.aborted || n + 1 >= peer.messagesPerSession) break;
         [lease] = await this.#options.queue.lease('SMTPC', 1, { identifier: destination });
       }
     } catch (thrown) {

@@ -5,11 +5,11 @@
  * Promise: every setting holds from the next connection on.
  */
 
+import type { SecureContextOptions } from 'node:tls';
 import type { Clock, Live, Log, Random, Resolver } from '../base/index.ts';
 import type { MtaPolicy, Peer } from '../dit/index.ts';
 import type { Queue } from '../queue/index.ts';
 import type { KeyValue } from '../storage/index.ts';
-import { encryption } from './agreed.ts';
 import type { PhaseTimeouts } from './client.ts';
 import { hostOf } from './destination.ts';
 import { type EtrnAnswer, EtrnSender } from './etrn.ts';
@@ -18,12 +18,15 @@ import { type Reached, type ReachNeeds, reach, reachHost, relayNeeds } from './r
 import { Relays, type RelayStatus } from './relays.ts';
 import { sourceFor } from './settings/connections.ts';
 import type { SmtpcSettings } from './settings/index.ts';
+import { Encryption } from './tls/encryption.ts';
 
 export interface WayOptions {
   readonly queue: Pick<Queue, 'retryNow'>;
-  readonly keyValue: Pick<KeyValue, 'transact'>;
+  readonly keyValue: Pick<KeyValue, 'transact' | 'get' | 'scan'>;
   readonly resolver: Resolver;
   readonly settings: Live<SmtpcSettings>;
+  /** The server's own certificate, for who asks. */
+  readonly certificate?: Live<SecureContextOptions | undefined>;
   readonly peer: (destination: string) => Peer;
   readonly mta: Live<MtaPolicy>;
   readonly log: Log;
@@ -41,11 +44,13 @@ export class Way {
   readonly #relays: Relays;
   readonly #etrn: EtrnSender;
   readonly #waiting = new Set<string>();
+  readonly encryption: Encryption;
   #abort = new AbortController();
 
   constructor(options: WayOptions) {
     this.#options = options;
     const { settings, clock, log, keyValue, mta } = options;
+    this.encryption = new Encryption(options);
     this.#table = createHostTable(() => settings.value.hostTable, log);
     this.#relays = new Relays({ settings, clock, log, keyValue, hasten: () => void this.#hasten() });
     this.#etrn = new EtrnSender({ settings, clock, log, host: () => mta.value.host, open: (host) => this.#open(host) });
@@ -54,17 +59,20 @@ export class Way {
   async start(): Promise<void> {
     this.#abort = new AbortController();
     await this.#relays.start();
+    this.encryption.start();
     this.#etrn.start();
   }
 
   stop(): void {
     this.#abort.abort();
     this.#relays.stop();
+    this.encryption.stop();
     this.#etrn.stop();
   }
 
-  async reach(destination: string, peer: Peer): Promise<Reached> {
-    const reached = await reach(destination, this.#needs(peer));
+  /** `report`: a report about encryption, which goes out whatever is wrong with that. */
+  async reach(destination: string, peer: Peer, report = false): Promise<Reached> {
+    const reached = await reach(destination, this.#needs(peer, report));
     if (reached.kind === 'session') await this.#etrn.alongWith(reached.session);
     else if (reached.kind === 'defer' && this.#relays.configured) this.#waits(destination);
     return reached;
@@ -104,7 +112,7 @@ export class Way {
     return relay ? reachHost({ ...relay, port: host.port }, relayNeeds(relay, needs)) : reachHost(host, needs);
   }
 
-  #needs(peer: Peer): ReachNeeds {
+  #needs(peer: Peer, report = false): ReachNeeds {
     const { resolver, log, clock, random, mta, settings, isOwn } = this.#options;
     const value = settings.value;
     const timeouts = timeoutsOf(value);
@@ -125,7 +133,8 @@ export class Way {
       timeouts,
       dataBuffer: value.dataBuffer,
       esmtp: value.esmtp,
-      ...encryption(peer, value),
+      encryption: this.encryption,
+      wish: { peer, report },
       isOwn,
       signal: this.#abort.signal,
     };

@@ -11,6 +11,7 @@ import {
   type Resolver,
   silentLog,
   systemClock,
+  type TlsaRecord,
 } from '../../src/base/index.ts';
 import { type MtaPolicy, type Peer, type PeerPolicy, peerSettings } from '../../src/dit/index.ts';
 import { type NewMessage, type NewRecipient, type OpenQueue, openQueue, type QueuedMessage } from '../../src/queue/index.ts';
@@ -32,11 +33,20 @@ const policy: MtaPolicy = {
 export interface Zone {
   mx?: readonly MxRecord[] | 'gone' | 'sick';
   a?: readonly string[] | 'sick';
+  txt?: readonly string[];
+  tlsa?: readonly TlsaRecord[] | 'sick';
+  /** All that is said of it is signed, that there is no such name below it, too. */
+  secure?: boolean;
+  alias?: string;
 }
 
 export function tableResolver(zones: Record<string, Zone>, onHanging: () => void): Resolver {
-  const found = <T>(records: readonly T[] | undefined): DnsAnswer<T> =>
-    records && records.length > 0 ? { outcome: 'found', records, ttl: 60 } : { outcome: 'none', ttl: 60 };
+  const secure = (name: string): boolean =>
+    zones[name]?.secure ?? Object.entries(zones).some(([above, zone]) => zone.secure && name.endsWith(`.${above}`));
+  const found = <T>(name: string, records: readonly T[] | undefined): DnsAnswer<T> =>
+    records && records.length > 0
+      ? { outcome: 'found', records, ttl: 60, secure: secure(name) }
+      : { outcome: 'none', ttl: 60, secure: secure(name) };
   const sick = { outcome: 'temporary', reason: 'the name server answered SERVFAIL' } as const;
   return {
     mx: async (name) => {
@@ -46,17 +56,25 @@ export function tableResolver(zones: Record<string, Zone>, onHanging: () => void
       }
       const mx = zones[name]?.mx;
       if (mx === 'sick') return sick;
-      return mx === 'gone' || !zones[name] ? { outcome: 'no-such-domain', ttl: 60 } : found(mx);
+      return mx === 'gone' || !zones[name] ? { outcome: 'no-such-domain', ttl: 60 } : found(name, mx);
     },
     addresses: async (name) => {
-      const a = zones[name]?.a;
-      return a === 'sick' ? sick : found(a);
+      const { alias } = zones[name] ?? {};
+      const a = zones[alias ?? name]?.a;
+      if (a === 'sick') return sick;
+      const answer = found(name, a);
+      return alias === undefined || answer.outcome !== 'found'
+        ? answer
+        : { ...answer, secure: secure(name) && secure(alias), canonical: alias };
     },
     ipv4: async () => ({ outcome: 'none', ttl: 60 }),
     ptr: async () => ({ outcome: 'none', ttl: 60 }),
-    txt: async () => ({ outcome: 'none', ttl: 60 }),
-    tlsa: async () => ({ outcome: 'none', ttl: 60 }),
-    alias: async () => ({ outcome: 'none', ttl: 60 }),
+    txt: async (name) => found(name, zones[name]?.txt),
+    tlsa: async (name) => {
+      const tlsa = zones[name]?.tlsa;
+      return tlsa === 'sick' ? sick : found(name, tlsa);
+    },
+    alias: async (name) => found(name, zones[name]?.alias === undefined ? undefined : [zones[name]?.alias as string]),
   };
 }
 

@@ -1,8 +1,10 @@
 /** What is agreed with a peer decides what is sent there, when and how. */
 
 import { afterEach, expect, test } from '@jest/globals';
-import { encryption, waitsUntil } from '../../src/smtpc/agreed.ts';
-import type { SmtpcSettings } from '../../src/smtpc/index.ts';
+import { waitsUntil } from '../../src/smtpc/agreed.ts';
+import { defaultsOf } from '../../src/settings/index.ts';
+import { smtpcSettings } from '../../src/smtpc/index.ts';
+import { leastOf } from '../../src/smtpc/tls/policy.ts';
 import { peerThat, startWorld, type World } from './helpers.ts';
 
 let world: World | undefined;
@@ -120,8 +122,8 @@ test.each([
   ['required', 'required', false],
   ['verified', 'required', true],
 ] as const)('encryption %s is %s', (policy, tls, tlsVerify) => {
-  const settings = { tls: 'opportunistic', tlsVerify: false } as SmtpcSettings;
-  expect(encryption(peerThat({ tls: policy }), settings)).toEqual({ tls, tlsVerify });
+  const settings = defaultsOf(smtpcSettings);
+  expect(leastOf({ peer: peerThat({ tls: policy }), settings })).toMatchObject({ tls, verify: tlsVerify });
 });
 
 test('what was tried before, or asked for, does not wait for the queue run again', () => {

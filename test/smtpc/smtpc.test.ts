@@ -22,7 +22,9 @@ test('a message arrives byte for byte, dots and prefix included, and is done wit
     }),
   ]);
   expect(await world.queue.get(id)).toBeUndefined();
-  expect(world.logged[0]).toMatch(/^Sent .* to bob@dest\.example channel=SMTPC host=mx\.dest\.example attempts=1: 250 2\.0\.0 taken$/);
+  expect(world.logged[0]).toMatch(
+    /^Sent .* to bob@dest\.example channel=SMTPC host=mx\.dest\.example encrypted=no attempts=1: 250 2\.0\.0 taken$/,
+  );
 });
 
 test('a bare CR or LF never goes out', async () => {

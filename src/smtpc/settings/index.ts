@@ -9,13 +9,14 @@ import { queue } from './queue.ts';
 import { relays } from './relays.ts';
 import { routing } from './routing.ts';
 import { timeouts } from './timeouts.ts';
+import { tlsReports } from './tls-reports.ts';
 
 export const smtpcSettings = declareSettings({
   objectClass: 'mtSmtpc',
   entry: 'cn=smtpc',
   title: 'SMTPC',
   help: 'Sends mail to other servers. Changes hold for the next connection. Intervals, retry period and sessions for one destination are agreed with its peer (cn=peers).',
-  settings: { ...queue, ...timeouts, ...encryption, ...notices, ...routing, ...relays, ...connections, ...etrn },
+  settings: { ...queue, ...timeouts, ...encryption, ...tlsReports, ...notices, ...routing, ...relays, ...connections, ...etrn },
 });
 
 export type SmtpcSettings = SettingsOf<(typeof smtpcSettings)['settings']>;
