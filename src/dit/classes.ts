@@ -2,7 +2,7 @@
 
 import { outputChannels } from '../base/index.ts';
 import { type AttributeDeclaration, declareClass } from '../settings/index.ts';
-import { blacklistClass, spammerClass } from './policy-classes.ts';
+import { blacklistClass, dkimKeyClass, mailAuthDomainClass, spammerClass } from './policy-classes.ts';
 
 export const permissions = ['none', 'send', 'receive', 'send-receive'] as const;
 /** What an account may do: receive mail, send it by submission, or both. */
@@ -260,5 +260,7 @@ export const ditClasses = [
   forwardingClass,
   blacklistClass,
   spammerClass,
+  mailAuthDomainClass,
+  dkimKeyClass,
   administratorClass,
 ];

@@ -3,10 +3,12 @@
  */
 
 import { asFault, type Cancel, type Clock, counter, Fault, type Live, LiveValue, type Log, Lru, systemClock } from '../base/index.ts';
-import { type Change, type Directory, DirectoryFault, type Entry, type Login, type Watch } from '../directory/index.ts';
+import { type Change, type Directory, DirectoryFault, type Entry, type Login, system, type Watch } from '../directory/index.ts';
 import { type Dn, parseDn } from '../ldap-wire/index.ts';
+import type { DomainRule, StoredKey } from '../mail-auth/index.ts';
 import { readSettings, type SettingsDeclaration, type SettingsOf, type SettingsShape } from '../settings/index.ts';
 import { AddressView } from './address-view.ts';
+import { type DkimKey, dkimBase, MailAuthView, mailAuthBase } from './mail-auth.ts';
 import { Peers } from './peers.ts';
 import type { Blacklist, Dit, Domain, Forwarding, MtaPolicy, Peer, Recipient, ScramLogin, Spammer } from './port.ts';
 import { connectorFrom, revokedBy } from './recipient.ts';
@@ -85,6 +87,9 @@ class DitView implements OpenDit {
   #peers: Peers | undefined;
   readonly #reports: Reports;
   #strangers: Strangers | undefined;
+  #mailAuth: MailAuthView | undefined;
+  /** Private keys among them; by domain, as long as nothing changes. */
+  #signingKeys = new Map<string, Promise<readonly StoredKey[]>>();
 
   constructor(options: DitOptions) {
     this.#options = options;
@@ -103,6 +108,8 @@ class DitView implements OpenDit {
       this.#forwardings = undefined;
       this.#peers = undefined;
       this.#strangers = undefined;
+      this.#mailAuth = undefined;
+      this.#signingKeys = new Map();
     });
   }
 
@@ -275,6 +282,42 @@ class DitView implements OpenDit {
     const below = (relative: string): Iterable<Entry> => this.#system.children(this.#entryName(relative));
     this.#strangers ??= new Strangers(below(blacklistBase), below(spammerBase), (text) => this.#reports.say(text));
     return this.#strangers;
+  }
+
+  mailAuthRule(domain: string): DomainRule | undefined {
+    return this.#aboutMailAuth().rule(domain);
+  }
+
+  get signs(): boolean {
+    return this.#aboutMailAuth().signs;
+  }
+
+  #aboutMailAuth(): MailAuthView {
+    const below = (relative: string): Iterable<Entry> => this.#system.children(this.#entryName(relative));
+    this.#mailAuth ??= new MailAuthView(below(mailAuthBase), below(dkimBase), (text) => this.#reports.say(text));
+    return this.#mailAuth;
+  }
+
+  async signingKeys(domain: string): Promise<readonly StoredKey[]> {
+    const active = this.#aboutMailAuth().active(domain);
+    if (active.length === 0) return active as readonly [];
+    const kept = this.#signingKeys;
+    const known = kept.get(domain) ?? Promise.all(active.map((key) => this.#storedKey(key)));
+    kept.set(domain, known);
+    // What failed is tried again.
+    known.catch(() => kept.delete(domain));
+    return known;
+  }
+
+  /** The change feed has no secrets: they are read. */
+  async #storedKey({ dn, domain, selector, type }: DkimKey): Promise<StoredKey> {
+    const attributes = ['mtDkimPrivateKey'];
+    const entry = await this.#options.directory.read(system('dit'), parseDn(dn), attributes).catch((thrown: unknown) => {
+      throw new Fault('unavailable', 'the signing key cannot be read at present', { cause: thrown });
+    });
+    const privateKey = entry?.text('mtDkimPrivateKey');
+    if (privateKey === undefined) throw new Fault('unavailable', `the private key of ${dn} cannot be read`);
+    return { domain, selector, type, privateKey };
   }
 
   async loginDn(name: string): Promise<Dn> {

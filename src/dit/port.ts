@@ -7,6 +7,7 @@
  */
 
 import type { Live, OutputChannel } from '../base/index.ts';
+import type { DomainRule, StoredKey } from '../mail-auth/index.ts';
 import type { SettingsDeclaration, SettingsOf, SettingsShape } from '../settings/index.ts';
 import type { peerSettings } from './peer-settings.ts';
 
@@ -121,6 +122,12 @@ export interface Dit {
   readonly blacklists: readonly Blacklist[];
   /** The entry of spammers that a sender's address falls under. */
   spammer(address: string): Spammer | undefined;
+  /** What mail authentication does with mail from this domain: its own entry, or that of the closest domain above it. */
+  mailAuthRule(domain: string): DomainRule | undefined;
+  /** The keys that mail from exactly this domain is signed with. Fault `unavailable` while they cannot be read. */
+  signingKeys(domain: string): Promise<readonly StoredKey[]>;
+  /** Whether any domain has such a key. */
+  readonly signs: boolean;
   /** Whether the name and password belong to an account that may log in: its recipient; Fault bad-credentials otherwise. */
   login(name: string, password: string, from: { readonly door: string; readonly address: string }): Promise<Recipient>;
   /**

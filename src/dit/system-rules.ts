@@ -1,6 +1,6 @@
 /**
  * Rules about entries of the system context that are named by hosts, domains and addresses: peers, domain forwarding,
- * DNS blacklists and spammers.
+ * DNS blacklists, spammers, mail authentication of domains, keys of DKIM.
  *
  * Promise: an entry whose name or values nobody could ever use is refused when it is written, with the reason; a second entry
  * of the same name is refused.
@@ -9,6 +9,7 @@
 import { DirectoryFault, type WriteRule } from '../directory/index.ts';
 import { type Dn, parseDn } from '../ldap-wire/index.ts';
 import { normalizeDomain } from '../mail/index.ts';
+import { dkimBase, dkimName, dkimNameText, mailAuthBase } from './mail-auth.ts';
 import { peerName, peerProblem } from './peers.ts';
 import { blacklistBase, blacklistProblem, domainKey, spammerBase, spammerKey } from './strangers.ts';
 
@@ -18,6 +19,11 @@ type Meaning = (cn: string) => string | undefined;
 const meaningOfPeer: Meaning = (cn) => {
   const name = peerName(cn);
   return name?.kind === 'default' ? 'default' : name?.text;
+};
+
+const meaningOfKey: Meaning = (cn) => {
+  const name = dkimName(cn);
+  return name && dkimNameText(name);
 };
 
 /** The domain, or `*.` and a domain, that a forwarding is for. */
@@ -35,6 +41,8 @@ export function systemEntryRules(systemBase: Dn): readonly WriteRule[] {
     namedRule('mtForwarding', forwarding, 'a domain, or *. and a domain for all its sub-domains', meaningOfForwarding),
     namedRule('mtDnsBl', parseDn(`${blacklistBase},${systemBase.toString()}`), 'a DNS zone', domainKey),
     namedRule('mtSpammer', parseDn(`${spammerBase},${systemBase.toString()}`), 'an address or a domain', spammerKey),
+    namedRule('mtMailAuthDomain', parseDn(`${mailAuthBase},${systemBase.toString()}`), 'a domain', domainKey),
+    namedRule('mtDkimKey', parseDn(`${dkimBase},${systemBase.toString()}`), 'selector._domainkey.domain', meaningOfKey),
     async ({ after }) => {
       const problem = after?.isA('mtPeer') && after.dn.isWithin(systemBase) ? peerProblem(after) : undefined;
       if (problem !== undefined) throw new DirectoryFault('constraintViolation', problem);

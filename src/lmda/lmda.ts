@@ -124,8 +124,9 @@ class Lmda implements Component {
     await store.ensureAccount(account);
     const structure = await this.#structures.of(message.blob.id);
     const stored = { blob: message.blob, prefix: prefixOf(lease, recipient), structure, flags: [], internalDate: clock.now() };
-    const mailbox = `${owner}/INBOX`;
-    return { recipient, mailbox, part: store.deliverPart(account, stored, { deliveryId: deliveryId(lease, recipient) }) };
+    const folder = message.quarantine === undefined ? 'INBOX' : await unwantedFolder(store, account);
+    const how = { deliveryId: deliveryId(lease, recipient), mailbox: folder };
+    return { recipient, mailbox: `${owner}/${folder}`, part: store.deliverPart(account, stored, how) };
   }
 
   /** All of them in one commit; where that is refused, one by one, so that one's trouble is not the others'. */
@@ -232,6 +233,12 @@ class Lmda implements Component {
       left.map((recipient) => ({ recipient, is: 'defer', status: '4.3.0', text: say })),
     );
   }
+}
+
+/** Where mail goes that was set aside; whoever has no such folder gets it where all mail goes. */
+async function unwantedFolder(store: Store, account: string): Promise<string> {
+  const folders = await store.mailboxes(account);
+  return folders.find(({ specialUse }) => specialUse.includes('\\Junk'))?.name ?? 'INBOX';
 }
 
 const deliveryId = (lease: Lease, recipient: QueuedRecipient): string => `${lease.message.id}/${recipient.number}`;

@@ -13,7 +13,7 @@ export { parseAddressList } from './address-list.ts';
 export { charsetLabel, mimeFields } from './charset-label.ts';
 export { formatDate, parseDate } from './date.ts';
 export { HeadWatch } from './head-watch.ts';
-export { fieldValue, headerValue, headerValues, splitHeader, withField, withoutFields } from './header.ts';
+export { fieldValue, type HeaderField, headerValue, headerValues, splitHeader, withField, withoutFields } from './header.ts';
 export { indexMessage, MessageIndexer } from './indexer.ts';
 export { LineEndNormalizer, needs8bit, normalizeLineEnds } from './line-ends.ts';
 export { leastUrgent, mostUrgent, precedenceOf } from './precedence.ts';

@@ -5,7 +5,7 @@
  */
 
 import { defaultAccess } from '../directory/index.ts';
-import { blacklistBase, spammerBase } from '../dit/index.ts';
+import { blacklistBase, dkimBase, spammerBase } from '../dit/index.ts';
 import { formatRdn, parseDn } from '../ldap-wire/index.ts';
 import { defaultEntries } from '../settings/index.ts';
 import { declared } from './declarations.ts';
@@ -56,6 +56,7 @@ function templateEntries(): TemplateEntry[] {
     },
     container(blacklistBase.slice(3), 'DNS blacklists: one entry a zone'),
     container(spammerBase.slice(3), 'Addresses and domains whose mail is refused'),
+    container(dkimBase.slice(3), 'Keys of DKIM: one entry a domain and selector'),
     ...accessEntries(),
     container('admins', 'Super administrators'),
     {

@@ -17,6 +17,7 @@ import { serverSettings } from '../dit/index.ts';
 import { createImapd, imapdSettings } from '../imapd/index.ts';
 import { createLdapd, ldapdSettings } from '../ldapd/index.ts';
 import { createLmda, lmdaSettings } from '../lmda/index.ts';
+import { createMailAuthentication, mailAuthSettings } from '../mail-auth/index.ts';
 import { createPop3d, pop3dSettings } from '../pop3d/index.ts';
 import { createPreprocessor, loopDetectionSettings, type PreprocessorComponent, preprocessorSettings } from '../preprocessor/index.ts';
 import { createReportLimit } from '../queue/index.ts';
@@ -27,6 +28,7 @@ import { createWeb, type Monitor, type Service } from '../web/index.ts';
 import { formatWhere, parseWhere, type Where } from './config.ts';
 import { isOwn } from './own-address.ts';
 import type { Parts } from './server.ts';
+import { createSigning } from './signing.ts';
 import { virtualEntries } from './virtual.ts';
 
 /** What the components below have in common. */
@@ -114,6 +116,7 @@ function addProcessors(responder: Responder, parts: Parts, { mta, clock, random,
       random,
       reports,
       dsn: () => smtpd.value.offerDsn,
+      sign: createSigning(dit, dit.settings(mailAuthSettings), clock),
       isOwn: (address, port) => isOwn(address, port, mailDoors()),
       log: logs('SMTPC'),
     }),
@@ -144,7 +147,7 @@ function addDirectoryDoor(responder: Responder, parts: Parts, { tls, clock }: Co
   );
 }
 
-function addMailDoors(responder: Responder, parts: Parts, { host, mta, tls, clock, resolver, policies }: Common): void {
+function addMailDoors(responder: Responder, parts: Parts, { host, mta, tls, clock, random, resolver, policies }: Common): void {
   const { config, dit, logs, queue, store, keyValue, blobs, router, freeSpace } = parts;
   responder.add(
     createSmtpd({
@@ -154,6 +157,14 @@ function addMailDoors(responder: Responder, parts: Parts, { host, mta, tls, cloc
       judge: (address) => router.acceptable(address),
       dit,
       resolver,
+      authentication: createMailAuthentication({
+        lookup: resolver,
+        clock,
+        random,
+        host,
+        settings: dit.settings(mailAuthSettings),
+        ruleOf: (domain) => dit.mailAuthRule(domain),
+      }),
       settingsEntry: `${smtpdSettings.entry},${config.systemBase}`,
       settings: dit.settings(smtpdSettings),
       tls,

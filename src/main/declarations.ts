@@ -5,6 +5,7 @@ import { ditClasses, mtaSettings, peerSettings, serverSettings } from '../dit/in
 import { imapdSettings } from '../imapd/index.ts';
 import { ldapdSettings } from '../ldapd/index.ts';
 import { lmdaSettings } from '../lmda/index.ts';
+import { mailAuthSettings } from '../mail-auth/index.ts';
 import { pop3dSettings } from '../pop3d/index.ts';
 import { moduleDeclarations, preprocessorSettings } from '../preprocessor/index.ts';
 import { components } from '../responder/index.ts';
@@ -25,6 +26,7 @@ export const declared: Declared = {
     preprocessorSettings,
     ...moduleDeclarations,
     smtpdSettings,
+    mailAuthSettings,
     smtpcSettings,
     lmdaSettings,
     storeSettings,

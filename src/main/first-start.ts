@@ -8,6 +8,7 @@
 import { readFileSync } from 'node:fs';
 import { generatePassword } from '../base/index.ts';
 import { type Attribute, type Directory, DirectoryFault, system } from '../directory/index.ts';
+import { dkimBase, mailAuthBase } from '../dit/index.ts';
 import { type Dn, formatRdn, type LdifRecord, parseDn, parseFilter, parseLdif } from '../ldap-wire/index.ts';
 import { type Config, doorNames, formatWhere } from './config.ts';
 
@@ -85,12 +86,22 @@ export async function fillDirectory(
   };
 }
 
+/** An entry, and the tree that is made where it is missing. */
+const needed = [
+  ['cn=default,cn=peers', 'cn=peers'],
+  [mailAuthBase, mailAuthBase],
+  [dkimBase, dkimBase],
+] as const;
+
 /** What this version cannot do without and the one that filled the directory did not have. */
 export async function addNeeded(directory: Directory, config: Config): Promise<void> {
-  const peers = parseDn(`cn=peers,${config.systemBase}`);
-  if (await directory.read(actor, peers.child([{ type: 'cn', value: 'default' }]))) return;
-  const { entries } = firstEntries(config, { admin: '', example: '' });
-  for (const entry of entries) if (entry.dn.isWithin(peers)) await addIfMissing(directory, entry);
+  const named = (relative: string): Dn => parseDn(`${relative},${config.systemBase}`);
+  for (const [mark, base] of needed) {
+    const above = named(base).parent;
+    if (!above || !(await directory.read(actor, above)) || (await directory.read(actor, named(mark)))) continue;
+    const { entries } = firstEntries(config, { admin: '', example: '' });
+    for (const entry of entries) if (entry.dn.isWithin(named(base))) await addIfMissing(directory, entry);
+  }
 }
 
 /** A further host of a directory that is there already: its component entries are made where they are missing. */

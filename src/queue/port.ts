@@ -72,6 +72,13 @@ export interface NewMessage {
   readonly longLines?: boolean;
   /** A report about a message that was taken for spam: it is not tried for long. */
   readonly spam?: boolean;
+  /**
+   * What mail authentication found out at the door. `trusted`: not asked, as a user who had logged in or a host that may relay handed it
+   * in. `fail`: the sender is likely not who is said, and hears nothing from us. Absent: nobody asked.
+   */
+  readonly authentication?: 'trusted' | 'pass' | 'fail' | 'none';
+  /** Why it goes into the folder for unwanted mail and not into INBOX. */
+  readonly quarantine?: string;
   /** The message that this one came of: of a report, what it reports about; of a changed copy, the original. */
   readonly parent?: QueueId;
 }

@@ -21,6 +21,10 @@ export interface AttributeDeclaration {
   readonly choices?: readonly string[];
   /** The smallest and the largest whole number allowed. */
   readonly range?: readonly [min: number, max: number];
+  /** Longest value, in characters or octets. */
+  readonly length?: number;
+  /** Never shown to anybody: readable by the server alone. */
+  readonly secret?: true;
   readonly spec?: string;
 }
 

@@ -108,6 +108,8 @@ function attributeBody(a: AttributeDeclaration): string {
     extension('LABEL', a.label),
     a.choices ? extension('CHOICES', ...a.choices) : '',
     a.range ? extension('RANGE', `${a.range[0]}-${a.range[1]}`) : '',
+    a.length ? extension('LENGTH', String(a.length)) : '',
+    a.secret ? extension('SECRET', 'TRUE') : '',
   ].join('');
 }
 

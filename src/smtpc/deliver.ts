@@ -5,7 +5,7 @@
  */
 
 import { originalRecipientOut } from '../mail/index.ts';
-import type { DsnRequest, Lease, QueuedRecipient } from '../queue/index.ts';
+import type { DsnRequest, Lease, QueuedMessage, QueuedRecipient } from '../queue/index.ts';
 import type { Blobs } from '../storage/index.ts';
 import type { PeerSession } from './client.ts';
 import { all, type Fate, type Fates, fateOf, unsendable } from './fate.ts';
@@ -16,11 +16,18 @@ export interface DeliverOptions {
   readonly temporary554: boolean;
   /** Whether delivery status notifications are asked of peers that offer them. */
   readonly dsn: boolean;
+  /** Signatures to be put in front of what is sent; the content may be read once for it. Absent: nothing is signed. */
+  readonly sign?: SignMessage;
 }
+
+export type SignMessage = (message: QueuedMessage, content: () => AsyncIterable<Uint8Array>) => Promise<string>;
 
 export async function deliver(lease: Lease, session: PeerSession, options: DeliverOptions): Promise<Fates> {
   const { message, recipients } = lease;
-  const prefix = Buffer.from(message.prefix, 'utf8');
+  const trace = Buffer.from(message.prefix, 'utf8');
+  // Of what is really sent: a signature breaks with any change made after it.
+  const signed = await options.sign?.(message, () => contentOf(trace, options.blobs.stream(message.blob.id)));
+  const prefix = signed ? Buffer.concat([Buffer.from(signed), trace]) : trace;
   const octets = prefix.length + message.blob.size;
   const refusal = unsendable(message, octets, session);
   if (refusal) return all(recipients, refusal);

@@ -26,7 +26,7 @@ import { createReporter, type Lease, leaseLost, type Queue, type Reporter, type 
 import type { Blobs, KeyValue } from '../storage/index.ts';
 import { forbidden, waitsUntil } from './agreed.ts';
 import type { PeerSession } from './client.ts';
-import { deliver } from './deliver.ts';
+import { deliver, type SignMessage } from './deliver.ts';
 import { all, type Fate, type Fates } from './fate.ts';
 import type { EtrnAnswer } from './etrn.ts';
 import type { RelayStatus } from './relays.ts';
@@ -49,6 +49,8 @@ export interface SmtpcOptions {
   readonly log: Log;
   readonly clock?: Clock;
   readonly random?: Random;
+  /** Signs what is sent; absent: nothing is signed. */
+  readonly sign?: SignMessage;
   /** Whether we ourselves listen there for mail: sending to it would be a loop. */
   readonly isOwn?: (address: string, port: number) => boolean;
   /** What reports say, and to whom there are too many. */
@@ -330,6 +332,7 @@ class Smtpc implements SmtpcComponent {
     const value = this.#options.settings.value;
     return {
       blobs: this.#options.blobs,
+      ...(this.#options.sign ? { sign: this.#options.sign } : {}),
       recipientsPerTransaction: value.recipientsPerTransaction,
       temporary554: value.treat554AsTemporary,
       dsn: this.#options.dsn?.() ?? true,

@@ -8,8 +8,10 @@
 
 import { Fault } from '../base/index.ts';
 import { charsetLabel, formatDate, HeadWatch, LineEndNormalizer, messageId, mimeFields, needs8bit, receivedLine } from '../mail/index.ts';
+import type { Conclusion, Examination } from '../mail-auth/index.ts';
 import { type NewMessage, type QueueId, tellStep } from '../queue/index.ts';
 import type { BlobWriter } from '../storage/index.ts';
+import { beginExamination, headerTooLong, refusalOf, standing } from './authenticity.ts';
 import { HeaderWatch } from './header-watch.ts';
 import { dailyLimits, dailyRefusal } from './policy/daily-limits.ts';
 import { type SizeLimit, sizeLimit } from './policy/peer.ts';
@@ -37,6 +39,8 @@ class MessageReceiver implements Receiver {
   readonly #header: HeaderWatch | undefined;
   readonly #authors: AuthorWatch | undefined;
   readonly #limit: SizeLimit;
+  /** Undefined: the message is taken as it is. */
+  readonly #examination: Examination | undefined;
   /** Small pieces that wait to be written together. */
   #pieces: Buffer[] = [];
   #gathered = 0;
@@ -50,6 +54,7 @@ class MessageReceiver implements Receiver {
     this.#writer = session.house.blobs.create();
     this.#limit = sizeLimit(session);
     this.#authors = AuthorWatch.of(session);
+    this.#examination = beginExamination(session, state);
     // Only for those who submit here: another server's message is not ours to complete.
     this.#header = session.user || submits(session) ? new HeaderWatch(['message-id', 'date', ...mimeFields]) : undefined;
   }
@@ -89,7 +94,11 @@ class MessageReceiver implements Receiver {
     this.#header?.put(clean);
     this.#head.put(clean);
     this.#authors?.put(clean);
-    return this.#writer.write(clean).catch((thrown: unknown) => this.#note(thrown));
+    return this.#keep(this.#examination ? this.#examination.push(clean) : clean);
+  }
+
+  #keep(bytes: Uint8Array): Promise<void> {
+    return this.#writer.write(bytes).catch((thrown: unknown) => this.#note(thrown));
   }
 
   #note(thrown: unknown): void {
@@ -123,14 +132,16 @@ class MessageReceiver implements Receiver {
   async #file(): Promise<Reply> {
     const { house } = this.#session;
     const last = this.#lines.end();
-    if (last.length > 0) await this.#writer.write(last);
-    const refusal = (await this.#authors?.refusal()) ?? (await dailyRefusal(this.#session, this.#writer.size));
+    if (last.length > 0) await this.#writer.write(this.#examination?.push(last) ?? last);
+    const conclusion = await this.#examined();
+    const refusal =
+      (await this.#authors?.refusal()) ?? this.#unauthentic(conclusion) ?? (await dailyRefusal(this.#session, this.#writer.size));
     if (refusal) {
       this.abort();
       return this.#refuse(refusal);
     }
     const id = house.queue.newId();
-    const message = await this.#message(id);
+    const message = await this.#message(id, conclusion);
     const daily = dailyLimits(this.#session);
     if (daily && this.#session.user) {
       try {
@@ -146,7 +157,19 @@ class MessageReceiver implements Receiver {
     return { code: 250, status: '2.0.0', text: `Ok: queued as ${id}` };
   }
 
-  async #message(id: QueueId): Promise<NewMessage> {
+  #unauthentic(conclusion: Conclusion | undefined): Outcome | undefined {
+    if (this.#examination?.tooLong) return headerTooLong(this.#session);
+    return conclusion && refusalOf(this.#session, conclusion);
+  }
+
+  async #examined(): Promise<Conclusion | undefined> {
+    if (!this.#examination) return undefined;
+    const last = this.#examination.last();
+    if (last.length > 0) await this.#writer.write(last);
+    return this.#examination.end();
+  }
+
+  async #message(id: QueueId, conclusion: Conclusion | undefined): Promise<NewMessage> {
     const { house, address, port, user, tls } = this.#session;
     const { mail, helo } = this.#state;
     const recipients = [...this.#state.recipients.values()];
@@ -174,7 +197,7 @@ class MessageReceiver implements Receiver {
       sender: mail.sender,
       recipients,
       blob,
-      prefix: trace + mail.tags.join('') + this.#missing(id, arrivedAt),
+      prefix: (conclusion?.header ?? '') + trace + mail.tags.join('') + this.#missing(id, arrivedAt),
       inputChannel: 'SMTPD',
       origin: { address, port, helo, protocol, tls, ...(user ? { user: user.dn, login: user.mail } : {}) },
       // What a client declared to be safe and did not need must not keep the message from older servers later.
@@ -185,6 +208,7 @@ class MessageReceiver implements Receiver {
       ...(mail.ret ? { ret: mail.ret } : {}),
       ...(mail.envelopeId === undefined ? {} : { envelopeId: mail.envelopeId }),
       arrivedAt,
+      ...standing(this.#session, conclusion),
       ...(named === undefined ? {} : { messageId: named }),
       ...(this.#head.precedence() === 0 ? {} : { precedence: this.#head.precedence() }),
     };

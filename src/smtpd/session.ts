@@ -7,6 +7,7 @@
 
 import { asFault, type Clock, isLoopback, type Live, type Log, type Resolver, replies } from '../base/index.ts';
 import type { Dit, MtaPolicy, Peer, Recipient } from '../dit/index.ts';
+import type { MailAuthentication } from '../mail-auth/index.ts';
 import type { NewRecipient, Queue } from '../queue/index.ts';
 import type { SettingsOf } from '../settings/index.ts';
 import type { Blobs } from '../storage/index.ts';
@@ -70,6 +71,8 @@ export interface House {
   readonly dit: SmtpdDit;
   readonly resolver: Resolver;
   readonly rates: Rates;
+  /** Absent: mail is taken as it is. */
+  readonly authentication?: MailAuthentication;
   readonly daily: DailyCounts;
   /** Name of the entry that holds the settings, for the log. */
   readonly settingsEntry: string;

@@ -24,6 +24,7 @@ import {
   systemClock,
 } from '../base/index.ts';
 import type { MtaPolicy } from '../dit/index.ts';
+import type { MailAuthentication } from '../mail-auth/index.ts';
 import type { Queue } from '../queue/index.ts';
 import type { Blobs, KeyValue } from '../storage/index.ts';
 import { type Conversation, createEngine, type Engine } from './adapter.ts';
@@ -40,6 +41,8 @@ export interface SmtpdOptions {
   readonly judge: Judge;
   readonly dit: SmtpdDit;
   readonly resolver: Resolver;
+  /** SPF, DKIM and their kin; absent: mail is taken as it is. */
+  readonly authentication?: MailAuthentication;
   /** Where the users' daily counts are kept: with the queue, as both change in one commit. */
   readonly keyValue: KeyValue;
   /** Name of the entry that holds the settings, for the log. */

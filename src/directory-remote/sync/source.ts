@@ -46,7 +46,7 @@ export interface Source {
 }
 
 /** Never in the feed, as in the bundled directory's. */
-const secrets = new Set(['userpassword']);
+const secrets = new Set(['userpassword', 'mtdkimprivatekey']);
 
 /** Notes an entry that was added, changed or renamed, and tells of it. */
 export function upsert({ replica, feed, clock }: SourceParts, uuid: string, entry: Entry): void {

@@ -1,0 +1,207 @@
+/**
+ * A message from outside, looked at while it comes in.
+ *
+ * SPF is asked about from the beginning, keys and policies once the header is there, and only what is not known at the end is waited for,
+ * for a limited time. What is found decides nothing by itself: policy.ts does.
+ *
+ * Promise: memory does not grow with the message; whatever it is made of, there is a finding.
+ * Spec: RFC 8601 §2.7
+ */
+
+import type { Clock, Random } from '../base/index.ts';
+import { type HeaderField, normalizeDomain, parseAddressList } from '../mail/index.ts';
+import { type ArcVerdict, vouchedBy } from './arc.ts';
+import { MessageSignatures } from './dkim-message.ts';
+import type { Claims, Verdict } from './dkim-verify.ts';
+import { type DmarcVerdict, type Found, findPolicy, judgeDomain, required, strictest } from './dmarc.ts';
+import { type Field, fieldsOf, HeaderGate } from './header.ts';
+import type { Lookup } from './resolver.ts';
+import { pretends } from './results.ts';
+import type { MailAuthSettings } from './settings.ts';
+import { checkHelo, checkSender, type SpfClient, type SpfVerdict } from './spf.ts';
+
+export interface Findings {
+  readonly spf: readonly SpfVerdict[];
+  readonly dkim: readonly (Claims & Verdict)[];
+  readonly dmarc: DmarcVerdict | undefined;
+  readonly arc: ArcVerdict | undefined;
+  /** The trusted sealer that saw DMARC pass. */
+  readonly vouched: string | undefined;
+}
+
+export interface InspectionNeeds {
+  readonly lookup: Lookup;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** This host's name. */
+  readonly host: string;
+  readonly settings: MailAuthSettings;
+  /** Whether mail of this domain must be vouched for though it publishes nothing. */
+  readonly mustPass: (domain: string) => boolean;
+}
+
+const mostAuthors = 10;
+
+/** Domains in From, of all its fields and addresses. */
+export function authorsOf(header: readonly Field[]): string[] {
+  const domains = new Set<string>();
+  for (const { name, raw } of header) {
+    if (name !== 'from') continue;
+    const text = Buffer.from(raw.slice(raw.indexOf(':') + 1, 100_000), 'latin1').toString('utf8');
+    for (const { host } of parseAddressList(text)) {
+      const domain = host === null ? undefined : normalizeDomain(host.replace(/\.$/, ''));
+      if (domain !== undefined && !domain.startsWith('[')) domains.add(domain);
+      if (domains.size >= mostAuthors) return [...domains];
+    }
+  }
+  return [...domains];
+}
+
+export class Inspection {
+  readonly #needs: InspectionNeeds;
+  readonly #gate: HeaderGate;
+  /** Undefined: this client's mail is not checked. */
+  readonly #client: SpfClient | undefined;
+  readonly #spf: Promise<readonly SpfVerdict[]>;
+  #known: { spf?: readonly SpfVerdict[]; dkim: Verdict[]; dmarc?: DmarcVerdict; arc?: ArcVerdict } = { dkim: [] };
+  #signatures: MessageSignatures | undefined;
+  #authors: readonly string[] = [];
+  #policies: readonly Promise<Found>[] = [];
+
+  constructor(needs: InspectionNeeds, client: SpfClient | undefined) {
+    this.#needs = needs;
+    this.#client = client;
+    const { settings, host } = needs;
+    const ids = [settings.authservId || host, host];
+    this.#gate = new HeaderGate({
+      ...(settings.removeForged ? { drop: (field: HeaderField) => pretends(field, ids) } : {}),
+      ...(client ? { header: (fields) => this.#header(fields), body: (bytes) => this.#signatures?.update(bytes) } : {}),
+    });
+    this.#spf = client && settings.spf ? this.#askSpf(client) : Promise.resolve([]);
+    // Waited for at the end; what fails before must not end the process.
+    this.#spf.catch(() => {});
+  }
+
+  async #askSpf(client: SpfClient): Promise<readonly SpfVerdict[]> {
+    const { host, lookup } = this.#needs;
+    const sender = checkSender(client, host, lookup);
+    const found = client.sender === '' ? [await sender] : await Promise.all([sender, checkHelo(client, host, lookup)]);
+    this.#known.spf = found;
+    return found;
+  }
+
+  #header(fields: readonly HeaderField[]): void {
+    const { lookup, settings } = this.#needs;
+    this.#authors = authorsOf(fieldsOf(fields));
+    const { dkim, arc, signatures: most } = settings;
+    if (dkim || arc) this.#signatures = new MessageSignatures(fields, { lookup, dkim, arc, most, authors: this.#authors });
+    if (settings.dmarc) this.#policies = this.#authors.map((domain) => findPolicy(domain, lookup));
+    for (const policy of this.#policies) policy.catch(() => {});
+  }
+
+  /** What of these octets, and of those held back, is to be kept. */
+  push(bytes: Uint8Array): Uint8Array {
+    return this.#gate.push(bytes);
+  }
+
+  /** The header is too long to be looked at. */
+  get tooLong(): boolean {
+    return this.#gate.tooLong;
+  }
+
+  /** How many fields that pretended to be ours were taken out. */
+  get removed(): number {
+    return this.#gate.dropped;
+  }
+
+  /** The last octets to be kept. */
+  last(): Uint8Array {
+    return this.#gate.end();
+  }
+
+  /** Once everything is in. Undefined: this client's mail is not checked. */
+  async end(): Promise<Findings | undefined> {
+    if (!this.#client) return undefined;
+    const { clock, settings } = this.#needs;
+    let cancel = (): void => {};
+    const late = new Promise<'late'>((resolve) => {
+      cancel = clock.after(settings.timeLimit * 1_000, () => resolve('late'));
+    });
+    const all = this.#all();
+    all.catch(() => {});
+    try {
+      await Promise.race([all, late]);
+    } finally {
+      cancel();
+    }
+    return this.#findings();
+  }
+
+  async #all(): Promise<void> {
+    const { settings, clock } = this.#needs;
+    const rules = { minBits: settings.minKeyBits, partial: settings.partial, now: clock.now() };
+    const signatures = this.#signatures;
+    const given = (n: number, verdict: Verdict): void => {
+      this.#known.dkim[n] = verdict;
+    };
+    const arc = async (): Promise<void> => {
+      if (signatures && settings.arc) this.#known.arc = await signatures.arc(rules);
+    };
+    await Promise.all([this.#spf, signatures?.dkim(rules, given), arc()]);
+    if (!settings.dmarc) return;
+    const { spf, dkim } = this.#results();
+    const identified = {
+      // RFC 7489 §3.1.2: of the sender of the envelope, or of HELO where that is the null sender.
+      spf: spf[0]?.result === 'pass' ? spf[0].domain : undefined,
+      dkim: dkim.filter(({ result }) => result === 'pass').map(({ domain }) => domain),
+    };
+    const undecided = [...spf.slice(0, 1), ...dkim].some(({ result }) => result === 'temperror');
+    const found = await Promise.all(this.#policies);
+    this.#known.dmarc = strictest(
+      this.#authors.map((domain, n) => {
+        const policy = found[n] === 'none' && this.#needs.mustPass(domain) ? required : (found[n] ?? 'none');
+        const verdict = judgeDomain(domain, policy, identified, this.#needs.random);
+        // RFC 7489 §6.6.2: what could not be looked up might have vouched for it.
+        return verdict.result === 'fail' && undecided
+          ? { ...verdict, result: 'temperror', policy: 'none', reason: 'SPF or DKIM could not be decided' }
+          : verdict;
+      }),
+    );
+  }
+
+  #results(): Pick<Findings, 'spf' | 'dkim'> {
+    const late: Verdict = { result: 'temperror', reason: 'the DNS did not answer in time' };
+    const client = this.#client as SpfClient;
+    const unknown: SpfVerdict = {
+      result: 'temperror',
+      domain: '',
+      identity: client.sender || client.helo,
+      of: client.sender ? 'mailfrom' : 'helo',
+    };
+    const claims = this.#signatures?.claims ?? [];
+    return {
+      spf: this.#known.spf ?? (this.#needs.settings.spf ? [unknown] : []),
+      dkim: claims.map(({ domain, selector, algorithm, start }, n) => ({
+        domain,
+        selector,
+        algorithm,
+        start,
+        ...(this.#known.dkim[n] ?? late),
+      })),
+    };
+  }
+
+  #findings(): Findings {
+    const { settings } = this.#needs;
+    const domain = this.#authors[0] ?? '';
+    const lateDmarc: DmarcVerdict = { result: 'temperror', domain, policy: 'none', reason: 'the DNS did not answer in time' };
+    const lateArc: ArcVerdict = { result: 'temperror', sets: 0, sealers: [] };
+    const arc = settings.arc ? (this.#known.arc ?? (this.#signatures ? lateArc : undefined)) : undefined;
+    return {
+      ...this.#results(),
+      dmarc: settings.dmarc ? (this.#known.dmarc ?? lateDmarc) : undefined,
+      arc,
+      vouched: arc && vouchedBy(this.#signatures?.chain, arc, settings.trustedSealers),
+    };
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * SPF: whether a host may send for a domain.
+ *
+ * The evaluation of records is mailauth's; the DNS is asked through our resolver, temporary errors are carried through
+ * (resolver.ts), and the limits are the RFC's.
+ * Spec: RFC 7208 §2.3, §2.4, §4.6.4; RFC 8601 §2.7.2
+ */
+
+import { onDemand } from '../base/index.ts';
+import { normalizeDomain } from '../mail/index.ts';
+import { type Lookup, nodeResolve } from './resolver.ts';
+
+export const spfResults = ['none', 'neutral', 'pass', 'fail', 'softfail', 'temperror', 'permerror'] as const;
+export type SpfResult = (typeof spfResults)[number];
+
+export interface SpfVerdict {
+  readonly result: SpfResult;
+  /** Whose record it was: A-labels. */
+  readonly domain: string;
+  /** What was checked, as it was said. */
+  readonly identity: string;
+  readonly of: 'mailfrom' | 'helo';
+  readonly reason?: string;
+}
+
+interface MailauthSpf {
+  spf(options: {
+    sender: string;
+    ip: string;
+    helo: string;
+    mta: string;
+    maxResolveCount: number;
+    maxVoidCount: number;
+    resolver: unknown;
+  }): Promise<{ status: { result: string } }>;
+}
+
+const mailauth = onDemand<MailauthSpf>('mailauth/lib/spf/index.js', import.meta.url);
+
+export interface SpfClient {
+  readonly address: string;
+  readonly helo: string;
+  /** Empty is the null sender. */
+  readonly sender: string;
+}
+
+/** RFC 7208 §4.6.4 */
+const mostLookups = 10;
+const mostVoid = 2;
+
+async function check(client: SpfClient, sender: string, domain: string, host: string, lookup: Lookup): Promise<SpfResult> {
+  const answer = await mailauth().spf({
+    sender,
+    ip: client.address,
+    helo: client.helo,
+    mta: host,
+    maxResolveCount: mostLookups,
+    maxVoidCount: mostVoid,
+    resolver: nodeResolve(lookup),
+  });
+  const result = spfResults.find((one) => one === answer.status.result);
+  return result ?? (domain === '' ? 'none' : 'temperror');
+}
+
+const nameOf = (text: string): string | undefined => {
+  const name = text.startsWith('[') ? undefined : normalizeDomain(text.replace(/\.$/, ''));
+  return name?.includes('.') ? name : undefined;
+};
+
+/** The name in HELO; nothing can be said where that is none. */
+export async function checkHelo(client: SpfClient, host: string, lookup: Lookup): Promise<SpfVerdict> {
+  const domain = nameOf(client.helo);
+  const about = { domain: domain ?? '', identity: client.helo, of: 'helo' } as const;
+  if (domain === undefined) return { ...about, result: 'none' };
+  return { ...about, result: await check(client, `postmaster@${domain}`, domain, host, lookup) };
+}
+
+/** The sender of the envelope. RFC 7208 §2.4: of the null sender, the postmaster at the name in HELO. */
+export async function checkSender(client: SpfClient, host: string, lookup: Lookup): Promise<SpfVerdict> {
+  if (client.sender === '') return checkHelo(client, host, lookup);
+  const at = client.sender.lastIndexOf('@');
+  const domain = nameOf(client.sender.slice(at + 1));
+  const about = { domain: domain ?? '', identity: client.sender, of: 'mailfrom' } as const;
+  if (domain === undefined) return { ...about, result: 'none' };
+  const local = client.sender.slice(0, at);
+  return { ...about, result: await check(client, `${local}@${domain}`, domain, host, lookup) };
+}
