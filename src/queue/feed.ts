@@ -79,7 +79,7 @@ export class Feed {
         this.#fresh.set(candidate.due, candidate);
         this.#recipients += candidate.slip.recipients.length;
       } else {
-        this.#lookFrom(candidate.due);
+        this.lookFrom(candidate.due);
       }
     }
     if (due) this.#wake();
@@ -113,7 +113,7 @@ export class Feed {
     const now = this.#clock.now();
     if (this.#staged.length >= stagedMost) {
       const oldest = this.#staged.splice(0, stagedMost / 2);
-      for (const { key: early } of oldest) this.#lookFrom(early);
+      for (const { key: early } of oldest) this.lookFrom(early);
     }
     this.#staged.push({ key, at: now });
   }
@@ -129,8 +129,14 @@ export class Feed {
 
   /** This key is due (again) and only the index knows. */
   again(key: Key): void {
-    this.#lookFrom(key);
+    this.lookFrom(key);
     this.#wake();
+  }
+
+  /** The index may hold due entries from this key on. */
+  lookFrom(key: Key): void {
+    if (key < this.#cursor) this.#cursor = key;
+    this.#hints++;
   }
 
   /** Begins a look into the index; hand the result to `looked` when its end was reached. */
@@ -172,11 +178,6 @@ export class Feed {
     this.#timer?.();
     this.#sweep?.();
     this.#fresh.clear();
-  }
-
-  #lookFrom(key: Key): void {
-    if (key < this.#cursor) this.#cursor = key;
-    this.#hints++;
   }
 
   #armSweep(): void {

@@ -1,3 +1,6 @@
+export { addressTest, recipientStates } from './control/filter.ts';
+export type { ControlNeeds } from './control/control.ts';
+export type * from './control-port.ts';
 export { isQueueId } from './ids.ts';
 export { queueNames, queueReader } from './inspect.ts';
 export { type OpenQueue, openQueue, type QueueNeeds } from './open.ts';

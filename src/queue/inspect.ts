@@ -6,20 +6,22 @@
  */
 
 import { type Clock, outputChannels } from '../base/index.ts';
-import { below, type KeyValue, sortable } from '../storage/index.ts';
+import { below, type KeyValue } from '../storage/index.ts';
 import type { Queue, QueuedRecipient, QueueId, QueueListing, QueueName, QueueSummary } from './port.ts';
 import {
+  asidePrefix,
+  type DestinationPlace,
   decodeLease,
   decodeMessage,
   decodeSlip,
+  decodeAside,
   destinationPrefix,
   destinationsPrefix,
-  dueKey,
+  holdPrefix,
   leasePrefix,
   messageKey,
   placeOf,
   placeOfDestination,
-  readDestination,
   readDue,
   type Stored,
   slipKey,
@@ -42,12 +44,14 @@ export interface Destination {
 const byNumber = (a: QueuedRecipient, b: QueuedRecipient): number => a.number - b.number;
 
 /** What waits for the run of its destination is tried then, as far as anybody knows now; not when it is due itself. */
-async function withRun(keyValue: KeyValue, recipient: QueuedRecipient): Promise<QueuedRecipient> {
+export async function withRun(keyValue: KeyValue, recipient: QueuedRecipient): Promise<QueuedRecipient> {
   const { runAt, ...shown } = recipient;
   if (runAt === undefined) return recipient;
   const prefix = destinationPrefix(recipient.queue, recipient.identifier);
-  for await (const [key, value] of keyValue.scan({ from: prefix, to: `${prefix}\u{10ffff}` }, { limit: 1 }))
-    if (!readDestination(textOf(value)).traits?.sleeps) return { ...shown, nextAttempt: placeOfDestination(key).due };
+  for await (const [key, value] of keyValue.scan({ from: prefix, to: `${prefix}\u{10ffff}` }, { limit: 1 })) {
+    const first = placeOfDestination(key, value);
+    if (!first.traits?.sleeps) return { ...shown, nextAttempt: first.due };
+  }
   return { ...shown, nextAttempt: runAt };
 }
 
@@ -98,7 +102,7 @@ export async function* list(
 }
 
 async function count(keyValue: KeyValue, now: number): Promise<QueueSummary[]> {
-  const counts = new Map(queueNames.map((queue) => [queue, { queue, pending: 0, deferred: 0 }]));
+  const counts = new Map(queueNames.map((queue) => [queue, { queue, pending: 0, deferred: 0, held: 0, aside: 0 }]));
   for await (const [key, value] of keyValue.scan(below('queue/d/'))) {
     const { queue, due } = placeOf(key);
     const counted = counts.get(queue);
@@ -108,6 +112,15 @@ async function count(keyValue: KeyValue, now: number): Promise<QueueSummary[]> {
     const { due, entry } = decodeLease(value);
     const counted = counts.get(placeOf(due).queue);
     if (counted) counted.pending += readDue(entry).count;
+  }
+  for await (const [key, value] of keyValue.scan(below(holdPrefix))) {
+    const counted = counts.get(placeOf(key).queue);
+    if (counted) counted.held += readDue(textOf(value)).count;
+  }
+  for await (const [, value] of keyValue.scan(below(asidePrefix))) {
+    const { due, entry } = decodeAside(value);
+    const counted = counts.get(placeOf(due).queue);
+    if (counted) counted.aside += readDue(entry).count;
   }
   return [...counts.values()];
 }
@@ -136,11 +149,11 @@ export function summarizer(keyValue: KeyValue, clock: Clock): () => Promise<Queu
 
 /** Waiting recipients of a queue by destination, soonest first. */
 export async function destinations(keyValue: KeyValue, queue: QueueName, now: number): Promise<Destination[]> {
-  const found = new Map<string, Destination & { place: ReturnType<typeof placeOfDestination> }>();
+  const found = new Map<string, Destination & { place: DestinationPlace }>();
   for await (const [key, value] of keyValue.scan(below(destinationsPrefix(queue)))) {
-    const place = placeOfDestination(key);
+    const place = placeOfDestination(key, value);
     if (place.due <= now) continue;
-    const recipients = readDestination(textOf(value)).count;
+    const recipients = place.count;
     const known = found.get(place.identifier);
     if (known) known.recipients += recipients;
     else if (found.size < destinationsAtMost) {
@@ -155,24 +168,6 @@ export async function destinations(keyValue: KeyValue, queue: QueueName, now: nu
     const nextAttempt = first?.runAt ?? destination.nextAttempt;
     return { ...destination, nextAttempt, ...(first?.reason === undefined ? {} : { reason: first.reason }) };
   });
-}
-
-/** Due keys of what is deferred, soonest first, a page at a time. */
-export async function deferredPage(
-  keyValue: KeyValue,
-  queue: QueueName,
-  identifier: string | undefined,
-  now: number,
-  prefix: string,
-  limit: number,
-): Promise<string[]> {
-  const range = { from: `${prefix}${sortable(now + 1)}`, to: `${prefix}\u{10ffff}` };
-  const keys: string[] = [];
-  for await (const [key] of keyValue.scan(range, { limit, keysOnly: true })) {
-    const place = identifier === undefined ? undefined : placeOfDestination(key);
-    keys.push(place ? dueKey(queue, place.due, place.id, place.slip) : key);
-  }
-  return keys;
 }
 
 /** Looking at the queue of a database that nobody works. */

@@ -9,20 +9,23 @@
 
 import type { Clock, Log } from '../base/index.ts';
 import { CheckFailed, type Key, type KeyValue, type Part, sortable } from '../storage/index.ts';
-import type { Candidate, Feed } from './feed.ts';
+import type { Candidate } from './feed.ts';
+import type { Lanes } from './lanes.ts';
 import type { Lease, LeaseOptions, QueueName } from './port.ts';
 import {
   asideKey,
-  bytes,
   decodeMessage,
   decodeSlip,
+  type DestinationPlace,
   deleteDue,
   destinationOf,
   destinationPrefix,
   destinationsPrefix,
   dueKey,
   duePrefix,
+  encodeAside,
   encodeLease,
+  type Lane,
   leasePrefix,
   messageKey,
   placeOf,
@@ -74,20 +77,26 @@ function leasePart(candidates: readonly Candidate[], names: readonly string[]): 
   };
 }
 
-async function take(with_: Leasing, feed: Feed, candidates: readonly Candidate[]): Promise<Lease[]> {
+async function take(with_: Leasing, feeds: Lanes, candidates: readonly Candidate[]): Promise<Lease[]> {
   if (candidates.length === 0) return [];
   const names = candidates.map(() => with_.leaseName());
   try {
     const results = await with_.keyValue.transact(leasePart(candidates, names), 'soon');
     return results.flatMap((result, n) => {
-      if (result === 'changed') feed.again((candidates[n] as Candidate).due);
+      const { due } = candidates[n] as Candidate;
+      if (result === 'changed') feeds.for(due).again(due);
       return typeof result === 'string' ? [] : [result];
     });
   } catch (thrown) {
-    for (const { due } of candidates) feed.again(due);
+    for (const { due } of candidates) feeds.for(due).again(due);
     throw thrown;
   }
 }
+
+const problemOf = (cause: unknown): string =>
+  String(cause instanceof Error ? cause.message : cause)
+    .replace(/\s+/g, ' ')
+    .slice(0, 500);
 
 /** Puts an entry aside whose message or slip cannot be read, so that it never blocks the others. */
 async function putAside(with_: Leasing, due: Key, entry: string, cause: unknown): Promise<void> {
@@ -97,7 +106,7 @@ async function putAside(with_: Leasing, due: Key, entry: string, cause: unknown)
     await with_.keyValue.transact(
       async () => ({
         checks: [{ present: due }],
-        puts: [[asideKey(id, slip), bytes(`${due}\n${entry}`)]],
+        puts: [[asideKey(id, slip), encodeAside({ due, entry, since: with_.clock.now(), problem: problemOf(cause) })]],
         deletes: deleteDue(due, entry),
         result: undefined,
       }),
@@ -109,8 +118,8 @@ async function putAside(with_: Leasing, due: Key, entry: string, cause: unknown)
 }
 
 /** The messages and slips behind entries of the index. */
-async function load(with_: Leasing, feed: Feed, entries: readonly (readonly [Key, string])[]): Promise<Candidate[]> {
-  const unknown = entries.filter(([due]) => !feed.find(due));
+async function load(with_: Leasing, feeds: Lanes, entries: readonly (readonly [Key, string])[]): Promise<Candidate[]> {
+  const unknown = entries.filter(([due]) => !feeds.for(due).find(due));
   const keys = unknown.flatMap(([due]) => {
     const { id, slip } = placeOf(due);
     return [messageKey(id), slipKey(id, slip)];
@@ -131,6 +140,7 @@ async function load(with_: Leasing, feed: Feed, entries: readonly (readonly [Key
     }
   }
   return entries.flatMap(([due]) => {
+    const feed = feeds.for(due);
     const candidate = feed.find(due) ?? loaded.get(due);
     feed.drop(due);
     return candidate ? [candidate] : [];
@@ -144,49 +154,57 @@ async function page(with_: Leasing, from: Key, to: Key, limit: number): Promise<
 }
 
 /** Due entries of one destination, oldest first. */
-async function leaseDestination(with_: Leasing, feed: Feed, queue: QueueName, limit: number, identifier: string): Promise<Lease[]> {
+async function leaseDestination(with_: Leasing, feeds: Lanes, queue: QueueName, limit: number, identifier: string): Promise<Lease[]> {
   const now = with_.clock.now();
   const prefix = destinationPrefix(queue, identifier);
-  const found = await page(with_, prefix, `${prefix}${sortable(now + 1)}`, limit);
-  const dues = found.map(([key]) => {
-    const { due, id, slip } = placeOfDestination(key);
-    return dueKey(queue, due, id, slip);
-  });
-  return await leaseThese(with_, feed, dues);
+  const dues: Key[] = [];
+  const range = { from: prefix, to: `${prefix}${sortable(now + 1)}` };
+  for await (const [key, value] of with_.keyValue.scan(range, { limit })) dues.push(dueKey(placeOfDestination(key, value)));
+  return await leaseThese(with_, feeds, dues);
 }
 
 /** The slips of these due keys, whether their time has come or not; without those that are gone. */
-export async function leaseThese(with_: Leasing, feed: Feed, dues: readonly Key[]): Promise<Lease[]> {
+export async function leaseThese(with_: Leasing, feeds: Lanes, dues: readonly Key[]): Promise<Lease[]> {
   const entries = await with_.keyValue.getMany(dues);
   const known = dues.flatMap((due, n) => {
     const entry = entries[n];
     return entry ? [[due, textOf(entry)] as const] : [];
   });
-  return await take(with_, feed, await load(with_, feed, known));
+  return await take(with_, feeds, await load(with_, feeds, known));
 }
 
 /** Oldest due entry of each destination in turn, for when the head of the queue belongs to excepted ones. */
-async function leaseAround(with_: Leasing, feed: Feed, queue: QueueName, limit: number, except: ReadonlySet<string>): Promise<Lease[]> {
+async function leaseAround(with_: Leasing, feeds: Lanes, queue: QueueName, limit: number, except: ReadonlySet<string>): Promise<Lease[]> {
   const leases: Lease[] = [];
   const prefix = destinationsPrefix(queue);
   let from = prefix;
   for (let tried = 0; tried < destinationsTried && leases.length < limit; tried++) {
-    const [first] = await page(with_, from, `${prefix}${end}`, 1);
+    let first: DestinationPlace | undefined;
+    const range = { from, to: `${prefix}${end}` };
+    for await (const [key, value] of with_.keyValue.scan(range, { limit: 1 })) first = placeOfDestination(key, value);
     if (!first) break;
-    const { identifier, due } = placeOfDestination(first[0]);
+    const { identifier, due } = first;
     from = `${destinationPrefix(queue, identifier)}${end}`;
     if (except.has(identifier) || due > with_.clock.now()) {
       if (except.has(identifier)) tried--;
       continue;
     }
-    leases.push(...(await leaseDestination(with_, feed, queue, limit - leases.length, identifier)));
+    leases.push(...(await leaseDestination(with_, feeds, queue, limit - leases.length, identifier)));
   }
   return leases;
 }
 
-/** A look into the due index, from where the last one ended. */
-async function leaseIndex(with_: Leasing, feed: Feed, queue: QueueName, limit: number, except: ReadonlySet<string>): Promise<Lease[]> {
-  const prefix = duePrefix(queue);
+interface Look extends Leasing {
+  readonly feeds: Lanes;
+  readonly queue: QueueName;
+  readonly except: ReadonlySet<string>;
+}
+
+/** A look into the due index of one lane, from where the last one ended. */
+async function leaseIndex(with_: Look, lane: Lane, limit: number): Promise<Lease[]> {
+  const { feeds, queue, except } = with_;
+  const feed = feeds.of(lane);
+  const prefix = duePrefix(queue, lane);
   const since = feed.look();
   const leases: Lease[] = [];
   let from = later(feed.cursor, prefix);
@@ -206,7 +224,7 @@ async function leaseIndex(with_: Leasing, feed: Feed, queue: QueueName, limit: n
     }
     // Before the lease is tried: what it could not take puts the cursor back.
     if (!passed) feed.advance(from);
-    leases.push(...(await take(with_, feed, await load(with_, feed, wanted))));
+    leases.push(...(await take(with_, feeds, await load(with_, feeds, wanted))));
     if (found.length < size && leases.length < limit) {
       if (passed) return leases;
       feed.looked(since);
@@ -215,30 +233,53 @@ async function leaseIndex(with_: Leasing, feed: Feed, queue: QueueName, limit: n
       return leases;
     }
   }
-  if (leases.length < limit && passed) leases.push(...(await leaseAround(with_, feed, queue, limit - leases.length, except)));
+  if (leases.length < limit && passed) leases.push(...(await leaseAround(with_, feeds, queue, limit - leases.length, except)));
   return leases;
 }
 
 type Wanted = (candidate: Candidate) => boolean;
 
+const identifierOf = ({ slip }: Candidate): string | undefined => destinationOf(slip.queue, slip.recipients);
+
 function wantedBy(identifier: string | undefined, except: ReadonlySet<string>): Wanted | undefined {
-  if (identifier !== undefined) return ({ slip }) => destinationOf(slip.queue, slip.recipients) === identifier;
-  return except.size > 0 ? ({ slip }) => !except.has(destinationOf(slip.queue, slip.recipients) ?? '') : undefined;
+  if (identifier !== undefined) return (candidate) => identifierOf(candidate) === identifier;
+  return except.size > 0 ? (candidate) => !except.has(identifierOf(candidate) ?? '') : undefined;
 }
 
-export async function leaseFrom(with_: Leasing, feed: Feed, queue: QueueName, limit: number, options: LeaseOptions): Promise<Lease[]> {
-  const identifier = queue === 'INPUT' ? undefined : options.identifier;
-  const except = new Set(options.except);
-  const wanted = wantedBy(identifier, except);
-  const leases = feed.behind ? [] : await take(with_, feed, feed.take(limit, wanted));
-  if (leases.length >= limit || (identifier === undefined && !feed.behind)) return leases;
+async function leaseLane(with_: Look, lane: Lane, limit: number, wanted: Wanted | undefined): Promise<Lease[]> {
+  const { feeds } = with_;
+  const feed = feeds.of(lane);
+  const leases = feed.behind ? [] : await take(with_, feeds, feed.take(limit, wanted));
+  if (leases.length >= limit || !feed.behind) return leases;
   // One look at a time: two over the same entries would find each other's work and one would go away empty-handed.
-  const looked = await feed.exclusive(async () => {
-    const left = limit - leases.length;
-    if (identifier !== undefined) return await leaseDestination(with_, feed, queue, left, identifier);
-    return feed.behind ? await leaseIndex(with_, feed, queue, left, except) : [];
-  });
+  const looked = await feed.exclusive(async () => (feed.behind ? await leaseIndex(with_, lane, limit - leases.length) : []));
   leases.push(...looked);
-  if (leases.length < limit) leases.push(...(await take(with_, feed, feed.take(limit - leases.length, wanted))));
+  if (leases.length < limit) leases.push(...(await take(with_, feeds, feed.take(limit - leases.length, wanted))));
+  return leases;
+}
+
+/** One destination's: what was just filed for it, urgent mail first; then from its index. */
+async function leaseOf(with_: Look, identifier: string, limit: number): Promise<Lease[]> {
+  const { feeds, queue } = with_;
+  const wanted = wantedBy(identifier, new Set());
+  const leases: Lease[] = [];
+  for (const lane of with_.feeds.turn()) {
+    const feed = feeds.of(lane);
+    if (leases.length < limit && !feed.behind) leases.push(...(await take(with_, feeds, feed.take(limit - leases.length, wanted))));
+  }
+  if (leases.length >= limit) return leases;
+  const looked = await feeds.of('').exclusive(() => leaseDestination(with_, feeds, queue, limit - leases.length, identifier));
+  return [...leases, ...looked];
+}
+
+export async function leaseFrom(leasing: Leasing, feeds: Lanes, queue: QueueName, limit: number, options: LeaseOptions): Promise<Lease[]> {
+  const with_: Look = { ...leasing, feeds, queue, except: new Set(options.except) };
+  if (options.identifier !== undefined && queue !== 'INPUT') return await leaseOf(with_, options.identifier, limit);
+  const wanted = wantedBy(undefined, with_.except);
+  const leases: Lease[] = [];
+  for (const lane of feeds.turn()) {
+    if (leases.length >= limit) break;
+    leases.push(...(await leaseLane(with_, lane, limit - leases.length, wanted)));
+  }
   return leases;
 }

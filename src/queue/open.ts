@@ -7,10 +7,15 @@
 
 import { type Clock, Fault, type Log, type Random } from '../base/index.ts';
 import { type Changes, join, type Key, type KeyValue, type Part, reference } from '../storage/index.ts';
-import { voidLeases } from './crashes.ts';
-import { type Candidate, Feed } from './feed.ts';
+import { Beats } from './beats.ts';
+import { Control, type ControlInside, type ControlNeeds } from './control/control.ts';
+import type { QueueControl } from './control-port.ts';
+import { giveBackAll } from './crashes.ts';
+import type { Candidate } from './feed.ts';
 import { idMaker, isQueueId } from './ids.ts';
-import { deferredPage, destinations, getListing, list, queueNames, summarizer } from './inspect.ts';
+import { hastenAll } from './hasten.ts';
+import { destinations, getListing, list, queueNames, summarizer } from './inspect.ts';
+import { Lanes } from './lanes.ts';
 import { type Leasing, leaseFrom, leaseThese } from './lease.ts';
 import type {
   Deferral,
@@ -26,25 +31,21 @@ import type {
   WaitingSlip,
 } from './port.ts';
 import {
-  awake,
   bytes,
-  decodeSlip,
-  deleteDue,
-  destinationPrefix,
-  dueKey,
   duePrefix,
   dueText,
   encodeMessage,
   entryOf,
   holder,
+  isHeldKey,
+  type Lane,
+  lanes,
   messageKey,
+  placeKey,
   placeOf,
   putSlip,
-  readDue,
   type Slip,
-  slipKey,
   slipsKey,
-  textOf,
 } from './records.ts';
 import { giveBack, groups, settle } from './settle.ts';
 import { countDeferred, identifiersOf, waitingFor } from './waiting.ts';
@@ -56,16 +57,22 @@ export interface QueueNeeds {
   readonly random: Random;
   /** Differs at every start: leases that carry another one belong to a process that is no more. */
   readonly epoch: string | number;
-  /** What a queue keeps in memory of the slips it has just filed. */
+  /**
+   * Other processes may have this queue open: what they have leased is theirs as long as they live. Otherwise all leases found at the
+   * start are void at once.
+   */
+  readonly shared?: boolean;
+  /** What a lane of a queue keeps in memory of the slips it has just filed. */
   readonly feed?: { readonly slips: number; readonly recipients: number };
 }
 
 export interface OpenQueue extends Queue {
-  /** Stops timers and wake-ups. Leases still out stay out; the next start voids them. */
+  /** The queue as an administrator works it. */
+  control(needs: ControlNeeds): QueueControl;
+  /** Stops timers and wake-ups. Leases still out stay out; others take them over when it is long enough ago, the next start at once. */
   close(): void;
 }
 
-const page = 500;
 const recipientsAtMost = 100_000;
 
 function slipsOf(message: NewMessage, now: number): Slip[] {
@@ -78,6 +85,7 @@ function slipsOf(message: NewMessage, now: number): Slip[] {
       identifier: filed?.identifier ?? '',
       attempts: 0,
       nextAttempt: now,
+      ...(message.precedence ? { precedence: message.precedence } : {}),
     }),
   );
   const parts = groups(recipients);
@@ -88,18 +96,19 @@ function slipsOf(message: NewMessage, now: number): Slip[] {
   });
 }
 
-const topicOf = (queue: QueueName): string => `queue/${queue}`;
+const topicOf = (queue: QueueName, lane: Lane): string => `queue/${queue}${lane}`;
 
 class LevelledQueue implements OpenQueue {
   readonly newId: () => string;
   readonly summary: Queue['summary'];
   readonly #needs: QueueNeeds;
   readonly #epoch: string;
-  readonly #feeds = new Map<QueueName, Feed>();
+  readonly #feeds = new Map<QueueName, Lanes>();
   readonly #listeners = new Map<QueueName, Set<() => void>>();
   readonly #retried = new Map<QueueName, (identifier: string | undefined) => void>();
   readonly #leasing: Leasing;
   readonly #unsubscribe: (() => void)[] = [];
+  readonly #beats: Beats;
   #names = 0;
 
   constructor(needs: QueueNeeds, epoch: string) {
@@ -109,12 +118,21 @@ class LevelledQueue implements OpenQueue {
     this.newId = idMaker(clock, random);
     this.summary = summarizer(keyValue, clock);
     this.#leasing = { keyValue, clock, log, leaseName: () => this.#name() };
+    const onGivenBack = ({ queues }: { queues: ReadonlySet<QueueName> }): void => {
+      for (const queue of queues) this.#lookAgain(queue);
+    };
+    this.#beats = new Beats({ keyValue, clock, log, epoch, shared: needs.shared ?? false, onGivenBack });
     for (const queue of queueNames) {
       this.#listeners.set(queue, new Set());
-      const feed = new Feed(clock, needs.feed ?? { slips: 4096, recipients: 65_536 }, () => this.#wake(queue));
+      const feed = new Lanes(clock, needs.feed ?? { slips: 4096, recipients: 65_536 }, () => this.#wake(queue));
       this.#feeds.set(queue, feed);
-      this.#unsubscribe.push(keyValue.subscribe(topicOf(queue), () => feed.committed()));
+      for (const lane of lanes) this.#unsubscribe.push(keyValue.subscribe(topicOf(queue, lane), () => feed.of(lane).committed()));
     }
+  }
+
+  /** Takes over what dead processes had leased; resolves to its number. */
+  start(): Promise<number> {
+    return this.#beats.start();
   }
 
   async submit(message: NewMessage): Promise<void> {
@@ -172,7 +190,13 @@ class LevelledQueue implements OpenQueue {
 
   async release(lease: Lease): Promise<void> {
     const { due, queue } = await this.#needs.keyValue.transact((read) => giveBack(read, lease), 'soon');
-    this.#feed(queue).again(due);
+    if (!isHeldKey(due)) this.#feed(queue).for(due).again(due);
+  }
+
+  async giveBack(queue: QueueName): Promise<number> {
+    const { leases } = await giveBackAll(this.#needs.keyValue, this.#epoch, queue);
+    if (leases > 0) this.#lookAgain(queue);
+    return leases;
   }
 
   onWork(queue: QueueName, listener: () => void): () => void {
@@ -196,7 +220,9 @@ class LevelledQueue implements OpenQueue {
   }
 
   leaseWaiting(queue: QueueName, keys: readonly string[]): Promise<Lease[]> {
-    return leaseThese(this.#leasing, this.#feed(queue), keys);
+    const own = lanes.map((lane) => duePrefix(queue, lane));
+    const due = keys.filter((key) => own.some((prefix) => key.startsWith(prefix)));
+    return leaseThese(this.#leasing, this.#feed(queue), due);
   }
 
   async retryNow(queue: QueueName, identifier?: string): Promise<number> {
@@ -208,14 +234,8 @@ class LevelledQueue implements OpenQueue {
       if (waits > 0) retried(identifier);
       return waits;
     }
-    const prefix = identifier === undefined ? duePrefix(queue) : destinationPrefix(queue, identifier);
-    let recipients = 0;
-    for (;;) {
-      const dues = await deferredPage(keyValue, queue, identifier, now, prefix, page);
-      if (dues.length === 0) break;
-      recipients += await keyValue.transact(hasten(dues, now), 'soon');
-    }
-    if (recipients > 0) this.#feed(queue).again(`${duePrefix(queue)}`);
+    const recipients = await hastenAll(keyValue, queue, identifier, now);
+    if (recipients > 0) this.#lookAgain(queue);
     return recipients;
   }
 
@@ -231,7 +251,23 @@ class LevelledQueue implements OpenQueue {
     return destinations(this.#needs.keyValue, queue, this.#needs.clock.now());
   }
 
+  control(needs: ControlNeeds): QueueControl {
+    const inside: ControlInside = {
+      ...this.#needs,
+      name: () => this.#name(),
+      announce: (message, slips) => this.#announce(message, slips),
+      again: (due) => {
+        if (!isHeldKey(due)) this.#feed(placeOf(due).queue).for(due).again(due);
+      },
+      settlePart: (lease, outcome) => this.settlePart(lease, outcome),
+      submitPart: (message) => this.submitPart(message),
+      release: (lease) => this.release(lease),
+    };
+    return new Control(inside, needs);
+  }
+
   close(): void {
+    this.#beats.close();
     for (const stop of this.#unsubscribe) stop();
     for (const feed of this.#feeds.values()) feed.close();
   }
@@ -241,10 +277,15 @@ class LevelledQueue implements OpenQueue {
     return `${this.#epoch}-${this.#names.toString(36)}`;
   }
 
-  #feed(queue: QueueName): Feed {
+  #feed(queue: QueueName): Lanes {
     const feed = this.#feeds.get(queue);
     if (!feed) throw new Fault('malformed', `there is no queue ${queue}`);
     return feed;
+  }
+
+  /** Only the index knows what is due in this queue now. */
+  #lookAgain(queue: QueueName): void {
+    this.#feed(queue).lookAgain();
   }
 
   #wake(queue: QueueName): void {
@@ -264,7 +305,7 @@ class LevelledQueue implements OpenQueue {
     if (recipients.length > recipientsAtMost) throw new Fault('too-many', 'too many recipients');
     const slips = slipsOf(message, now);
     const key = messageKey(message.id);
-    const puts: [Key, Uint8Array][] = [[key, encodeMessage(bare, recipients.length)]];
+    const puts: [Key, Uint8Array][] = [[key, encodeMessage({ message: bare, count: recipients.length })]];
     if (slips.length > 1) puts.push([slipsKey(message.id), bytes(`${slips.length}`)]);
     for (const slip of slips) puts.push(...putSlip(message.id, slip, dueText(entryOf(slip, bare))));
     const held = reference(message.blob.id, holder(message.id));
@@ -276,13 +317,30 @@ class LevelledQueue implements OpenQueue {
   #announced(changes: Changes<readonly Slip[]>, id: string): Changes<void> {
     const { result: slips, ...rest } = changes;
     const now = this.#needs.clock.now();
-    const queues = new Set<QueueName>();
-    for (const { queue, due, name } of slips) {
-      if (due > now) this.#feed(queue).expect(due);
-      else this.#feed(queue).stage(dueKey(queue, due, id, name));
-      queues.add(queue);
+    const topics = new Set<string>();
+    for (const slip of slips) {
+      const { queue, due, recipients } = slip;
+      if (recipients[0]?.held) continue;
+      const key = placeKey(id, slip);
+      if (due > now) this.#feed(queue).for(key).expect(due);
+      else this.#feed(queue).for(key).stage(key);
+      topics.add(topicOf(queue, placeOf(key).lane));
     }
-    return { ...rest, wake: [...(rest.wake ?? []), ...[...queues].map(topicOf)], result: undefined };
+    return { ...rest, wake: [...(rest.wake ?? []), ...topics], result: undefined };
+  }
+
+  /** Slips that were committed a moment ago, of which the feeds know nothing. */
+  #announce({ id }: QueuedMessage, slips: readonly Slip[]): void {
+    const now = this.#needs.clock.now();
+    for (const slip of slips) {
+      if (slip.recipients[0]?.held) continue;
+      const key = placeKey(id, slip);
+      const feed = this.#feed(slip.queue).for(key);
+      // What it knows may be older than the slip.
+      feed.drop(key);
+      if (slip.due > now) feed.expect(slip.due);
+      else feed.again(key);
+    }
   }
 
   async #settleNow(lease: Lease, outcome: Outcome, durability: 'soon' | 'durable'): Promise<void> {
@@ -293,41 +351,22 @@ class LevelledQueue implements OpenQueue {
   }
 
   #feedWith(message: QueuedMessage, count: number, slips: readonly Slip[]): void {
-    const candidates = slips.map((slip): Candidate => ({ due: dueKey(slip.queue, slip.due, message.id, slip.name), message, count, slip }));
-    const queues = slips.length === 1 ? [slips[0]?.queue as QueueName] : [...new Set(slips.map(({ queue }) => queue))];
+    const candidates = slips
+      .filter(({ recipients }) => !recipients[0]?.held)
+      .map((slip): Candidate => ({ due: placeKey(message.id, slip), message, count, slip }));
+    const queues =
+      candidates.length === 1 ? [candidates[0]?.slip.queue as QueueName] : [...new Set(candidates.map(({ slip }) => slip.queue))];
     for (const queue of queues)
       this.#feed(queue).add(queues.length === 1 ? candidates : candidates.filter(({ slip }) => slip.queue === queue));
   }
-}
-
-/** Makes these deferred slips due now. Those leased or gone meanwhile are left alone. */
-function hasten(dues: readonly Key[], now: number): Part<number> {
-  return async (read) => {
-    const puts: [Key, Uint8Array][] = [];
-    const deletes: Key[] = [];
-    let recipients = 0;
-    for (const due of dues) {
-      const { id, slip: name, queue } = placeOf(due);
-      const entry = await read.get(due);
-      const value = entry && (await read.get(slipKey(id, name)));
-      if (!entry || !value) continue;
-      const slip = decodeSlip(name, value);
-      const hastened = slip.recipients.map(({ runAt: _sleeps, ...recipient }) => recipient);
-      const version = slip.version + 1;
-      deletes.push(...deleteDue(due, textOf(entry)));
-      const made = { ...slip, queue, due: now, version, recipients: hastened };
-      puts.push(...putSlip(id, made, awake({ ...readDue(textOf(entry)), version, ends: 0 })));
-      recipients += slip.recipients.length;
-    }
-    return { puts, deletes, result: recipients };
-  };
 }
 
 /** Opens the queue in a database; voids what dead processes had leased. */
 export async function openQueue(needs: QueueNeeds): Promise<OpenQueue> {
   const epoch = `${needs.epoch}`;
   if (!/^[0-9A-Za-z_]{1,40}$/.test(epoch)) throw new Fault('malformed', 'the epoch must be letters and digits');
-  const voided = await voidLeases(needs, epoch);
+  const queue = new LevelledQueue(needs, epoch);
+  const voided = await queue.start();
   if (voided > 0) needs.log.warning(`${voided} leases of an earlier process were given back`);
-  return new LevelledQueue(needs, epoch);
+  return queue;
 }

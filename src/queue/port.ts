@@ -110,6 +110,24 @@ export interface QueuedRecipient {
    * listings `nextAttempt` is the run.
    */
   readonly runAt?: number;
+  /** -2 (first) … 2 (last): the message's own, or what an administrator made of it. Not set: 0, ordinary. */
+  readonly precedence?: number;
+  /** An administrator keeps it back. */
+  readonly held?: Hold;
+  /** Milliseconds it was kept back altogether: time that does not count towards giving up. */
+  readonly heldFor?: number;
+  /** An administrator put it back into the input queue. */
+  readonly requeued?: boolean;
+  /** The other routes of a recipient that has several. */
+  readonly also?: readonly Route[];
+}
+
+/** Who keeps mail back, and why. */
+export interface Hold {
+  /** Milliseconds since 1970. */
+  readonly since: number;
+  readonly by: string;
+  readonly note?: string;
 }
 
 /** Work handed to one processor: the message and those of its recipients that wait in one queue and are due. */
@@ -120,10 +138,17 @@ export interface Lease {
   readonly recipients: readonly QueuedRecipient[];
 }
 
+/** A place where a recipient goes. */
+export interface Route {
+  readonly address: string;
+  readonly queue: OutputChannel;
+  readonly identifier: string;
+}
+
 /** Where the preprocessor wants a recipient to go. One recipient may get several routes; the address may be rewritten. */
 export interface Filing {
   readonly from: RecipientNumber;
-  readonly to: readonly { readonly address: string; readonly queue: OutputChannel; readonly identifier: string }[];
+  readonly to: readonly Route[];
 }
 
 export interface Deferral {
@@ -135,6 +160,31 @@ export interface Deferral {
   readonly untried?: boolean;
   /** As of a recipient. */
   readonly runAt?: number;
+}
+
+export interface LeaseOptions {
+  /** Only this destination's. Recipients of one message that just came to LOCAL are leased together, whatever their mailbox. */
+  readonly identifier?: string;
+  /** Not these destinations' (they are busy); the others get their turn however much waits for these. */
+  readonly except?: readonly string[];
+}
+
+/** What becomes of recipients of a lease, in one commit. Those it does not mention stay leased. */
+export interface Outcome {
+  readonly filed?: readonly Filing[];
+  readonly done?: readonly RecipientNumber[];
+  readonly deferred?: readonly Deferral[];
+}
+
+export interface QueueSummary {
+  readonly queue: QueueName;
+  /** Recipients due or leased. */
+  readonly pending: number;
+  readonly deferred: number;
+  /** Recipients that an administrator keeps back. */
+  readonly held: number;
+  /** Recipients of records that cannot be read and were put aside. */
+  readonly aside: number;
 }
 
 /** What waits for a destination, as its index has it: nothing else is read for it. */
@@ -157,27 +207,6 @@ export interface WaitingSlip {
   readonly sleeps: boolean;
 }
 
-export interface LeaseOptions {
-  /** Only this destination's. Recipients of one message that just came to LOCAL are leased together, whatever their mailbox. */
-  readonly identifier?: string;
-  /** Not these destinations' (they are busy); the others get their turn however much waits for these. */
-  readonly except?: readonly string[];
-}
-
-/** What becomes of recipients of a lease, in one commit. Those it does not mention stay leased. */
-export interface Outcome {
-  readonly filed?: readonly Filing[];
-  readonly done?: readonly RecipientNumber[];
-  readonly deferred?: readonly Deferral[];
-}
-
-export interface QueueSummary {
-  readonly queue: QueueName;
-  /** Recipients due or leased. */
-  readonly pending: number;
-  readonly deferred: number;
-}
-
 export interface QueueListing {
   readonly message: QueuedMessage;
   readonly recipients: readonly QueuedRecipient[];
@@ -192,7 +221,8 @@ export interface Queue {
   submitPart(message: NewMessage): Part<void>;
   /**
    * Up to `limit` messages that have due recipients in this queue, oldest due first, grouped by message; with `identifier` only
-   * that destination's. Nobody else gets them until the lease ends. A lease of a process that died is void at the next start.
+   * that destination's. Nobody else gets them until the lease ends. A lease lasts as long as its process lives and says so; what a dead one
+   * had goes to others within two minutes, at the next start at once.
    */
   lease(queue: QueueName, limit: number, options?: LeaseOptions): Promise<Lease[]>;
   /** Moves recipients of an INPUT lease to their channels and ends the lease. Recipients with no route stay with the caller (bounce them). */
@@ -208,9 +238,11 @@ export interface Queue {
   defer(lease: Lease, deferrals: readonly Deferral[]): Promise<void>;
   /** Gives unfinished recipients back, due at once. */
   release(lease: Lease): Promise<void>;
+  /** Gives back everything of a queue that this process has leased: its worker is no more. Returns how many leases. */
+  giveBack(queue: QueueName): Promise<number>;
   /** Calls `listener` whenever this queue may have due work: on filing, release, and when a deferred recipient's time comes. */
   onWork(queue: QueueName, listener: () => void): () => void;
-  /** What waits for a destination, due or not, in the order it falls due; without what is leased or held. */
+  /** What waits for a destination, due or not, in the order it falls due; without what is leased or kept back. */
   waiting(queue: QueueName, identifier: string): AsyncIterable<WaitingSlip>;
   /** Destinations for which anything waits, and when the first of it is due. Costs a look for each destination, not for each message. */
   identifiers(queue: QueueName): AsyncIterable<{ readonly identifier: string; readonly nextAttempt: number }>;

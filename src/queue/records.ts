@@ -4,9 +4,12 @@
  *   queue/m/<id>                              the message: envelope, trace header, blob
  *   queue/m/<id>/<slip>                       a slip: recipients that wait together (one queue, one time, one destination)
  *   queue/n/<id>                              number of slips, only where there is or was more than one
- *   queue/d/<queue>/<due>/<id>/<slip>         due index: slips nobody holds, in the order they are to be worked
- *   queue/t/<queue>/<identifier>/<due>/…      the same by destination; at SMTPC with what decides about the order there
- *   queue/l/<epoch>-<n>                       a lease: the due entry it took the place of
+ *   queue/d/<queue><lane>/<due>/<id>/<slip>   due index: slips nobody has in hand, in the order they are to be worked; a lane for what is
+ *                                             urgent (`+`) and one for what is not (`-`) beside the ordinary one
+ *   queue/t/<queue>/<identifier>/<due>/…      the same by destination, all lanes in one; at SMTPC with what decides about the order there
+ *   queue/h/<queue>/<due>/<id>/<slip>         slips that an administrator keeps back
+ *   queue/l/<epoch>-<n>                       a lease: the due (or held) entry it took the place of
+ *   queue/e/<epoch>                           a process that has the queue open: a number that rises as long as it lives
  *   queue/x/<id>/<slip>                       put aside because it could not be read
  *
  * Pure; what moves between these keys is the business of settle.ts and lease.ts.
@@ -33,6 +36,8 @@ export interface Slip {
 export interface Stored {
   readonly message: QueuedMessage;
   readonly count: number;
+  /** The next number for a route of a recipient that was put back into the input queue; not set while there was none. */
+  readonly next?: number;
 }
 
 export const messageKey = (id: QueueId): Key => `queue/m/${id}`;
@@ -40,24 +45,36 @@ export const slipKey = (id: QueueId, slip: string): Key => `queue/m/${id}/${slip
 export const slipsKey = (id: QueueId): Key => `queue/n/${id}`;
 export const asideKey = (id: QueueId, slip: string): Key => `queue/x/${id}/${slip}`;
 export const leasePrefix = 'queue/l/';
-export const duePrefix = (queue: QueueName): string => `queue/d/${queue}/`;
+export const epochPrefix = 'queue/e/';
+export const holdPrefix = 'queue/h/';
+export const asidePrefix = 'queue/x/';
+/** What is urgent, what is ordinary, what may wait: each an index of its own, so that a long one hides no other. */
+export type Lane = '+' | '' | '-';
+export const lanes: readonly Lane[] = ['+', '', '-'];
+export const duePrefix = (queue: QueueName, lane: Lane = ''): string => `queue/d/${queue}${lane}/`;
 export const destinationsPrefix = (queue: QueueName): string => `queue/t/${queue}/`;
 export const destinationPrefix = (queue: QueueName, identifier: string): string => `queue/t/${queue}/${segment(identifier)}/`;
-export const dueKey = (queue: QueueName, due: number, id: QueueId, slip: string): Key => `queue/d/${queue}/${sortable(due)}/${id}/${slip}`;
+export const dueKey = ({ queue, due, id, slip, lane }: DuePlace): Key => `queue/d/${queue}${lane}/${sortable(due)}/${id}/${slip}`;
 /** Without a slash: nothing of it needs escaping in a key. */
 export const holder = (id: QueueId): string => `queue.${id}`;
 
 export interface DuePlace {
   readonly queue: QueueName;
+  readonly lane: Lane;
   readonly due: number;
   readonly id: QueueId;
   readonly slip: string;
 }
 
+/** Of a key of the due index, or of one that an administrator keeps back (those have no lane). */
 export function placeOf(key: Key): DuePlace {
-  const [, , queue, due, id, slip] = key.split('/');
-  return { queue: queue as QueueName, due: fromSortable(due ?? ''), id: id ?? '', slip: slip ?? '' };
+  const [, , named = '', due, id, slip] = key.split('/');
+  const lane = named.endsWith('+') ? '+' : named.endsWith('-') ? '-' : '';
+  const queue = (lane === '' ? named : named.slice(0, -1)) as QueueName;
+  return { queue, lane, due: fromSortable(due ?? ''), id: id ?? '', slip: slip ?? '' };
 }
+
+export const isHeldKey = (key: Key): boolean => key.startsWith(holdPrefix);
 
 /** What the order at a destination depends on, so that nobody reads a hundred thousand messages to find the first one. */
 export interface Traits {
@@ -68,6 +85,8 @@ export interface Traits {
   readonly deferredSince: number;
   /** Waits for the run of its destination. */
   readonly sleeps: boolean;
+  /** The message has no other slip. */
+  readonly only: boolean;
 }
 
 /** What a due entry says: how many recipients, which version of the slip, and its destination where that is indexed. */
@@ -80,16 +99,17 @@ export interface DueEntry {
   readonly traits?: Traits | undefined;
 }
 
-function traitsText({ size, arrivedAt, precedence, deferredSince, sleeps }: Traits): string {
+function traitsText({ size, arrivedAt, precedence, deferredSince, sleeps, only }: Traits): string {
   const numbers = [size, arrivedAt, precedence, deferredSince].map((n) => n.toString(36));
-  return `~${numbers.join(',')}${sleeps ? ',s' : ''}`;
+  return `~${numbers.join(',')}${sleeps || only ? `,${sleeps ? 's' : ''}${only ? 'o' : ''}` : ''}`;
 }
 
 function readTraits(text: string | undefined): Traits | undefined {
   if (text === undefined) return undefined;
   const parts = text.split(',');
   const [size = 0, arrivedAt = 0, precedence = 0, deferredSince = 0] = parts.map((part) => Number.parseInt(part, 36) || 0);
-  return { size, arrivedAt, precedence, deferredSince, sleeps: parts[4] === 's' };
+  const flags = parts[4] ?? '';
+  return { size, arrivedAt, precedence, deferredSince, sleeps: flags.includes('s'), only: flags.includes('o') };
 }
 
 /** `<count>:<version>`, with `+<ends>` where there were any, `~<traits>` and `:<identifier>` where it has them. */
@@ -110,6 +130,10 @@ export function readDue(text: string): DueEntry {
   return { count: Number(text.slice(0, first)), version: Number(version), identifier, ends: Number(ends), traits: readTraits(traits) };
 }
 
+export function laneOf(precedence: number | undefined): Lane {
+  return precedence === undefined || precedence === 0 ? '' : precedence < 0 ? '+' : '-';
+}
+
 /**
  * The destination a slip is indexed by. INPUT has none; in LOCAL recipients of one message are first worked together,
  * whatever their mailbox, and stand apart once they had to wait.
@@ -122,36 +146,54 @@ export function destinationOf(queue: QueueName, recipients: readonly QueuedRecip
 
 export function entryOf(slip: Slip, message: QueuedMessage): DueEntry {
   const { queue, recipients, version } = slip;
-  const traits = queue === 'SMTPC' ? traitsOf(recipients, message) : undefined;
+  const traits = queue === 'SMTPC' ? traitsOf(slip, message) : undefined;
   return { count: recipients.length, version, identifier: destinationOf(queue, recipients), ends: 0, traits };
 }
 
-function traitsOf(recipients: readonly QueuedRecipient[], { blob, prefix, arrivedAt, precedence = 0 }: QueuedMessage): Traits {
+/** Octets of a message, trace header included. */
+export function sizeOf({ blob, prefix }: Pick<QueuedMessage, 'blob' | 'prefix'>): number {
+  return blob.size + Buffer.byteLength(prefix, 'utf8');
+}
+
+function traitsOf({ recipients, only }: Slip, { blob, prefix, arrivedAt }: QueuedMessage): Traits {
   const since = recipients.flatMap(({ deferredSince }) => (deferredSince === undefined ? [] : [deferredSince]));
   return {
-    size: blob.size + Buffer.byteLength(prefix, 'utf8'),
+    size: sizeOf({ blob, prefix }),
     arrivedAt: Math.floor(arrivedAt),
-    precedence,
+    precedence: recipients[0]?.precedence ?? 0,
     deferredSince: since.length > 0 ? Math.min(...since) : 0,
     sleeps: recipients[0]?.runAt !== undefined,
+    only,
   };
 }
 
-/** What the index by destination says of a slip. */
-export function readDestination(text: string): { readonly count: number; readonly traits: Traits | undefined } {
-  const [count, traits] = text.split('~');
-  return { count: Number(count), traits: readTraits(traits) };
+/** Where a slip stands while nobody has it in hand. */
+export function placeKey(id: QueueId, { name, queue, due, recipients }: Slip): Key {
+  const first = recipients[0];
+  if (first?.held) return `${holdPrefix}${queue}/${sortable(due)}/${id}/${name}`;
+  return dueKey({ queue, due, id, slip: name, lane: laneOf(first?.precedence) });
 }
 
 export function destinationKey(place: DuePlace, identifier: string): Key {
   return `${destinationPrefix(place.queue, identifier)}${sortable(place.due)}/${place.id}/${place.slip}`;
 }
 
-/** Where a destination key points: its due key and the identifier. */
-export function placeOfDestination(key: Key): DuePlace & { readonly identifier: string } {
+/** What an entry of the destination index says. */
+export interface DestinationPlace extends DuePlace {
+  readonly identifier: string;
+  readonly count: number;
+  readonly traits: Traits | undefined;
+}
+
+export function placeOfDestination(key: Key, value: Uint8Array): DestinationPlace {
   const [, , queue, identifier, due, id, slip] = key.split('/');
+  const [text = '', lane] = textOf(value).split('/');
+  const [count, traits] = text.split('~');
   return {
     queue: queue as QueueName,
+    lane: (lane ?? '') as Lane,
+    count: Number(count),
+    traits: readTraits(traits),
     identifier: fromSegment(identifier ?? ''),
     due: fromSortable(due ?? ''),
     id: id ?? '',
@@ -163,16 +205,16 @@ const decoder = new TextDecoder();
 export const bytes = (text: string): Uint8Array => Buffer.from(text);
 export const textOf = (value: Uint8Array): string => decoder.decode(value);
 
-export function encodeMessage(message: QueuedMessage, count: number): Uint8Array {
-  return bytes(JSON.stringify({ count, message }));
+export function encodeMessage({ message, count, next }: Stored): Uint8Array {
+  return bytes(JSON.stringify({ count, next, message }));
 }
 
 export function decodeMessage(value: Uint8Array): Stored {
-  const { count, message } = JSON.parse(textOf(value)) as Stored;
+  const { count, message, next } = JSON.parse(textOf(value)) as Stored;
   if (typeof count !== 'number' || typeof message?.id !== 'string' || typeof message.blob?.id !== 'string') {
     throw new Error('message record without its fields');
   }
-  return { message, count };
+  return next === undefined ? { message, count } : { message, count, next };
 }
 
 /** Recipient as stored: what the slip says already is left out (undefined is not written). */
@@ -215,22 +257,47 @@ export function decodeLease(value: Uint8Array): LeaseRecord {
   return { shrunk: text.startsWith('1'), due: text.slice(2, end), entry: text.slice(end + 1) };
 }
 
-/** A due entry and, where it has one, its twin in the destination index. */
+/** What lies aside: the due (or held) entry it had, since when, and why. */
+export interface Aside {
+  readonly due: Key;
+  readonly entry: string;
+  /** Milliseconds since 1970. */
+  readonly since?: number;
+  readonly problem?: string;
+}
+
+export function encodeAside({ due, entry, since, problem = '' }: Aside): Uint8Array {
+  return bytes(`${due}\n${entry}\n${since ?? ''}\n${problem}`);
+}
+
+/** The identifier in an entry may hold line ends; nothing behind it does. */
+export function decodeAside(value: Uint8Array): Aside {
+  const lines = textOf(value).split('\n');
+  const due = lines.shift() ?? '';
+  if (lines.length < 3) return { due, entry: lines.join('\n') };
+  const problem = lines.pop() ?? '';
+  const since = Number(lines.pop());
+  return { due, entry: lines.join('\n'), since, problem };
+}
+
+/** A due entry and, where it has one, its twin in the destination index. What is kept back has none. */
 export function putDue(due: Key, entry: string): [Key, Uint8Array][] {
   const { identifier, count, traits } = readDue(entry);
   const own: [Key, Uint8Array] = [due, bytes(entry)];
-  if (identifier === undefined) return [own];
-  return [own, [destinationKey(placeOf(due), identifier), bytes(`${count}${traits ? traitsText(traits) : ''}`)]];
+  if (identifier === undefined || isHeldKey(due)) return [own];
+  const place = placeOf(due);
+  const value = `${count}${traits ? traitsText(traits) : ''}${place.lane === '' ? '' : `/${place.lane}`}`;
+  return [own, [destinationKey(place, identifier), bytes(value)]];
 }
 
 export function deleteDue(due: Key, entry: string): Key[] {
   const { identifier } = readDue(entry);
-  return identifier === undefined ? [due] : [due, destinationKey(placeOf(due), identifier)];
+  return identifier === undefined || isHeldKey(due) ? [due] : [due, destinationKey(placeOf(due), identifier)];
 }
 
 /** Everything a waiting slip consists of. */
 export function putSlip(id: QueueId, slip: Slip, entry: string): [Key, Uint8Array][] {
-  return [[slipKey(id, slip.name), encodeSlip(slip)], ...putDue(dueKey(slip.queue, slip.due, id, slip.name), entry)];
+  return [[slipKey(id, slip.name), encodeSlip(slip)], ...putDue(placeKey(id, slip), entry)];
 }
 
 /** What a lease's token carries, so that a lease stays a plain value that any holder can settle. */

@@ -8,14 +8,16 @@
 
 import { Fault } from '../base/index.ts';
 import { type Changes, CheckFailed, dereference, type Key, type PartReader } from '../storage/index.ts';
-import type { Lease, Outcome, QueuedRecipient, QueueName } from './port.ts';
+import type { Deferral, Lease, Outcome, QueuedMessage, QueuedRecipient, QueueName, Route } from './port.ts';
 import {
   bytes,
   decodeLease,
+  decodeMessage,
   decodeSlip,
   destinationOf,
   dueText,
   encodeLease,
+  encodeMessage,
   encodeSlip,
   entryOf,
   holder,
@@ -42,14 +44,58 @@ export interface Settled {
 }
 
 const longestReason = 500;
+/** Other routes of a recipient that are remembered. */
+const routesRemembered = 20;
 
 interface Sorted {
   readonly remaining: QueuedRecipient[];
   readonly waiting: QueuedRecipient[];
 }
 
+/** Numbers for further routes of a recipient: no other recipient of the message has, had or will have them. */
+type Numbers = (recipient: QueuedRecipient, n: number) => number;
+
+/** More routes than this have numbers of their own making. */
+const routesCounted = 1024;
+
+/** Where a recipient goes now: not where another route of it went already when it was routed before. */
+function routesOf(recipient: QueuedRecipient, to: readonly Route[]): readonly Route[] {
+  const { also } = recipient;
+  if (!also) return to;
+  return to.filter((route) => !also.some((other) => sameRoute(other, route)));
+}
+
+const sameRoute = (a: Route, b: Route): boolean => a.queue === b.queue && a.identifier === b.identifier && a.address === b.address;
+
+function filedRecipients(recipient: QueuedRecipient, to: readonly Route[], numbers: Numbers, now: number): QueuedRecipient[] {
+  const { dsn, precedence, heldFor, also = [] } = recipient;
+  const kept = { ...(dsn ? { dsn } : {}), ...(precedence ? { precedence } : {}), ...(heldFor ? { heldFor } : {}) };
+  const routes = routesOf(recipient, to);
+  return routes.map(({ address, queue, identifier }, n) => {
+    const others =
+      routes.length + also.length > 1 && routes.length <= routesRemembered ? [...also, ...routes.filter((_, m) => m !== n)] : also;
+    const filed = { number: numbers(recipient, n), address, ...kept, queue, identifier, attempts: 0, nextAttempt: now };
+    return others.length > 0 ? { ...filed, also: others.slice(-routesRemembered) } : filed;
+  });
+}
+
+function deferredRecipient(recipient: QueuedRecipient, deferral: Deferral, now: number): QueuedRecipient {
+  const told = deferral.delayNotified || recipient.delayNotified ? { delayNotified: true } : {};
+  const sleeps = deferral.runAt === undefined ? {} : { runAt: deferral.runAt };
+  const { runAt: _before, ...rest } = recipient;
+  return {
+    ...rest,
+    attempts: recipient.attempts + (deferral.untried ? 0 : 1),
+    nextAttempt: Math.max(0, Math.floor(deferral.nextAttempt)),
+    reason: deferral.reason.slice(0, longestReason),
+    deferredSince: recipient.deferredSince ?? now,
+    ...told,
+    ...sleeps,
+  };
+}
+
 /** Every recipient of the slip by what the outcome says about it. */
-function sortOut(slip: Slip, outcome: Outcome, count: number, now: number): Sorted {
+function sortOut(slip: Slip, outcome: Outcome, numbers: Numbers, now: number): Sorted {
   const filed = new Map(outcome.filed?.map((filing) => [filing.from, filing.to]));
   const done = new Set(outcome.done);
   const deferred = new Map(outcome.deferred?.map((deferral) => [deferral.number, deferral]));
@@ -59,35 +105,40 @@ function sortOut(slip: Slip, outcome: Outcome, count: number, now: number): Sort
   for (const recipient of slip.recipients) {
     const to = filed.get(recipient.number);
     const deferral = deferred.get(recipient.number);
-    if (to && to.length > 0) {
-      const dsn = recipient.dsn ? { dsn: recipient.dsn } : {};
-      to.forEach((route, n) => {
-        // Numbers of further routes: no other recipient of the message can have them.
-        const number = recipient.number + n * count;
-        waiting.push({
-          number,
-          address: route.address,
-          ...dsn,
-          queue: route.queue,
-          identifier: route.identifier,
-          attempts: 0,
-          nextAttempt: now,
-        });
-      });
-    } else if (deferral) {
-      const nextAttempt = Math.max(0, Math.floor(deferral.nextAttempt));
-      const told = deferral.delayNotified || recipient.delayNotified ? { delayNotified: true } : {};
-      const attempts = recipient.attempts + (deferral.untried ? 0 : 1);
-      const deferredSince = recipient.deferredSince ?? now;
-      const reason = deferral.reason.slice(0, longestReason);
-      const { runAt: _before, ...rest } = recipient;
-      const sleeps = deferral.runAt === undefined ? {} : { runAt: deferral.runAt };
-      waiting.push({ ...rest, attempts, nextAttempt, reason, deferredSince, ...told, ...sleeps });
-    } else if (!done.has(recipient.number)) {
-      remaining.push(recipient);
-    }
+    if (to && to.length > 0) waiting.push(...filedRecipients(recipient, to, numbers, now));
+    else if (deferral) waiting.push(deferredRecipient(recipient, deferral, now));
+    else if (!done.has(recipient.number)) remaining.push(recipient);
   }
   return { remaining, waiting };
+}
+
+/**
+ * Numbers of further routes: recipient n of N has n + N, n + 2N … What was put back into the input queue, and may have such a number
+ * already, gets the message's next ones beyond all of those; then the message's record says so.
+ */
+async function numbering(
+  read: PartReader,
+  lease: Lease,
+  count: number,
+  outcome: Outcome,
+): Promise<{ numbers: Numbers; puts: Written['puts'] }> {
+  const puts: Written['puts'] = [];
+  const again = new Set(lease.recipients.filter(({ requeued }) => requeued).map(({ number }) => number));
+  const apart = outcome.filed?.some(({ from, to }) => (to.length > 1 && again.has(from)) || to.length > routesCounted) ?? false;
+  if (!apart) return { numbers: ({ number }, n) => number + n * count, puts };
+  const key = messageKey(lease.message.id);
+  const value = await read.get(key);
+  if (!value) throw new CheckFailed(key);
+  const stored = decodeMessage(value);
+  let next = stored.next ?? count * (routesCounted + 1) + 1;
+  const numbers: Numbers = ({ number, requeued }, n) => {
+    if (n === 0 || (!requeued && n < routesCounted)) return number + n * count;
+    next++;
+    // The record is written with the last of them.
+    puts[0] = [key, encodeMessage({ ...stored, next })];
+    return next - 1;
+  };
+  return { numbers, puts };
 }
 
 /** Recipients that may wait together, at most `slipSize` of them. */
@@ -96,7 +147,8 @@ export function groups(recipients: readonly QueuedRecipient[]): (readonly Queued
   const all: QueuedRecipient[][] = [];
   for (const recipient of recipients) {
     const { queue, nextAttempt } = recipient;
-    const key = `${queue} ${nextAttempt} ${recipient.runAt ?? ''} ${destinationOf(queue, [recipient]) ?? ''}`;
+    const apart = `${recipient.held ? 'h' : ''}${recipient.precedence ?? ''}`;
+    const key = `${queue} ${nextAttempt} ${recipient.runAt ?? ''} ${apart} ${destinationOf(queue, [recipient]) ?? ''}`;
     let group = open.get(key);
     if (!group || group.length >= slipSize) {
       group = [];
@@ -120,15 +172,21 @@ async function slipOf(read: PartReader, lease: Lease, token: Token, record: Leas
   return { name: token.slip, version, queue: lease.queue, due, only: token.only, recipients: lease.recipients };
 }
 
-interface Written {
+export interface Written {
   puts: (readonly [Key, Uint8Array])[];
   deletes: Key[];
 }
 
-async function count(read: PartReader, lease: Lease, slip: Slip, more: number, written: Written): Promise<void> {
-  const { id, blob } = lease.message;
+/** Counts the message's slips; the last one gone frees the message. `only`: of the slip that was. */
+export async function count(
+  read: PartReader,
+  { id, blob }: Pick<QueuedMessage, 'id' | 'blob'>,
+  only: boolean,
+  more: number,
+  written: Written,
+): Promise<void> {
   const counter = slipsKey(id);
-  const before = slip.only ? 1 : Number(textOf((await read.get(counter)) ?? bytes('1')));
+  const before = only ? 1 : Number(textOf((await read.get(counter)) ?? bytes('1')));
   const after = before + more;
   if (after > 0) {
     if (more !== 0) written.puts.push([counter, bytes(`${after}`)]);
@@ -137,7 +195,7 @@ async function count(read: PartReader, lease: Lease, slip: Slip, more: number, w
   const freed = dereference(blob.id, holder(id));
   written.puts.push(...freed.puts);
   written.deletes.push(messageKey(id), ...freed.deletes);
-  if (!slip.only) written.deletes.push(counter);
+  if (!only) written.deletes.push(counter);
 }
 
 async function held(read: PartReader, token: Token): Promise<LeaseRecord> {
@@ -148,7 +206,7 @@ async function held(read: PartReader, token: Token): Promise<LeaseRecord> {
 }
 
 /** Slips for the recipients that wait anew; `reuse` is the name of a slip that is free again. */
-function slipsFor(waiting: readonly QueuedRecipient[], stem: string, reuse: Slip | undefined, only: boolean): Slip[] {
+export function slipsFor(waiting: readonly QueuedRecipient[], stem: string, reuse: Slip | undefined, only: boolean): Slip[] {
   const parts = groups(waiting);
   return parts.map((recipients, n): Slip => {
     const first = recipients[0] as QueuedRecipient;
@@ -169,8 +227,9 @@ export async function settle(
   const { id } = lease.message;
   const record = await held(read, token);
   const slip = await slipOf(read, lease, token, record);
-  const { remaining, waiting } = sortOut(slip, outcome, token.count, now);
-  const written: Written = { puts: [], deletes: [] };
+  const { numbers, puts } = await numbering(read, lease, token.count, outcome);
+  const { remaining, waiting } = sortOut(slip, outcome, numbers, now);
+  const written: Written = { puts, deletes: [] };
   if (remaining.length === slip.recipients.length) return { ...written, result: { slips: [], count: token.count } };
   const ends = remaining.length === 0;
   const slips = slipsFor(waiting, stem, ends ? slip : undefined, slip.only && ends);
@@ -185,7 +244,7 @@ export async function settle(
     const entry = dueText({ ...entryOf(rest, lease.message), identifier: readDue(record.entry).identifier });
     written.puts.push([`${leasePrefix}${token.lease}`, encodeLease({ due: record.due, entry, shrunk: true })]);
   }
-  await count(read, lease, slip, slips.length - (ends ? 1 : 0), written);
+  await count(read, lease.message, slip.only, slips.length - (ends ? 1 : 0), written);
   return { ...written, result: { slips, count: token.count } };
 }
 

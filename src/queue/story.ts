@@ -12,8 +12,26 @@
 import { counter, type Log, type OutputChannel, outputChannels } from '../base/index.ts';
 import type { QueuedMessage, QueueId } from './port.ts';
 
-/** Received: taken over by a door. Routed: filed under channels. The others end or put off a recipient's way. */
-export const steps = ['Received', 'Routed', 'Delivered', 'Sent', 'Deferred', 'Bounced', 'Rejected', 'Discarded'] as const;
+/**
+ * Received: taken over by a door. Routed: filed under channels. From Delivered to Discarded they end or put off a recipient's way. From
+ * Held on an administrator did it (and Bounced, where `by` says who).
+ */
+export const steps = [
+  'Received',
+  'Routed',
+  'Delivered',
+  'Sent',
+  'Deferred',
+  'Bounced',
+  'Rejected',
+  'Discarded',
+  'Held',
+  'Released',
+  'Hastened',
+  'Requeued',
+  'Prioritized',
+  'Deleted',
+] as const;
 export type Step = (typeof steps)[number];
 
 export interface RouteTaken {
@@ -44,6 +62,8 @@ export interface StoryLine {
   readonly attempts?: number;
   /** The report about this that is on its way to the sender. */
   readonly report?: QueueId | undefined;
+  /** The administrator who did it. */
+  readonly by?: string;
   /** Of the door, as in its [SMTP] lines. */
   readonly session?: string;
   /** Setting, entry or module that decided it. */
@@ -72,6 +92,7 @@ const results: Readonly<Partial<Record<Step, string>>> = {
   Bounced: 'bounced',
   Rejected: 'bounced',
   Discarded: 'discarded',
+  Deleted: 'deleted',
 };
 
 const special = /[\u0000-\u0020\u007f-\u00a0<>,"\\\u1680\u2000-\u200f\u2028-\u202f\u205f\u2060-\u206f\u3000\ufeff]/g;
@@ -136,13 +157,14 @@ export function tellStep(log: Log, line: StoryLine): void {
     ['attempts', line.attempts === undefined ? undefined : String(line.attempts)],
     ['until', line.until === undefined ? undefined : new Date(line.until).toISOString()],
     ['report', line.report],
+    ['by', line.by],
     ['session', line.session],
     ['parent', message.parent],
     ['msgid', message.messageId],
     ...originWords(message.origin),
   ];
   const to = recipients.slice(0, shownAtMost).map(storyWord).join(',');
-  const head = `${step} ${message.id} size: ${message.blob.size} bytes from: <${storyWord(message.sender)}> to ${to}`;
+  const head = `${step} ${message.id} size: ${message.blob.size} bytes from: <${storyWord(message.sender)}>${recipients.length > 0 ? ` to ${to}` : ''}`;
   log.message(withWords(head, words, line.text), fieldsOf(line, words));
 }
 

@@ -1,21 +1,12 @@
 /**
  * What waits for one destination, for a channel that chooses the order itself.
  *
- * Promise: walking costs an index entry each and keeps nothing in memory. What is leased, put aside or held is not there.
+ * Promise: walking costs an index entry each and keeps nothing in memory. What is leased, put aside or kept back is not there.
  */
 
 import { type KeyValue, sortable } from '../storage/index.ts';
 import type { QueueName, WaitingSlip } from './port.ts';
-import {
-  destinationPrefix,
-  destinationsPrefix,
-  dueKey,
-  duePrefix,
-  placeOfDestination,
-  readDestination,
-  readDue,
-  textOf,
-} from './records.ts';
+import { destinationPrefix, destinationsPrefix, dueKey, duePrefix, lanes, placeOfDestination, readDue, textOf } from './records.ts';
 
 const end = '\u{10ffff}';
 
@@ -23,11 +14,11 @@ const end = '\u{10ffff}';
 export async function* waitingFor(keyValue: KeyValue, queue: QueueName, identifier: string): AsyncIterable<WaitingSlip> {
   const prefix = destinationPrefix(queue, identifier);
   for await (const [key, value] of keyValue.scan({ from: prefix, to: `${prefix}${end}` })) {
-    const { due, id, slip } = placeOfDestination(key);
-    const { count, traits } = readDestination(textOf(value));
+    const place = placeOfDestination(key, value);
+    const { due, id, count, traits } = place;
     const { size = 0, arrivedAt = 0, precedence = 0, deferredSince = 0, sleeps = false } = traits ?? {};
     const since = deferredSince > 0 ? { deferredSince } : {};
-    yield { key: dueKey(queue, due, id, slip), id, recipients: count, due, size, arrivedAt, ...since, precedence, sleeps };
+    yield { key: dueKey(place), id, recipients: count, due, size, arrivedAt, ...since, precedence, sleeps };
   }
 }
 
@@ -36,7 +27,7 @@ export async function* identifiersOf(keyValue: KeyValue, queue: QueueName): Asyn
   const all = destinationsPrefix(queue);
   for (let from = all; ; ) {
     let found: { identifier: string; due: number } | undefined;
-    for await (const [key] of keyValue.scan({ from, to: `${all}${end}` }, { limit: 1, keysOnly: true })) found = placeOfDestination(key);
+    for await (const [key, value] of keyValue.scan({ from, to: `${all}${end}` }, { limit: 1 })) found = placeOfDestination(key, value);
     if (!found) return;
     yield { identifier: found.identifier, nextAttempt: found.due };
     from = `${destinationPrefix(queue, found.identifier)}${end}`;
@@ -47,13 +38,13 @@ export async function* identifiersOf(keyValue: KeyValue, queue: QueueName): Asyn
 export async function countDeferred(keyValue: KeyValue, queue: QueueName, identifier: string | undefined, now: number): Promise<number> {
   let recipients = 0;
   if (identifier === undefined) {
-    const prefix = duePrefix(queue);
-    for await (const [, value] of keyValue.scan({ from: `${prefix}${sortable(now + 1)}`, to: `${prefix}${end}` }))
-      recipients += readDue(textOf(value)).count;
+    for (const prefix of lanes.map((lane) => duePrefix(queue, lane)))
+      for await (const [, value] of keyValue.scan({ from: `${prefix}${sortable(now + 1)}`, to: `${prefix}${end}` }))
+        recipients += readDue(textOf(value)).count;
     return recipients;
   }
   const prefix = destinationPrefix(queue, identifier);
-  for await (const [, value] of keyValue.scan({ from: `${prefix}${sortable(now + 1)}`, to: `${prefix}${end}` }))
-    recipients += readDestination(textOf(value)).count;
+  for await (const [key, value] of keyValue.scan({ from: `${prefix}${sortable(now + 1)}`, to: `${prefix}${end}` }))
+    recipients += placeOfDestination(key, value).count;
   return recipients;
 }

@@ -7,11 +7,11 @@ test('queues that nobody works are shown only while they hold mail, and said to 
   const rows = queueRows({
     components: ['PREPROCESSOR', 'LMDA', 'SMTPC'].map(component),
     queues: [
-      { queue: 'INPUT', pending: 0, deferred: 0 },
-      { queue: 'LOCAL', pending: 1, deferred: 2 },
-      { queue: 'SMTPC', pending: 0, deferred: 0 },
-      { queue: 'DL', pending: 0, deferred: 0 },
-      { queue: 'BSMTPOUT', pending: 3, deferred: 0 },
+      { queue: 'INPUT', pending: 0, deferred: 0, held: 0, aside: 0 },
+      { queue: 'LOCAL', pending: 1, deferred: 2, held: 0, aside: 0 },
+      { queue: 'SMTPC', pending: 0, deferred: 0, held: 0, aside: 0 },
+      { queue: 'DL', pending: 0, deferred: 0, held: 0, aside: 0 },
+      { queue: 'BSMTPOUT', pending: 3, deferred: 0, held: 0, aside: 0 },
     ],
   });
   expect(rows).toEqual([

@@ -201,7 +201,7 @@ export function queueContract(testQueue: (options: TestQueueOptions) => Promise<
       { identifier: 'slow.example', recipients: 2, nextAttempt: one.clock.now() + 60_000, reason: '421 zu beschäftigt' },
     ]);
     const summary = (await one.queue.summary()).find(({ queue }) => queue === 'SMTPC');
-    expect(summary).toEqual({ queue: 'SMTPC', pending: 3, deferred: 2 });
+    expect(summary).toEqual({ queue: 'SMTPC', pending: 3, deferred: 2, held: 0, aside: 0 });
     expect(await one.queue.retryNow('SMTPC', 'fast.example')).toBe(0);
     expect(await one.queue.retryNow('SMTPC', 'slow.example')).toBe(2);
     expect(await one.queue.lease('SMTPC', 10, { identifier: 'slow.example' })).toHaveLength(3);

@@ -92,8 +92,8 @@ export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
   return all;
 }
 
-/** Every key the database holds, but for notes to the reclaimer of blobs. */
+/** Every key the database holds, but for notes to the reclaimer of blobs and those that say who lives. */
 export async function keysOf(keyValue: LevelKeyValue): Promise<string[]> {
   const keys = (await collect(keyValue.scan({ from: '', to: '\u{10ffff}' }, { keysOnly: true }))).map(([key]) => key);
-  return keys.filter((key) => !key.startsWith('orphan/'));
+  return keys.filter((key) => !key.startsWith('orphan/') && !key.startsWith('queue/e/'));
 }

@@ -107,10 +107,13 @@ function told({ step, recipients = [], routes = [], words = {}, text, line }: Tr
     case 'Rejected': {
       const rule = words['rule'] === undefined ? '' : ` by rule ${words['rule']}`;
       const client = words['client'] === undefined || report !== '' ? '' : ` ${from(words)}`;
-      return `${step === 'Bounced' ? 'bounced' : 'rejected'} ${to}${rule}${client}${host}${because}${report}`;
+      const by = words['by'] === undefined ? '' : ` by ${words['by']}`;
+      return `${step === 'Bounced' ? 'bounced' : 'rejected'} ${to}${by}${rule}${client}${host}${because}${report}`;
     }
     case 'Discarded':
       return `discarded ${to}${because}`;
+    default:
+      return `${step.toLowerCase()} for ${to}, by ${words['by'] ?? '?'}${because}`;
   }
 }
 

@@ -1,0 +1,271 @@
+/**
+ * Operations on waiting mail: hold, release, retry, requeue, delete, bounce, priority.
+ *
+ * Promise: message by message, each in one durable commit with all that belongs to it (a bounce with its report); what fails is said and
+ * keeps nothing else; every message that was changed has a line in the log with who did it. Memory does not grow with the number of
+ * messages.
+ * Spec: RFC 3461 §4.1 (who is told of a bounce)
+ */
+
+import { Fault, type Log } from '../../base/index.ts';
+import { join, type KeyValue, type Part } from '../../storage/index.ts';
+import type { Operation, OperateOptions, OperationReport, QueueFilter } from '../control-port.ts';
+import type { Lease, NewMessage, Outcome, QueuedMessage, QueuedRecipient } from '../port.ts';
+import type { Slip } from '../records.ts';
+import type { Reporter } from '../reports.ts';
+import { type Step, tellStep } from '../story.ts';
+import { type Change, type Changed, changePart, takePart } from './change.ts';
+import { type Matcher, matcherOf } from './filter.ts';
+import { byPrecedence } from './search.ts';
+import { found, type InHand, readInHand, type Walked, walk, walkOne } from './walk.ts';
+
+export interface OperateNeeds {
+  readonly keyValue: KeyValue;
+  readonly now: () => number;
+  readonly log: Log;
+  readonly reporter: Pick<Reporter, 'report'>;
+  /** A name nobody else uses or used. */
+  readonly name: () => string;
+  /** Slips that wait anew, for whoever works their queue. */
+  readonly announce: (message: QueuedMessage, slips: readonly Slip[]) => void;
+  readonly settlePart: (lease: Lease, outcome: Outcome) => Part<void>;
+  readonly submitPart: (message: NewMessage) => Part<void>;
+  readonly release: (lease: Lease) => Promise<void>;
+}
+
+/** Messages of one commit. */
+const together = 64;
+const missedShown = 100;
+const longestText = 500;
+const mostUrgent = -2;
+const mostPatient = 2;
+
+/** What an operation does to a recipient. Bounces are made otherwise: their report belongs to the commit. */
+function changeOf(operation: Exclude<Operation, { do: 'bounce' }>, by: string, now: number): Change {
+  switch (operation.do) {
+    case 'hold':
+      return (one) => (one.held ? one : { ...one, held: { since: now, by, ...noted(operation.note) } });
+    case 'release':
+      return (one) => (one.held ? released(one, now) : one);
+    case 'retry':
+      return (one, state) => (state === 'deferred' ? { ...awake(one), nextAttempt: now } : one);
+    case 'requeue':
+      return (one) => requeued(one, now);
+    case 'priority':
+      return (one) => ((one.precedence ?? 0) === operation.precedence ? one : { ...one, precedence: operation.precedence });
+    case 'delete':
+      return () => undefined;
+  }
+}
+
+const noted = (note: string | undefined): { note?: string } => (note ? { note: note.slice(0, longestText) } : {});
+
+/** Does not wait for the run of its destination any more. */
+function awake({ runAt: _sleeps, ...one }: QueuedRecipient): QueuedRecipient {
+  return one;
+}
+
+function released({ held, ...kept }: QueuedRecipient, now: number): QueuedRecipient {
+  // The run it waited for may never come: nothing else may wait there.
+  const one = { ...awake(kept), nextAttempt: kept.runAt ?? kept.nextAttempt };
+  return { ...one, heldFor: (one.heldFor ?? 0) + Math.max(0, now - (held?.since ?? now)) };
+}
+
+/** Back to where it came in; what it was told and how long it was kept back stays with it. */
+function requeued(one: QueuedRecipient, now: number): QueuedRecipient {
+  const { reason: _reason, deferredSince: _since, ...kept } = awake(one.held ? released(one, now) : one);
+  return { ...kept, queue: 'INPUT', identifier: '', attempts: 0, nextAttempt: now, requeued: true };
+}
+
+const steps: Readonly<Record<Operation['do'], Step>> = {
+  hold: 'Held',
+  release: 'Released',
+  retry: 'Hastened',
+  requeue: 'Requeued',
+  delete: 'Deleted',
+  bounce: 'Bounced',
+  priority: 'Prioritized',
+};
+
+function check(operation: Operation, matcher: Matcher, { by, all, limit }: OperateOptions): void {
+  if (!Object.hasOwn(steps, operation.do)) throw new Fault('malformed', `there is no operation ${String(operation.do).slice(0, 60)}`);
+  if (by === '') throw new Fault('malformed', 'an operation needs somebody who does it');
+  if (matcher.any && !all) throw new Fault('malformed', 'a filter without any condition means all mail; that must be said');
+  if (limit !== undefined && !(limit >= 1)) throw new Fault('malformed', 'the limit must be a number from 1');
+  if (operation.do === 'bounce') {
+    if (operation.reason.trim() === '') throw new Fault('malformed', 'a bounce needs a reason');
+    if (!/^5\.\d{1,3}\.\d{1,3}$/.test(operation.status ?? '5.0.0')) throw new Fault('malformed', 'the status of a bounce looks like 5.7.1');
+  }
+  if (operation.do !== 'priority') return;
+  const { precedence } = operation;
+  if (!Number.isInteger(precedence) || precedence < mostUrgent || precedence > mostPatient)
+    throw new Fault('malformed', `a priority is a whole number from ${mostUrgent} (first) to ${mostPatient} (last)`);
+}
+
+export async function operate(
+  needs: OperateNeeds,
+  operation: Operation,
+  filter: QueueFilter,
+  options: OperateOptions,
+): Promise<OperationReport> {
+  const matcher = matcherOf(filter, needs.now());
+  check(operation, matcher, options);
+  const run = new Run(needs, operation, matcher, options);
+  return await run.all();
+}
+
+class Run {
+  readonly #needs: OperateNeeds;
+  readonly #operation: Operation;
+  readonly #matcher: Matcher;
+  readonly #options: OperateOptions;
+  #messages = 0;
+  #recipients = 0;
+  #inHand = 0;
+  #unchanged = 0;
+  #failed = 0;
+  readonly #missed: { id: string; address: string }[] = [];
+
+  constructor(needs: OperateNeeds, operation: Operation, matcher: Matcher, options: OperateOptions) {
+    this.#needs = needs;
+    this.#operation = operation;
+    this.#matcher = matcher;
+    this.#options = options;
+  }
+
+  async all(): Promise<OperationReport> {
+    const { limit = Number.POSITIVE_INFINITY } = this.#options;
+    let batch: Walked[] = [];
+    let taken = 0;
+    let more = false;
+    for await (const walked of this.#walked(await readInHand(this.#needs.keyValue))) {
+      more = taken >= limit;
+      if (more) break;
+      taken++;
+      batch.push(walked);
+      if (batch.length < together) continue;
+      await this.#work(batch);
+      batch = [];
+    }
+    await this.#work(batch);
+    return {
+      messages: this.#messages,
+      recipients: this.#recipients,
+      inHand: this.#inHand,
+      missed: this.#missed,
+      unchanged: this.#unchanged,
+      failed: this.#failed,
+      more,
+    };
+  }
+
+  /** What matches now. */
+  async *#walked(inHand: InHand): AsyncIterable<Walked> {
+    const { keyValue } = this.#needs;
+    const now = this.#needs.now();
+    const matches = (walked: Walked): boolean => found(walked, this.#matcher, inHand, now, byPrecedence) !== undefined;
+    if (!this.#matcher.ids) {
+      for await (const walked of walk(keyValue, undefined, false)) if (matches(walked)) yield walked;
+      return;
+    }
+    for (const id of this.#matcher.ids) {
+      const walked = await walkOne(keyValue, id);
+      if (walked && matches(walked)) yield walked;
+    }
+  }
+
+  async #work(batch: readonly Walked[]): Promise<void> {
+    if (batch.length === 0) return;
+    const operation = this.#operation;
+    if (operation.do === 'bounce') {
+      for (const walked of batch) await this.#guarded(walked, () => this.#bounce(walked, operation));
+      return;
+    }
+    const now = this.#needs.now();
+    const change = changeOf(operation, this.#options.by, now);
+    const part = (walked: Walked): Part<Changed | undefined> => changePart(walked, this.#matcher, change, this.#needs.name(), now);
+    try {
+      const results = await this.#needs.keyValue.transact(join(...batch.map(part)), 'durable');
+      for (const result of results) this.#told(result);
+    } catch {
+      // One of them stands in the way: each alone then.
+      for (const walked of batch)
+        await this.#guarded(walked, async () => this.#told(await this.#needs.keyValue.transact(part(walked), 'durable')));
+    }
+  }
+
+  async #guarded({ stored }: Walked, run: () => Promise<void>): Promise<void> {
+    try {
+      await run();
+    } catch (thrown) {
+      this.#failed++;
+      this.#needs.log.error(`${stored.message.id}: ${this.#operation.do} failed`, thrown);
+    }
+  }
+
+  #told(result: Changed | undefined): void {
+    if (!result) return;
+    const { message, changed, missed, unchanged, slips } = result;
+    this.#miss(message, missed);
+    this.#unchanged += unchanged;
+    if (changed.length === 0) return;
+    this.#count(changed.length);
+    if (slips.length > 0) this.#needs.announce(message, slips);
+    this.#tell(message, changed, {});
+  }
+
+  #miss({ id }: QueuedMessage, missed: readonly QueuedRecipient[]): void {
+    this.#inHand += missed.length;
+    for (const { address } of missed) if (this.#missed.length < missedShown) this.#missed.push({ id, address });
+  }
+
+  #count(recipients: number): void {
+    this.#messages++;
+    this.#recipients += recipients;
+  }
+
+  /** Leased first, so that nobody delivers it meanwhile; then the report is made, then both end together. */
+  async #bounce(walked: Walked, { reason, status = '5.0.0' }: Extract<Operation, { do: 'bounce' }>): Promise<void> {
+    const { keyValue, reporter, settlePart, submitPart, release, log } = this.#needs;
+    const { message } = walked.stored;
+    const names = walked.slips.map(() => this.#needs.name());
+    const { leases, missed } = await keyValue.transact(takePart(walked, this.#matcher, names, this.#needs.now()), 'soon');
+    this.#miss(message, missed);
+    if (leases.length === 0) return;
+    const meant = leases.flatMap((one) => one.meant);
+    const text = reason.replace(/\s+/g, ' ').trim().slice(0, longestText);
+    let report: NewMessage | undefined;
+    let ended = false;
+    try {
+      const entries = meant.map(({ address, dsn }) => ({ address, ...(dsn ? { dsn } : {}), action: 'failed' as const, status, text }));
+      report = await reporter.report(message, entries);
+      const ends = leases.map(({ lease, meant: those }) => settlePart(lease, { done: those.map(({ number }) => number) }));
+      await keyValue.transact(join(...ends, ...(report ? [submitPart(report)] : [])), 'durable');
+      ended = true;
+    } finally {
+      for (const { lease, meant: those } of leases)
+        if (!ended || those.length < lease.recipients.length)
+          await release(lease).catch((thrown: unknown) => log.diagnostic(`${message.id}: nothing to give back (${String(thrown)})`));
+    }
+    this.#count(meant.length);
+    this.#tell(message, meant, { status, report: report?.id });
+  }
+
+  /** One line for each queue that recipients waited in: mostly one. */
+  #tell(message: QueuedMessage, recipients: readonly QueuedRecipient[], more: { status?: string; report?: string | undefined }): void {
+    const operation = this.#operation;
+    const text =
+      operation.do === 'bounce'
+        ? `${more.status} ${operation.reason}`
+        : operation.do === 'hold'
+          ? operation.note
+          : operation.do === 'priority'
+            ? `precedence ${operation.precedence}`
+            : undefined;
+    for (const queue of new Set(recipients.map((one) => one.queue))) {
+      const addresses = recipients.filter((one) => one.queue === queue).map(({ address }) => address);
+      const line = { step: steps[operation.do], message, recipients: addresses, channel: queue, by: this.#options.by };
+      tellStep(this.#needs.log, { ...line, ...more, ...(text ? { text: text.replace(/\s+/g, ' ').slice(0, longestText) } : {}) });
+    }
+  }
+}
