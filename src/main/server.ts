@@ -20,7 +20,7 @@ import {
 import type { RemoteDirectory } from '../directory-remote/index.ts';
 import { type OpenDit, openDit, serverSettings } from '../dit/index.ts';
 import { parseDn } from '../ldap-wire/index.ts';
-import { type OpenQueue, openQueue, type Queue } from '../queue/index.ts';
+import { type OpenQueue, openQueue } from '../queue/index.ts';
 import { components, Responder } from '../responder/index.ts';
 import { createRouter, type Router } from '../routing/index.ts';
 import { defaultsOf } from '../settings/index.ts';
