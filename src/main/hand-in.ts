@@ -13,6 +13,7 @@ import {
   encodeWords,
   formatDate,
   HeadWatch,
+  LongLineWatch,
   LineEndNormalizer,
   messageId,
   mimeFields,
@@ -74,10 +75,12 @@ export function createHandIn(options: HandInOptions): HandIn {
       const lines = new LineEndNormalizer();
       const head: Uint8Array[] = [];
       const watch = new HeadWatch();
+      const longLines = new LongLineWatch();
       let eightBit = false;
       const take = async (chunk: Uint8Array): Promise<void> => {
         if (writer.size < headSize) head.push(Uint8Array.from(chunk));
         eightBit ||= needs8bit(chunk);
+        longLines.put(chunk);
         watch.put(chunk);
         await writer.write(chunk);
         const most = options.maxSize();
@@ -108,6 +111,7 @@ export function createHandIn(options: HandInOptions): HandIn {
         origin: { protocol: 'local' },
         smtputf8,
         eightBit,
+        ...(longLines.found ? { longLines: true } : {}),
         arrivedAt,
         ...(ret ? { ret } : {}),
         ...(envelopeId === undefined ? {} : { envelopeId }),

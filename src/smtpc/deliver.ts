@@ -6,12 +6,11 @@
 
 import { originalRecipientOut } from '../mail/index.ts';
 import type { DsnRequest, Lease, QueuedMessage, QueuedRecipient } from '../queue/index.ts';
-import type { Blobs } from '../storage/index.ts';
 import type { PeerSession } from './client.ts';
-import { all, type Fate, type Fates, fateOf, unsendable } from './fate.ts';
+import { type Fate, type Fates, fateOf } from './fate.ts';
+import { type Fitted, type FittingNeeds, fitted } from './fitting.ts';
 
-export interface DeliverOptions {
-  readonly blobs: Pick<Blobs, 'stream'>;
+export interface DeliverOptions extends FittingNeeds {
   readonly recipientsPerTransaction: number;
   readonly temporary554: boolean;
   /** Whether delivery status notifications are asked of peers that offer them. */
@@ -24,17 +23,12 @@ export type SignMessage = (message: QueuedMessage, content: () => AsyncIterable<
 
 export async function deliver(lease: Lease, session: PeerSession, options: DeliverOptions): Promise<Fates> {
   const { message, recipients } = lease;
-  const trace = Buffer.from(message.prefix, 'utf8');
-  // Of what is really sent: a signature breaks with any change made after it.
-  const signed = await options.sign?.(message, () => contentOf(trace, options.blobs.stream(message.blob.id)));
-  const prefix = signed ? Buffer.concat([Buffer.from(signed), trace]) : trace;
-  const octets = prefix.length + message.blob.size;
-  const refusal = unsendable(message, octets, session);
-  if (refusal) return all(recipients, refusal);
+  const { fitting, refused } = await prepared(lease, session, options);
+  const fates = new Map<QueuedRecipient, Fate>(refused);
   const passesDsn = options.dsn && session.extensions.has('DSN');
-  const fates = new Map<QueuedRecipient, Fate>();
-  for (let from = 0; from < recipients.length; from += options.recipientsPerTransaction) {
-    const group = recipients.slice(from, from + options.recipientsPerTransaction);
+  const left = recipients.filter((one) => !refused.has(one));
+  for (let from = 0; fitting && from < left.length; from += options.recipientsPerTransaction) {
+    const group = left.slice(from, from + options.recipientsPerTransaction);
     if (!session.open) {
       for (const one of group)
         fates.set(one, { kind: 'defer', status: '4.4.2', text: `${session.host} closed the connection`, host: session.host });
@@ -43,11 +37,11 @@ export async function deliver(lease: Lease, session: PeerSession, options: Deliv
     const answers = await session.send({
       sender: message.sender,
       recipients: group.map(({ address, dsn }) => ({ address, dsn: passesDsn ? outward(dsn) : undefined })),
-      size: octets,
-      eightBit: message.eightBit,
-      smtputf8: message.smtputf8,
+      size: fitting.octets,
+      eightBit: fitting.eightBit,
+      smtputf8: fitting.smtputf8,
       ...(passesDsn ? { ret: message.ret, envelopeId: message.envelopeId } : {}),
-      content: () => contentOf(prefix, options.blobs.stream(message.blob.id)),
+      content: fitting.content,
     });
     for (const one of group) {
       const answer = answers.get(one.address) ?? { kind: 'temporary' as const, said: 'no answer', phase: 'connection' as const };
@@ -58,12 +52,21 @@ export async function deliver(lease: Lease, session: PeerSession, options: Deliv
   return fates;
 }
 
+/** What is sent, signed: of what is really sent, for a signature breaks with any change made after it. */
+async function prepared(lease: Lease, session: PeerSession, options: DeliverOptions): Promise<Fitted> {
+  const made = await fitted(lease, session, options);
+  const { fitting } = made;
+  const signed = fitting && (await options.sign?.(lease.message, fitting.content));
+  if (!signed) return made;
+  const front = Buffer.from(signed);
+  async function* content(): AsyncIterable<Uint8Array> {
+    yield front;
+    if (fitting) yield* fitting.content();
+  }
+  return { ...made, fitting: { ...fitting, octets: front.length + fitting.octets, content } };
+}
+
 /** The wishes of a recipient as they go to the peer, which puts xtext around them. RFC 3461 §5.2.1; RFC 6533 §3 */
 function outward(dsn: DsnRequest | undefined): DsnRequest | undefined {
   return dsn?.originalRecipient === undefined ? dsn : { ...dsn, originalRecipient: originalRecipientOut(dsn.originalRecipient) };
-}
-
-async function* contentOf(prefix: Buffer, bytes: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
-  if (prefix.length > 0) yield prefix;
-  yield* bytes;
 }

@@ -4,8 +4,8 @@
  * Pure. Spec: RFC 5321 §4.2.1, §4.5.3.1.10 (552 at RCPT means later), RFC 3463; checklist SMTPC-03, SMTPC-08
  */
 
-import type { QueuedMessage, QueuedRecipient } from '../queue/index.ts';
-import type { PeerAnswer, PeerSession } from './client.ts';
+import type { QueuedRecipient } from '../queue/index.ts';
+import type { PeerAnswer } from './client.ts';
 import type { Encryption } from './tls/verify.ts';
 
 export type Fate =
@@ -34,19 +34,4 @@ export function fateOf(answer: PeerAnswer, host: string, passesDsn: boolean, tem
     return { kind: 'defer', status: `4${status.slice(1)}`, text: said, host, said };
   }
   return { kind: 'bounce', status: code === undefined ? '5.1.3' : statusOf(said, code), text: said, host, said };
-}
-
-/** Why this peer cannot have the message at all, known before it is asked. */
-export function unsendable(message: QueuedMessage, octets: number, session: PeerSession): Fate | undefined {
-  const { host } = session;
-  if (session.maxSize !== undefined && octets > session.maxSize) {
-    return { kind: 'bounce', status: '5.3.4', host, text: `the message has ${octets} octets, ${host} takes at most ${session.maxSize}` };
-  }
-  if (message.smtputf8 && !session.extensions.has('SMTPUTF8')) {
-    return { kind: 'bounce', status: '5.6.7', host, text: `${host} does not take messages with UTF-8 addresses or headers` };
-  }
-  if (message.eightBit && !session.extensions.has('8BITMIME')) {
-    return { kind: 'bounce', status: '5.6.3', host, text: `${host} takes 7-bit messages only, and this one has other characters in it` };
-  }
-  return undefined;
 }

@@ -210,7 +210,7 @@ class Smtpc implements SmtpcComponent {
         const current: Lease = lease;
         // What is agreed may have changed since the session began.
         const no = this.#forbidden(current, destination, this.#options.peer(destination));
-        const fates = no ?? (await deliver(current, session, this.#deliverOptions()));
+        const fates = no ?? (await deliver(current, session, this.#deliverOptions(destination)));
         if (n > 0 && !session.open && [...fates.values()].every((fate) => fate.kind === 'defer')) {
           // The peer had enough of this connection, not of the message: a new connection will tell.
           await this.#options.queue.release(current);
@@ -328,7 +328,7 @@ class Smtpc implements SmtpcComponent {
     }
   }
 
-  #deliverOptions() {
+  #deliverOptions(destination: string) {
     const value = this.#options.settings.value;
     return {
       blobs: this.#options.blobs,
@@ -336,6 +336,8 @@ class Smtpc implements SmtpcComponent {
       recipientsPerTransaction: value.recipientsPerTransaction,
       temporary554: value.treat554AsTemporary,
       dsn: this.#options.dsn?.() ?? true,
+      charset: this.#options.mta.value.charset ?? '',
+      keepVerdicts: this.#options.peer(destination).keepSpamHeaders,
     };
   }
 

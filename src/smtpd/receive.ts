@@ -7,7 +7,17 @@
  */
 
 import { Fault } from '../base/index.ts';
-import { charsetLabel, formatDate, HeadWatch, LineEndNormalizer, messageId, mimeFields, needs8bit, receivedLine } from '../mail/index.ts';
+import {
+  charsetLabel,
+  formatDate,
+  HeadWatch,
+  LineEndNormalizer,
+  LongLineWatch,
+  messageId,
+  mimeFields,
+  needs8bit,
+  receivedLine,
+} from '../mail/index.ts';
 import type { Conclusion, Examination } from '../mail-auth/index.ts';
 import { type NewMessage, type QueueId, tellStep } from '../queue/index.ts';
 import type { BlobWriter } from '../storage/index.ts';
@@ -36,6 +46,7 @@ class MessageReceiver implements Receiver {
   readonly #lines = new LineEndNormalizer();
   #eightBit = false;
   readonly #head = new HeadWatch();
+  readonly #longLines = new LongLineWatch();
   readonly #header: HeaderWatch | undefined;
   readonly #authors: AuthorWatch | undefined;
   readonly #limit: SizeLimit;
@@ -91,6 +102,7 @@ class MessageReceiver implements Receiver {
   #put(bytes: Buffer): Promise<void> {
     const clean = this.#lines.push(bytes);
     this.#eightBit ||= needs8bit(clean);
+    this.#longLines.put(clean);
     this.#header?.put(clean);
     this.#head.put(clean);
     this.#authors?.put(clean);
@@ -205,6 +217,7 @@ class MessageReceiver implements Receiver {
         mail.smtputf8 &&
         (this.#eightBit || [mail.sender, ...recipients.map((recipient) => recipient.address)].some((one) => /[^ -~]/.test(one))),
       eightBit: this.#eightBit,
+      ...(this.#longLines.found ? { longLines: true } : {}),
       ...(mail.ret ? { ret: mail.ret } : {}),
       ...(mail.envelopeId === undefined ? {} : { envelopeId: mail.envelopeId }),
       arrivedAt,

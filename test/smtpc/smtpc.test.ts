@@ -261,13 +261,70 @@ test('EHLO is followed by HELO where it is not understood, and then without exte
   await begin({ extensions: undefined });
   world.sink.script.extensions = undefined;
   await world.queued(['bob@dest.example']);
-  await world.queued(['bob@dest.example'], { eightBit: true });
-  await world.queued(['bob@dest.example'], { smtputf8: true });
-  await world.until(3);
+  await world.queued(['bob@dest.example'], {
+    eightBit: true,
+    text: 'Content-Type: text/plain; charset=iso-8859-1\r\n\r\nGr\xfc\xdfe und mehr',
+  });
+  await world.until(2);
   expect(world.sink.heard.slice(0, 3)).toEqual(['EHLO mx.jade.example', 'HELO mx.jade.example', 'MAIL FROM:<ann@jade.example>']);
-  expect(world.logged.map((line) => line.replace(/^(\w+) .*?(5\.\d\.\d)?.*$/, '$1')).sort()).toEqual(['Bounced', 'Bounced', 'Sent']);
-  expect(world.logged.join('\n')).toMatch(/5\.6\.3/);
-  expect(world.logged.join('\n')).toMatch(/5\.6\.7/);
+  expect(world.sink.messages[1]?.data).toMatch(/\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\nGr=FC=DFe und mehr\r\n$/);
+});
+
+test('to a host without 8BITMIME a message goes converted, with its new size, or comes back and says why', async () => {
+  await begin({ extensions: ['SIZE 400'] });
+  const text = (body: string): string => `Content-Type: text/plain; charset=iso-8859-1\r\n\r\n${body}`;
+  await world.queued(['a@dest.example'], { eightBit: true, text: text('Gr\xfc\xdfe und mehr') });
+  await world.until(1);
+  const { data, lines } = world.sink.messages[0] ?? { data: '', lines: [] };
+  expect(lines[0]).toBe(`MAIL FROM:<ann@jade.example> SIZE=${data.length - 2}`);
+  await world.queued(['b@dest.example'], { eightBit: true, text: text('\xfc'.repeat(200)) });
+  await world.until(2);
+  expect(world.logged[1]).toMatch(/^Bounced .*: 5\.3\.4 the message has \d+ octets, .* at most 400/);
+  await world.queued(['c@dest.example'], {
+    eightBit: true,
+    text: 'Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\n\xfc\r\n--b--',
+  });
+  await world.until(3);
+  expect(world.logged[2]).toMatch(/^Bounced .*: 5\.6\.3 .* takes 7-bit messages only: the message is signed/);
+  expect(world.sink.messages.length).toBe(1);
+});
+
+test('a line that is too long goes out in several, to everybody', async () => {
+  await begin();
+  await world.queued(['a@dest.example'], { longLines: true, text: `Subject: x\r\n\r\n${'y'.repeat(1_500)}\r\n` });
+  await world.until(1);
+  expect(Math.max(...(world.sink.messages[0]?.data.split('\r\n') ?? []).map(({ length }) => length))).toBeLessThanOrEqual(76);
+  expect(world.sink.messages[0]?.data.replace(/=\r\n/g, '')).toContain('y'.repeat(1_500));
+});
+
+test('without SMTPUTF8 a message goes where neither its header nor an address needs it, and else comes back', async () => {
+  await begin({ extensions: ['8BITMIME'] });
+  const needs = { smtputf8: true, eightBit: true };
+  await world.queued(['only-body@dest.example', 'jürgen@dest.example'], { ...needs, text: 'Subject: x\r\n\r\n\xc3\xbc' });
+  await world.queued(['header@dest.example'], { ...needs, text: 'Subject: \xc3\xbc\r\n\r\nx' });
+  await world.queued(['sender@dest.example'], { ...needs, sender: 'märz@jade.example', text: 'Subject: x\r\n\r\nx' });
+  await world.until(4);
+  expect(world.sink.messages.map(({ lines }) => lines)).toEqual([
+    ['MAIL FROM:<ann@jade.example> BODY=8BITMIME', 'RCPT TO:<only-body@dest.example>'],
+  ]);
+  expect(world.logged.filter((line) => line.startsWith('Bounced') && line.includes(' 5.6.7 ')).length).toBe(3);
+});
+
+test('what was noted about spam stays here, unless the peer is to have it', async () => {
+  await begin();
+  const about = {
+    prefix: 'Received: x\r\nX-Mailtree-DNSBL: bl.example (127.0.0.2)\r\n',
+    text: 'X-Mailtree-DNSBL: older\r\nSubject: x\r\n\r\nb',
+  };
+  await world.queued(['a@dest.example'], about);
+  await world.until(1);
+  world.peers['dest.example'] = { keepSpamHeaders: true };
+  await world.queued(['a@dest.example'], about);
+  await world.until(2);
+  expect(world.sink.messages.map(({ data }) => data)).toEqual([
+    'Received: x\r\nSubject: x\r\n\r\nb\r\n',
+    `${about.prefix}${about.text}\r\n`,
+  ]);
 });
 
 test('SIZE, BODY, SMTPUTF8 and the DSN wishes of each recipient go along', async () => {

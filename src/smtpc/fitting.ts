@@ -1,0 +1,97 @@
+/**
+ * A message as this peer can take it: 8 or 7 bit, UTF-8 in the header or not, lines of a length for everybody, without our notes on spam.
+ *
+ * Promise: what the peer cannot take and we cannot convert is not begun, and the text says why. What comes out is what is sent: whoever
+ * signs messages does it on this.
+ * Spec: RFC 1870 §6; RFC 6152 §3; RFC 6531 §3.2, §3.7; RFC 5321 §2.4; checklist MTA-17, SMTPC-11, SMTPC-14
+ */
+
+import { type FitSource, fitMessage, hasInternationalHeader, prefixWithoutVerdicts, withoutVerdicts } from '../mail/index.ts';
+import type { Lease, QueuedMessage, QueuedRecipient } from '../queue/index.ts';
+import type { Blobs } from '../storage/index.ts';
+import type { PeerSession } from './client.ts';
+import type { Fate } from './fate.ts';
+
+export interface FittingNeeds {
+  readonly blobs: Pick<Blobs, 'stream'>;
+  /** This server's character set: what unlabelled text is taken to be in. */
+  readonly charset: string;
+  /** The peer gets what we noted about spam. */
+  readonly keepVerdicts: boolean;
+}
+
+export interface Fitting {
+  readonly octets: number;
+  readonly eightBit: boolean;
+  readonly smtputf8: boolean;
+  readonly content: () => AsyncIterable<Uint8Array>;
+}
+
+export interface Fitted {
+  /** Undefined where nobody can have it. */
+  readonly fitting: Fitting | undefined;
+  readonly refused: ReadonlyMap<QueuedRecipient, Fate>;
+}
+
+type Session = Pick<PeerSession, 'host' | 'extensions' | 'maxSize'>;
+
+const ascii = (text: string): boolean => !/[^\u0000-\u007f]/.test(text);
+
+export async function fitted(lease: Lease, session: Session, needs: FittingNeeds): Promise<Fitted> {
+  const { message, recipients } = lease;
+  const { host, extensions, maxSize } = session;
+  const refused = new Map<QueuedRecipient, Fate>();
+  const refuse = (some: readonly QueuedRecipient[], status: string, text: string): void => {
+    for (const one of some) refused.set(one, { kind: 'bounce', status, text, host });
+  };
+  const source = sourceOf(message, needs);
+  const international = message.smtputf8 && extensions.has('SMTPUTF8');
+  if (message.smtputf8 && !international) {
+    const needing = ascii(message.sender) ? recipients.filter(({ address }) => !ascii(address)) : recipients;
+    refuse(needing, '5.6.7', `${host} does not take addresses with other characters than ASCII, and the sender's or this one has some`);
+    if (needing.length < recipients.length && (await hasInternationalHeader(source)))
+      refuse(recipients, '5.6.7', `${host} does not take messages with UTF-8 addresses or headers`);
+  }
+  if (refused.size === recipients.length) return { fitting: undefined, refused };
+  const made = await converted(message, source, extensions.has('8BITMIME'), needs.charset);
+  if (typeof made === 'string') {
+    refuse(recipients, '5.6.3', `${host} takes 7-bit messages only: ${made}`);
+    return { fitting: undefined, refused };
+  }
+  if (maxSize !== undefined && made.octets > maxSize) {
+    refuse(recipients, '5.3.4', `the message has ${made.octets} octets, ${host} takes at most ${maxSize}`);
+    return { fitting: undefined, refused };
+  }
+  const { content } = made;
+  return {
+    fitting: { ...made, smtputf8: international, content: needs.keepVerdicts ? content : () => withoutVerdicts(content()) },
+    refused,
+  };
+}
+
+/** The message, or in words why it cannot be sent. */
+async function converted(
+  message: QueuedMessage,
+  source: FitSource,
+  offers8Bit: boolean,
+  charset: string,
+): Promise<Omit<Fitting, 'smtputf8'> | string> {
+  const asItIs = { octets: source.size, eightBit: message.eightBit, content: () => source.stream(0, source.size) };
+  const sevenBit = message.eightBit && !offers8Bit;
+  if (!sevenBit && !message.longLines) return asItIs;
+  const made = await fitMessage(source, { sevenBit, charset });
+  if (made.is === 'cannot') return made.text;
+  if (made.is === 'fit') return { ...asItIs, eightBit: message.eightBit && !sevenBit };
+  return { octets: made.size, eightBit: made.eightBit, content: made.content };
+}
+
+function sourceOf({ prefix, blob }: QueuedMessage, { blobs, keepVerdicts }: FittingNeeds): FitSource {
+  const front = Buffer.from(keepVerdicts ? prefix : prefixWithoutVerdicts(prefix), 'utf8');
+  return {
+    size: front.length + blob.size,
+    async *stream(start, end) {
+      if (start < front.length) yield front.subarray(start, Math.min(end, front.length));
+      if (end > front.length) yield* blobs.stream(blob.id, Math.max(0, start - front.length), end - front.length);
+    },
+  };
+}
