@@ -28,7 +28,8 @@ export function statusOf(said: string, code: number | undefined): string {
 export function fateOf(answer: PeerAnswer, host: string, passesDsn: boolean, temporary554: boolean): Fate {
   if (answer.kind === 'taken') return { kind: 'sent', host, said: answer.said, passedOn: passesDsn };
   const { said, code, phase } = answer;
-  const later = (code === 554 && phase === 'data' && temporary554) || (code === 552 && phase === 'rcpt');
+  // 530 and 538 are about our log-in (RFC 4954 §6): a matter of settings, not of this mail.
+  const later = (code === 554 && phase === 'data' && temporary554) || (code === 552 && phase === 'rcpt') || code === 530 || code === 538;
   if (answer.kind === 'temporary' || later) {
     const status = statusOf(said, code);
     return { kind: 'defer', status: `4${status.slice(1)}`, text: said, host, said };

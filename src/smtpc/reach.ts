@@ -104,11 +104,9 @@ async function byRelay(destination: string, needs: ReachNeeds): Promise<Reached>
     }
     why = tried.kind === 'bounce' ? `the mail relay host ${relay.name} is this host itself` : tried.text;
     status = tried.kind === 'defer' ? tried.status : '4.3.5';
-    // Somebody has to do something about it: the mail waits, and nothing else would show it.
-    needs.log.error(`mail for ${destination} cannot be handed to the ${relay.which} mail relay host ${relay.name}: ${why}`);
     needs.relays.failed(relay, why);
   }
-  if (!needs.relays.configured) needs.log.error(`mail for ${destination} waits: ${why}`);
+  if (!needs.relays.configured) needs.relays.tell(`mail waits: ${why}`);
   return { kind: 'defer', status, text: why };
 }
 

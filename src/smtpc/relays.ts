@@ -48,12 +48,15 @@ interface State {
 }
 
 const key = 'smtpc/relays';
+/** The same failure is an error in the log so often. */
+const tellAgainMs = 10 * 60_000;
 
 export class Relays {
   readonly #needs: RelayNeeds;
   /** Undefined: the primary one is not known to be down. */
   #state: State | undefined;
   #due: Cancel | undefined;
+  #told: { readonly text: string; readonly at: number } | undefined;
 
   constructor(needs: RelayNeeds) {
     this.#needs = needs;
@@ -105,6 +108,7 @@ export class Relays {
   }
 
   failed({ which, name }: RelayHost, reason: string): void {
+    this.tell(`mail cannot be handed to the ${which} mail relay host ${name}: ${reason}`);
     const secondary = this.#secondary();
     if (which === 'secondary' || !secondary) return;
     const now = this.#needs.clock.now();
@@ -120,6 +124,14 @@ export class Relays {
     }
     this.#set({ hosts: this.#hosts(), downSince, lastFailure: now, reason: reason.slice(0, 500), using });
     if (!before) this.#wait();
+  }
+
+  /** Somebody has to do something about it: the mail waits, and nothing else would show it. */
+  tell(text: string): void {
+    const now = this.#needs.clock.now();
+    const again = this.#told?.text !== text || now - this.#told.at >= tellAgainMs;
+    if (again) this.#told = { text, at: now };
+    this.#needs.log[again ? 'error' : 'info'](text);
   }
 
   status(): RelayStatus {

@@ -1,6 +1,5 @@
 /** An SMTPC with a real queue in a temporary directory, a DNS that is a table, and another server that does as it is told. */
 
-import type { Component } from '../../src/base/index.ts';
 import {
   constant,
   type DnsAnswer,
@@ -16,7 +15,7 @@ import {
 import { type MtaPolicy, type Peer, type PeerPolicy, peerSettings } from '../../src/dit/index.ts';
 import { type NewMessage, type NewRecipient, type OpenQueue, openQueue, type QueuedMessage } from '../../src/queue/index.ts';
 import { defaultsOf } from '../../src/settings/index.ts';
-import { createSmtpc, type SmtpcOptions, type SmtpcSettings, smtpcSettings } from '../../src/smtpc/index.ts';
+import { createSmtpc, type SmtpcComponent, type SmtpcOptions, type SmtpcSettings, smtpcSettings } from '../../src/smtpc/index.ts';
 import { type FileBlobs, type LevelKeyValue, openBlobs, openKeyValue } from '../../src/storage/index.ts';
 import { type Sink, type SinkScript, startSink } from '../support/smtp-sink.ts';
 import { tempDir } from '../support/temp.ts';
@@ -97,7 +96,7 @@ export interface World {
   readonly zones: Record<string, Zone>;
   /** What is agreed with destinations; the defaults with all others. */
   readonly peers: Record<string, Partial<PeerPolicy>>;
-  readonly smtpc: Component;
+  readonly smtpc: SmtpcComponent;
   /** Lines about messages and errors. */
   readonly logged: string[];
   /** Somebody waits for the answer about `hanging.example`, which never comes. */
