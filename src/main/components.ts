@@ -22,7 +22,7 @@ import { createPop3d, pop3dSettings } from '../pop3d/index.ts';
 import { createPreprocessor, loopDetectionSettings, type PreprocessorComponent, preprocessorSettings } from '../preprocessor/index.ts';
 import { createReportLimit } from '../queue/index.ts';
 import { components, type Responder } from '../responder/index.ts';
-import { createNoticeTexts, createSmtpc, smtpcSettings } from '../smtpc/index.ts';
+import { createNoticeTexts, createSmtpc, type SmtpcComponent, smtpcSettings } from '../smtpc/index.ts';
 import { createSmtpd, smtpdSettings } from '../smtpd/index.ts';
 import { createWeb, type Monitor, type Service } from '../web/index.ts';
 import { formatWhere, parseWhere, type Where } from './config.ts';
@@ -61,21 +61,23 @@ function common(parts: Parts) {
 }
 type Common = ReturnType<typeof common>;
 
-export function addComponents(
-  responder: Responder,
-  parts: Parts,
-  monitor: Omit<Monitor, 'admits'>,
-): Pick<PreprocessorComponent, 'modules'> {
+/** Components that are asked over the control socket, too. */
+export interface AskedLater {
+  readonly preprocessor: Pick<PreprocessorComponent, 'modules'>;
+  readonly smtpc: Pick<SmtpcComponent, 'etrn' | 'relays'>;
+}
+
+export function addComponents(responder: Responder, parts: Parts, monitor: Omit<Monitor, 'admits'>): AskedLater {
   const shared = common(parts);
-  const preprocessor = addProcessors(responder, parts, shared);
+  const asked = addProcessors(responder, parts, shared);
   addDirectoryDoor(responder, parts, shared);
   addMailDoors(responder, parts, shared);
   addWeb(responder, parts, shared, { ...monitor, admits: monitorAccess(shared.server) });
-  return preprocessor;
+  return asked;
 }
 
-/** Preprocessor, which is returned, and channel processors. */
-function addProcessors(responder: Responder, parts: Parts, { mta, clock, random, resolver, policies }: Common): PreprocessorComponent {
+/** Preprocessor and channel processors. */
+function addProcessors(responder: Responder, parts: Parts, { mta, clock, random, resolver, policies }: Common): AskedLater {
   const { dit, logs, queue, store, keyValue, blobs, router } = parts;
   const how = dit.settings(preprocessorSettings);
   const settings = dit.settings(smtpcSettings);
@@ -102,27 +104,25 @@ function addProcessors(responder: Responder, parts: Parts, { mta, clock, random,
   responder.add(createLmda({ ...lmda, settings: dit.settings(lmdaSettings), log: logs('LMDA') }), dit.settings(components.LMDA));
 
   const mailDoors = (): Where[] => [policies.smtpd.value.smtp, policies.smtpd.value.submission, policies.smtpd.value.smtps].map(place);
-  responder.add(
-    createSmtpc({
-      queue,
-      keyValue,
-      blobs,
-      resolver,
-      settings,
-      certificate: parts.certificate.context,
-      peer: (destination) => dit.peer(destination),
-      mta,
-      clock,
-      random,
-      reports,
-      dsn: () => smtpd.value.offerDsn,
-      sign: createSigning(dit, dit.settings(mailAuthSettings), clock),
-      isOwn: (address, port) => isOwn(address, port, mailDoors()),
-      log: logs('SMTPC'),
-    }),
-    dit.settings(components.SMTPC),
-  );
-  return preprocessor;
+  const smtpc = createSmtpc({
+    queue,
+    keyValue,
+    blobs,
+    resolver,
+    settings,
+    certificate: parts.certificate.context,
+    peer: (destination) => dit.peer(destination),
+    mta,
+    clock,
+    random,
+    reports,
+    dsn: () => smtpd.value.offerDsn,
+    sign: createSigning(dit, dit.settings(mailAuthSettings), clock),
+    isOwn: (address, port) => isOwn(address, port, mailDoors()),
+    log: logs('SMTPC'),
+  });
+  responder.add(smtpc, dit.settings(components.SMTPC));
+  return { preprocessor, smtpc };
 }
 
 function addDirectoryDoor(responder: Responder, parts: Parts, { tls, clock }: Common): void {

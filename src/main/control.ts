@@ -17,11 +17,13 @@ import type { LinkStatus } from '../directory-remote/index.ts';
 import { type DsnRequest, isQueueId, type Queue, type QueueName, queueNames } from '../queue/index.ts';
 import type { ComponentStatus, Responder } from '../responder/index.ts';
 import type { Explain } from '../routing/index.ts';
+import type { AskedLater } from './components.ts';
 import { notBundled } from './config-directory.ts';
 import { type DirectoryJobs, jsonLines, textStream, type WholeImport } from './directory-jobs.ts';
 import type { HandIn } from './hand-in.ts';
 import type { HistoryLine, HistoryQuestion, UndoHow, UndoReport } from './history.ts';
 import type { ModuleListed } from './modules.ts';
+import { isEtrnName, isHostSetting } from '../smtpc/index.ts';
 import { queueFor } from './trace/queue-for.ts';
 
 export interface ServerStatus {
@@ -51,6 +53,7 @@ export interface ControlOptions {
   readonly refreshView: () => Promise<void>;
   readonly status: () => Promise<ServerStatus>;
   readonly modules: () => readonly ModuleListed[];
+  readonly smtpc: AskedLater['smtpc'];
   readonly handIn: HandIn;
   /** Undefined where the directory is not in this process. */
   readonly directory: DirectoryJobs | undefined;
@@ -91,6 +94,15 @@ function controlApp(options: ControlOptions): Hono {
   });
   app.notFound((c) => c.json({ error: 'there is no such command' }, 404));
   app.get('/status', async (c) => c.json(await options.status()));
+  app.get('/smtpc/relays', (c) => c.json(options.smtpc.relays()));
+  app.post('/smtpc/etrn', async (c) => {
+    const { host } = c.req.query();
+    if (!host || !isHostSetting(host)) throw new Fault('malformed', `${host ?? 'nothing'} is not a host name, nor an address in brackets`);
+    const names = c.req.queries('name') ?? [];
+    const wrong = names.find((name) => !isEtrnName(name));
+    if (wrong !== undefined) throw new Fault('malformed', `${wrong} cannot be asked for by ETRN`);
+    return c.json(await options.smtpc.etrn(host, names.length > 0 ? names : undefined));
+  });
   app.get('/modules', (c) => c.json(options.modules()));
   app.post('/components/:name/:order{start|stop|restart}', async (c) => {
     await responder[c.req.param('order') as 'start' | 'stop' | 'restart'](c.req.param('name'));

@@ -132,7 +132,7 @@ async function build(
   const monitor = createMonitor({ ...about, clock: systemClock });
   onClose(() => monitor.close());
   parts.bundled?.useMonitor(serverTree({ ...about, monitor, now: () => systemClock.now() }));
-  const { modules } = addComponents(responder, parts, monitor);
+  const { preprocessor, smtpc } = addComponents(responder, parts, monitor);
   logDifferences(parts, log);
   const status = async (): Promise<ServerStatus> => ({
     version,
@@ -154,7 +154,8 @@ async function build(
     can: async (question) => bundledOf(parts).explainAccess(question),
     refreshView: () => parts.dit.refresh(),
     status,
-    modules: () => listModules(modules, config.systemBase),
+    modules: () => listModules(preprocessor.modules, config.systemBase),
+    smtpc,
     handIn: createHandIn({
       ...parts,
       mta: parts.dit.mta,

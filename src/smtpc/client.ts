@@ -243,7 +243,9 @@ class Session implements PeerSession {
     return !this.#connection.destroyed;
   }
   get extensions(): ReadonlySet<string> {
-    return new Set(this.#inner._supportedExtensions);
+    // The library keeps the keywords that it uses itself; ETRN is ours.
+    const keywords = (this.#inner._ehloLines ?? []).map((line) => line.split(' ', 1)[0]?.toUpperCase() ?? '');
+    return new Set([...this.#inner._supportedExtensions, ...keywords]);
   }
   get mechanisms(): readonly string[] {
     const lines = (this.#inner._ehloLines ?? []).flatMap((line) => /^AUTH[ =](.*)$/i.exec(line)?.[1] ?? []);

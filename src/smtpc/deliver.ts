@@ -9,6 +9,7 @@ import type { DsnRequest, Lease, QueuedMessage, QueuedRecipient } from '../queue
 import type { PeerSession } from './client.ts';
 import { type Fate, type Fates, fateOf } from './fate.ts';
 import { type Fitted, type FittingNeeds, fitted } from './fitting.ts';
+import { sendInTurns } from './turns.ts';
 
 export interface DeliverOptions extends FittingNeeds {
   readonly recipientsPerTransaction: number;
@@ -34,7 +35,7 @@ export async function deliver(lease: Lease, session: PeerSession, options: Deliv
         fates.set(one, { kind: 'defer', status: '4.4.2', text: `${session.host} closed the connection`, host: session.host });
       continue;
     }
-    const answers = await session.send({
+    const answers = await sendInTurns(session, {
       sender: message.sender,
       recipients: group.map(({ address, dsn }) => ({ address, dsn: passesDsn ? outward(dsn) : undefined })),
       size: fitting.octets,

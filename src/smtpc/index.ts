@@ -3,3 +3,4 @@ export type { RelayStatus } from './relays.ts';
 export { type SmtpcSettings, smtpcSettings } from './settings/index.ts';
 export { createSmtpc, type SmtpcComponent, type SmtpcOptions } from './smtpc.ts';
 export { createNoticeTexts } from './texts.ts';
+export { isEtrnName, isHostSetting } from './settings/etrn.ts';

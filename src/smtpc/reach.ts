@@ -2,7 +2,8 @@
  * Reaching a destination: hosts and addresses in order until one greets us, or the mail relay host.
  *
  * Promise: a host that is down, silent or unfriendly costs its time-out and the next one is tried, and so is one that cannot have the
- * encryption that is asked for it (tls/policy.ts); where STARTTLS fails and need not be, the same host is asked again without. The verdict at the end is `bounce` only where the DNS (or the host table) says that there
+ * encryption that is asked for it (tls/policy.ts); where STARTTLS fails and need not be, the same host is asked again without. The
+ * verdict at the end is `bounce` only where the DNS (or the host table) says that there
  * is nobody, and no relay host may know better; what is wrong with a relay host never sends mail back.
  * Spec: RFC 5321 §5.1, RFC 7435 (opportunistic encryption), RFC 7504 (521). Source: manual chapter 6 "Mail Routing Handling"
  */

@@ -7,7 +7,7 @@
  * Source: manual chapter 6 "Mail Relay Parameters"; checklist SMTPC-06
  */
 
-import type { Cancel, Clock, Live, Log } from '../base/index.ts';
+import { type Cancel, type Clock, counter, type Live, type Log } from '../base/index.ts';
 import type { KeyValue } from '../storage/index.ts';
 import { type Host, hostOf } from './destination.ts';
 import type { SmtpcSettings } from './settings/index.ts';
@@ -46,6 +46,13 @@ interface State {
   readonly reason: string;
   readonly using: 'primary' | 'secondary';
 }
+
+const switches = counter(
+  'mailtree_relay_switches_total',
+  'Switches from one mail relay host to the other.',
+  ['to'],
+  [['primary'], ['secondary']],
+);
 
 const key = 'smtpc/relays';
 /** The same failure is an error in the log so often. */
@@ -103,8 +110,10 @@ export class Relays {
   reached({ which, name }: RelayHost): void {
     const before = this.#current();
     if (which === 'secondary' || !before) return;
-    if (before.using === 'secondary') this.#needs.log.warning(`the primary mail relay host ${name} answers again and is used from now on`);
     this.#set(undefined);
+    if (before.using === 'primary') return;
+    switches.count('primary');
+    this.#needs.log.warning(`the primary mail relay host ${name} answers again and is used from now on`);
   }
 
   failed({ which, name }: RelayHost, reason: string): void {
@@ -117,6 +126,7 @@ export class Relays {
     const over = now - downSince >= this.#needs.settings.value.relaySwitchOver * 60_000;
     const using = before?.using === 'secondary' || over ? 'secondary' : 'primary';
     if (using === 'secondary' && before?.using !== 'secondary') {
+      switches.count('secondary');
       const minutes = Math.round((now - downSince) / 60_000);
       this.#needs.log.warning(
         `the primary mail relay host ${name} has been unavailable for ${minutes} minutes (${reason}): the secondary one ${secondary.name} is used`,

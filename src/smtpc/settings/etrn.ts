@@ -2,6 +2,13 @@
 
 import { boolean, integer, list } from '../../settings/index.ts';
 
+const host = /[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.IPv]+\](:[0-9]{1,5})?/;
+const name = /@?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*|#[A-Za-z0-9._-]+/;
+
+/** Whether a text names a host as these settings do, and a name that ETRN can ask for. */
+export const isHostSetting = (text: string): boolean => text.length <= 300 && new RegExp(`^(?:${host.source})$`).test(text);
+export const isEtrnName = (text: string): boolean => text.length <= 300 && new RegExp(`^(?:${name.source})$`).test(text);
+
 export const etrn = {
   etrnHosts: list({
     attribute: 'mtSmtpcEtrnHost',
@@ -9,7 +16,7 @@ export const etrn = {
     help: 'They are asked when SMTPC starts, and again at the interval, whether or not there is mail for them. Each a name or an address in brackets, with :port where it is not the usual one.',
     spec: 'SMTPC-11, SRV-11, RFC 1985',
     default: [],
-    pattern: /[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.IPv]+\](:[0-9]{1,5})?/,
+    pattern: host,
     patternHelp: 'a host name or an address in brackets, and :port',
   }),
   etrnInterval: integer({
@@ -28,7 +35,7 @@ export const etrn = {
     help: 'Asked for beside the name of this host: domains whose mail waits elsewhere. A domain after @ stands for it and what is below it.',
     spec: 'SRV-11, RFC 1985 §5.1, §5.3',
     default: [],
-    pattern: /@?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*|#[A-Za-z0-9._-]+/,
+    pattern: name,
     patternHelp: 'a domain, @ and a domain, or # and the name of a queue',
   }),
   etrnOnDelivery: boolean({
