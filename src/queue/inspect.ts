@@ -101,7 +101,17 @@ export async function* list(
   }
 }
 
+/** As it is at one moment: what moves meanwhile is neither missed nor counted twice. */
 async function count(keyValue: KeyValue, now: number): Promise<QueueSummary[]> {
+  const moment = keyValue.snapshot();
+  try {
+    return await countAt(moment, now);
+  } finally {
+    await moment.close();
+  }
+}
+
+async function countAt(keyValue: Pick<KeyValue, 'scan'>, now: number): Promise<QueueSummary[]> {
   const counts = new Map(queueNames.map((queue) => [queue, { queue, pending: 0, deferred: 0, held: 0, aside: 0 }]));
   for await (const [key, value] of keyValue.scan(below('queue/d/'))) {
     const { queue, due } = placeOf(key);

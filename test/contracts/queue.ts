@@ -409,6 +409,20 @@ export function queueContract(testQueue: (options: TestQueueOptions) => Promise<
     expect(await one.queue.get('a/../b')).toBeUndefined();
   });
 
+  test('what moves while the queues are counted is counted once', async () => {
+    const one = await open();
+    await one.queue.submit(newMessage(one.queue.newId(), ['a@example.com']));
+    let moving = true;
+    const moves = (async () => {
+      for (let n = 0; n < 300; n++) await one.queue.release(await leaseOne(one));
+      moving = false;
+    })();
+    const totals = new Set<number>();
+    while (moving) totals.add((await one.queue.summary()).reduce((sum, { pending, deferred }) => sum + pending + deferred, 0));
+    await moves;
+    expect([...totals]).toEqual([1]);
+  });
+
   test('a listener that fails does not keep the others from hearing', async () => {
     const one = await open();
     let woken = 0;
