@@ -11,6 +11,7 @@ import { asFault, type Clock, type Component, type Live, type Log, type Random }
 import type { Dit, MtaPolicy } from '../dit/index.ts';
 import {
   backOff,
+  countedFrom,
   createReporter,
   createWorker,
   type Lease,
@@ -196,9 +197,9 @@ class Lmda implements Component {
     const { keyValue, queue, clock, random, settings, log } = this.#needs;
     const { message } = lease;
     const now = clock.now();
-    const late = now - message.arrivedAt > settings.value.giveUpDays * day;
     const first = settings.value.retryDelay * 1000;
-    const bounced = refusals.filter(({ is }) => late || is === 'bounce');
+    const late = (recipient: QueuedRecipient): boolean => now - countedFrom(message, recipient) > settings.value.giveUpDays * day;
+    const bounced = refusals.filter(({ is, recipient }) => is === 'bounce' || late(recipient));
     const deferred = refusals.filter((refusal) => !bounced.includes(refusal));
     const entries = bounced.map(({ recipient, status, text }) => entryFor(recipient, 'failed', status.replace(/^4/, '5'), text));
     const report = entries.length > 0 ? await this.#reporter.report(message, entries) : undefined;

@@ -20,7 +20,7 @@ import {
 import type { RemoteDirectory } from '../directory-remote/index.ts';
 import { type OpenDit, openDit, serverSettings } from '../dit/index.ts';
 import { parseDn } from '../ldap-wire/index.ts';
-import { type OpenQueue, openQueue } from '../queue/index.ts';
+import { type OpenQueue, openQueue, type QueueName } from '../queue/index.ts';
 import { components, Responder } from '../responder/index.ts';
 import { createRouter, type Router } from '../routing/index.ts';
 import { defaultsOf } from '../settings/index.ts';
@@ -124,7 +124,7 @@ async function build(
   written.follow(server);
   onClose(handleOldLogs(written, { ...parts, settings: server, mta: parts.dit.mta, clock: systemClock, log }));
 
-  const responder = new Responder({ log: logs('Responder'), clock: systemClock });
+  const responder = new Responder({ log: logs('Responder'), clock: systemClock, ended: (name) => givenBack(parts.queue, name) });
   onClose(() => responder.stopAll({ all: true }));
   const smtpd = parts.dit.settings(smtpdSettings);
   const minFree = (): number => smtpd.value.driveMin * 1_048_576;
@@ -249,6 +249,14 @@ async function openParts(
     freeSpace,
     writable,
   };
+}
+
+const queueOf: Readonly<Record<string, QueueName>> = { PREPROCESSOR: 'INPUT', LMDA: 'LOCAL', SMTPC: 'SMTPC' };
+
+/** A component that is no more has nothing in hand: what it had waits for its next start. */
+async function givenBack(queue: OpenQueue, component: string): Promise<void> {
+  const name = queueOf[component];
+  if (name !== undefined) await queue.giveBack(name);
 }
 
 /** Where the bundled directory's database stands. */

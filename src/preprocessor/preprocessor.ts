@@ -30,6 +30,7 @@ import {
 } from '../queue/index.ts';
 import type { Router } from '../routing/index.ts';
 import type { Blobs } from '../storage/index.ts';
+import { AsideNotice } from './aside-notice.ts';
 import { createLoopDetection } from './loop-detection.ts';
 import type { Module, RoutedRecipient } from './module.ts';
 import { Pipeline, type Processed, type Variant, Wait } from './pipeline.ts';
@@ -87,6 +88,7 @@ class Preprocessor implements PreprocessorComponent {
   readonly #pipeline: Pipeline;
   readonly #reporter: Reporter;
   readonly #worker: Worker;
+  readonly #asideNotice: AsideNotice;
 
   constructor(needs: PreprocessorNeeds) {
     const { queue, blobs, clock, log, mta, random = Math.random, settings } = needs;
@@ -105,6 +107,14 @@ class Preprocessor implements PreprocessorComponent {
       copyBounces: () => settings.value.copyBounces,
       ...needs.reports,
     });
+    this.#asideNotice = new AsideNotice({
+      queue,
+      reporter: this.#reporter,
+      postmaster: () => mta.value.postmaster,
+      wanted: () => settings.value.notifyPostmaster,
+      clock,
+      log,
+    });
     this.#worker = createWorker({
       queue,
       name: 'INPUT',
@@ -117,11 +127,13 @@ class Preprocessor implements PreprocessorComponent {
   }
 
   async start(): Promise<void> {
+    this.#asideNotice.start();
     this.#worker.start();
   }
 
-  stop(): Promise<void> {
-    return this.#worker.stop();
+  async stop(): Promise<void> {
+    await this.#worker.stop();
+    await this.#asideNotice.stop();
   }
 
   async #work(lease: Lease): Promise<void> {

@@ -50,7 +50,7 @@ export const preprocessorSettings = declareSettings({
     notifyPostmaster: boolean({
       attribute: 'mtNotifyCorrupt',
       label: 'Tell the postmaster of corrupt messages',
-      help: 'The postmaster gets a message when one is held because it cannot be processed.',
+      help: 'The postmaster gets a message when one is held because it cannot be processed, or put aside because its record cannot be read.',
       default: true,
       spec: 'manual chapter 3, "Notify Postmaster on Corrupt Messages"; checklist MTA-10',
     }),

@@ -29,4 +29,4 @@ export {
   tellStep,
   withWords,
 } from './story.ts';
-export { backOff, createWorker, leaseLost, type Worker, type WorkerNeeds } from './worker.ts';
+export { backOff, countedFrom, createWorker, leaseLost, type Worker, type WorkerNeeds } from './worker.ts';

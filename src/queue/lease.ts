@@ -11,7 +11,7 @@ import type { Clock, Log } from '../base/index.ts';
 import { CheckFailed, type Key, type KeyValue, type Part, sortable } from '../storage/index.ts';
 import type { Candidate } from './feed.ts';
 import type { Lanes } from './lanes.ts';
-import type { Lease, LeaseOptions, QueueName } from './port.ts';
+import type { Lease, LeaseOptions, NewlyAside, QueueName } from './port.ts';
 import {
   asideKey,
   decodeMessage,
@@ -42,6 +42,7 @@ export interface Leasing {
   readonly log: Log;
   /** A name nobody else uses or used for a lease. */
   readonly leaseName: () => string;
+  readonly onAside: (entry: NewlyAside) => void;
 }
 
 /** Entries of the index that one look reads at most. */
@@ -100,21 +101,24 @@ const problemOf = (cause: unknown): string =>
 
 /** Puts an entry aside whose message or slip cannot be read, so that it never blocks the others. */
 async function putAside(with_: Leasing, due: Key, entry: string, cause: unknown): Promise<void> {
-  const { id, slip } = placeOf(due);
+  const { id, slip, queue } = placeOf(due);
+  const problem = problemOf(cause);
   with_.log.error(`queue entry ${id}/${slip} cannot be read and was put aside`, cause);
   try {
     await with_.keyValue.transact(
       async () => ({
         checks: [{ present: due }],
-        puts: [[asideKey(id, slip), encodeAside({ due, entry, since: with_.clock.now(), problem: problemOf(cause) })]],
+        puts: [[asideKey(id, slip), encodeAside({ due, entry, since: with_.clock.now(), problem })]],
         deletes: deleteDue(due, entry),
         result: undefined,
       }),
       'durable',
     );
   } catch (thrown) {
-    if (!(thrown instanceof CheckFailed)) throw thrown;
+    if (thrown instanceof CheckFailed) return;
+    throw thrown;
   }
+  with_.onAside({ id, slip, queue, recipients: readDue(entry).count || 0, problem });
 }
 
 /** The messages and slips behind entries of the index. */

@@ -22,6 +22,7 @@ import type {
   Filing,
   Lease,
   LeaseOptions,
+  NewlyAside,
   NewMessage,
   Outcome,
   Queue,
@@ -105,6 +106,7 @@ class LevelledQueue implements OpenQueue {
   readonly #epoch: string;
   readonly #feeds = new Map<QueueName, Lanes>();
   readonly #listeners = new Map<QueueName, Set<() => void>>();
+  readonly #asideListeners = new Set<(entry: NewlyAside) => void>();
   readonly #retried = new Map<QueueName, (identifier: string | undefined) => void>();
   readonly #leasing: Leasing;
   readonly #unsubscribe: (() => void)[] = [];
@@ -117,7 +119,7 @@ class LevelledQueue implements OpenQueue {
     this.#epoch = epoch;
     this.newId = idMaker(clock, random);
     this.summary = summarizer(keyValue, clock);
-    this.#leasing = { keyValue, clock, log, leaseName: () => this.#name() };
+    this.#leasing = { keyValue, clock, log, leaseName: () => this.#name(), onAside: (entry) => this.#tellAside(entry) };
     const onGivenBack = ({ queues }: { queues: ReadonlySet<QueueName> }): void => {
       for (const queue of queues) this.#lookAgain(queue);
     };
@@ -202,6 +204,11 @@ class LevelledQueue implements OpenQueue {
   onWork(queue: QueueName, listener: () => void): () => void {
     this.#listeners.get(queue)?.add(listener);
     return () => this.#listeners.get(queue)?.delete(listener);
+  }
+
+  onAside(listener: (entry: NewlyAside) => void): () => void {
+    this.#asideListeners.add(listener);
+    return () => this.#asideListeners.delete(listener);
   }
 
   onRetry(queue: QueueName, listener: (identifier: string | undefined) => void): () => void {
@@ -289,11 +296,19 @@ class LevelledQueue implements OpenQueue {
   }
 
   #wake(queue: QueueName): void {
-    for (const listener of [...(this.#listeners.get(queue) ?? [])]) {
+    this.#call(`queue ${queue}`, this.#listeners.get(queue) ?? [], (listener) => listener());
+  }
+
+  #tellAside(entry: NewlyAside): void {
+    this.#call('what is put aside', this.#asideListeners, (listener) => listener(entry));
+  }
+
+  #call<T>(about: string, listeners: Iterable<T>, call: (listener: T) => void): void {
+    for (const listener of [...listeners]) {
       try {
-        listener();
+        call(listener);
       } catch (thrown) {
-        this.#needs.log.error(`a listener of queue ${queue} failed`, thrown);
+        this.#needs.log.error(`a listener of ${about} failed`, thrown);
       }
     }
   }

@@ -207,6 +207,15 @@ export interface WaitingSlip {
   readonly sleeps: boolean;
 }
 
+/** A record that could not be read, so that it was put aside. */
+export interface NewlyAside {
+  readonly id: QueueId;
+  readonly slip: string;
+  readonly queue: QueueName;
+  readonly recipients: number;
+  readonly problem: string;
+}
+
 export interface QueueListing {
   readonly message: QueuedMessage;
   readonly recipients: readonly QueuedRecipient[];
@@ -240,6 +249,8 @@ export interface Queue {
   release(lease: Lease): Promise<void>;
   /** Gives back everything of a queue that this process has leased: its worker is no more. Returns how many leases. */
   giveBack(queue: QueueName): Promise<number>;
+  /** Calls `listener` for every record that cannot be read and was put aside. */
+  onAside(listener: (entry: NewlyAside) => void): () => void;
   /** Calls `listener` whenever this queue may have due work: on filing, release, and when a deferred recipient's time comes. */
   onWork(queue: QueueName, listener: () => void): () => void;
   /** What waits for a destination, due or not, in the order it falls due; without what is leased or kept back. */

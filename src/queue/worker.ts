@@ -8,7 +8,7 @@
 
 import type { Cancel, Clock, Log } from '../base/index.ts';
 import { CheckFailed } from '../storage/index.ts';
-import type { Lease, Queue, QueueName } from './port.ts';
+import type { Lease, Queue, QueuedMessage, QueuedRecipient, QueueName } from './port.ts';
 import { leasePrefix } from './records.ts';
 
 export interface WorkerNeeds {
@@ -184,6 +184,11 @@ class Loop implements Worker {
 /** Whether something failed because its lease was settled, given back or voided meanwhile. Other checks that fail are trouble. */
 export function leaseLost(thrown: unknown): boolean {
   return thrown instanceof CheckFailed && thrown.key.startsWith(leasePrefix);
+}
+
+/** From when on giving up is counted; milliseconds since 1970. Time that an administrator kept a message back does not count. */
+export function countedFrom(message: Pick<QueuedMessage, 'arrivedAt'>, recipient: Pick<QueuedRecipient, 'heldFor'>): number {
+  return message.arrivedAt + (recipient.heldFor ?? 0);
 }
 
 /** Milliseconds until the next try: doubles from `first` with every try, up to an hour, and a fifth more or less. */

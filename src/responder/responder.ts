@@ -53,10 +53,13 @@ export class Responder {
   readonly #managed = new Map<string, Managed>();
   readonly #log: Log;
   readonly #clock: Clock;
+  readonly #ended: (name: string) => Promise<unknown>;
   /** The process ends: nothing is started any more. */
   #ending = false;
 
-  constructor(options: { readonly log: Log; readonly clock: Clock }) {
+  /** `ended`: a component was stopped, was given up or failed; what it left behind can be taken from it. */
+  constructor(options: { readonly log: Log; readonly clock: Clock; readonly ended?: (name: string) => Promise<unknown> }) {
+    this.#ended = options.ended ?? (() => Promise.resolve());
     this.#log = options.log;
     this.#clock = options.clock;
   }
@@ -154,6 +157,7 @@ export class Responder {
       }
       m.state = 'stopping';
       await this.#stopInTime(m);
+      await this.#takeBack(m);
       m.state = 'stopped';
       m.since = undefined;
       this.#log.info(`${name} stopped`);
@@ -172,6 +176,14 @@ export class Responder {
       this.#log.error(`${m.component.name} failed while it was stopped`, thrown);
     } finally {
       cancel();
+    }
+  }
+
+  async #takeBack({ component }: Managed): Promise<void> {
+    try {
+      await this.#ended(component.name);
+    } catch (thrown) {
+      this.#log.error(`what ${component.name} left behind could not be taken back`, thrown);
     }
   }
 
@@ -198,6 +210,7 @@ export class Responder {
     m.since = undefined;
     m.lastError = asFault(cause).kind === 'bug' ? String(cause) : asFault(cause).say;
     this.#log.error(`${m.component.name} failed`, cause);
+    void this.#takeBack(m);
     this.#scheduleRestart(m);
   }
 

@@ -8,6 +8,7 @@
 
 import type { Clock, Log, Random } from '../base/index.ts';
 import {
+  countedFrom,
   type Deferral,
   type Lease,
   type Queue,
@@ -84,7 +85,8 @@ function judge(lease: Lease, recipient: QueuedRecipient, fate: Fate, now: number
     return { notice: { ...about, ...wasLate, action: 'relayed', status: '2.0.0', text: `handed to ${fate.host}` } };
   }
   if (fate.kind === 'bounce') return { notice: { ...about, action: 'failed', status: fate.status, text: fate.text } };
-  const at = nextAttempt({ attempts: recipient.attempts, arrivedAt: message.arrivedAt, now }, needs.retry, needs.random);
+  const arrivedAt = countedFrom(message, recipient);
+  const at = nextAttempt({ attempts: recipient.attempts, arrivedAt, now }, needs.retry, needs.random);
   if (at === undefined) {
     const text = `tried for ${hours(needs.retry.period)} without success; last: ${fate.text}`;
     return { notice: { ...about, action: 'failed', status: fate.status === '4.0.0' ? '4.4.7' : fate.status, text } };
@@ -93,7 +95,7 @@ function judge(lease: Lease, recipient: QueuedRecipient, fate: Fate, now: number
   const late = now - message.arrivedAt >= needs.delayNoticeAfter;
   // Who asked to hear of delays does so in any case; who said nothing, as the setting says.
   if (!late || recipient.delayNotified || !(dsn?.notify ? dsn.notify.includes('delay') : needs.delayNotice)) return { deferral };
-  const willRetryUntil = message.arrivedAt + needs.retry.period;
+  const willRetryUntil = arrivedAt + needs.retry.period;
   return {
     deferral: { ...deferral, delayNotified: true },
     notice: { ...about, action: 'delayed', status: fate.status, text: fate.text, willRetryUntil },

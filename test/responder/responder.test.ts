@@ -177,3 +177,31 @@ test('orders for one component are carried out one after the other', async () =>
   await Promise.all([responder.start('A'), responder.stop('a'), responder.start('A'), responder.start('A')]);
   expect(a.events).toEqual(['A start', 'A stop', 'A start']);
 });
+
+test('what a component left behind is taken from it when it was stopped, is given up or failed', async () => {
+  const clock = new ManualClock();
+  const ended: string[] = [];
+  const responder = new Responder({
+    log: silentLog,
+    clock,
+    ended: async (name) => {
+      ended.push(name);
+      throw new Error('the queue cannot be written');
+    },
+  });
+  const [a, b] = [probe('A'), probe('B')];
+  b.stop = () => new Promise(() => {});
+  for (const one of [a, b]) responder.add(one, constant({ ...usual, autoRestart: false }));
+  await responder.startAll();
+  await responder.stop('A');
+  const given = responder.stop('B');
+  await settle();
+  expect(ended).toEqual(['A']);
+  clock.advance(9_000);
+  await given;
+  expect(ended).toEqual(['A', 'B']);
+  await responder.start('A');
+  a.fail(new Error('broken'));
+  await settle();
+  expect(ended).toEqual(['A', 'B', 'A']);
+});
