@@ -10,7 +10,7 @@ import { randomInt } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { connect, isIPv6 } from 'node:net';
 import type dnsPacket from 'dns-packet';
-import type { DecodedPacket } from 'dns-packet';
+import type { DecodedPacket, Packet } from 'dns-packet';
 import type { Clock } from './clock.ts';
 import { onDemand } from './on-demand.ts';
 
@@ -47,8 +47,19 @@ export async function exchange(server: DnsServer, question: Question, timeoutMs:
   };
   const fits = (packet: DecodedPacket | undefined): boolean => packet !== undefined && packet.id === id && answers(packet, question);
   const short = await overUdp(server, packets().encode(query), fits, timeoutMs, clock);
-  if (!short?.flag_tc) return short;
-  return overTcp(server, packets().streamEncode(query), fits, timeoutMs, clock);
+  if (withoutEdns(short)) return inFull(server, { ...query, additionals: [] }, fits, timeoutMs, clock);
+  return short?.flag_tc ? overTcp(server, packets().streamEncode(query), fits, timeoutMs, clock) : short;
+}
+
+/** RFC 6891 §7: a server that knows no EDNS says that it does not understand, or that it does not do such things. */
+function withoutEdns(packet: DecodedPacket | undefined): boolean {
+  const rcode = (packet as (DecodedPacket & { rcode?: string }) | undefined)?.rcode;
+  return rcode === 'FORMERR' || rcode === 'NOTIMP';
+}
+
+async function inFull(server: DnsServer, query: Packet, fits: Fits, timeoutMs: number, clock: Clock): Promise<DecodedPacket | undefined> {
+  const short = await overUdp(server, packets().encode(query), fits, timeoutMs, clock);
+  return short?.flag_tc ? overTcp(server, packets().streamEncode(query), fits, timeoutMs, clock) : short;
 }
 
 function answers(packet: DecodedPacket, question: Question): boolean {

@@ -8,11 +8,11 @@
  * Spec: RFC 1035, RFC 2308 (negative answers), RFC 2181 §5.2, RFC 6840 §5.7 (AD), RFC 6698 (TLSA)
  */
 
-import { getServers } from 'node:dns';
 import { isIPv4, isIPv6 } from 'node:net';
 import type { DecodedPacket, Answer as PacketAnswer, TxtData } from 'dns-packet';
 import { type Clock, systemClock } from './clock.ts';
 import { type DnsServer, exchange, type QuestionType } from './dns-exchange.ts';
+import { dnsServers } from './dns-servers.ts';
 import type { Live } from './live.ts';
 import { Lru } from './lru.ts';
 import { isLoopback } from './plain-login.ts';
@@ -82,7 +82,9 @@ const mostQuestions = 500;
 const mostRecords = 100;
 
 /** `vouches`: the server that says it has validated the answer. Whether it is believed may change while the answer is remembered. */
-type Raw = DnsAnswer<PacketAnswer> & { readonly vouches?: DnsServer };
+type Raw = DnsAnswer<PacketAnswer> & { readonly vouches?: DnsServer | undefined };
+/** `leadsTo`: the response ends with an alias of this name, and does not say what that has. */
+type Judged = Raw & { readonly leadsTo?: string };
 
 export function createResolver(options: ResolverOptions): Resolver {
   const clock = options.clock ?? systemClock;
@@ -92,15 +94,20 @@ export function createResolver(options: ResolverOptions): Resolver {
   const validates = options.validates ?? (({ host }) => isLoopback(host));
   const cache = new Lru<string, { until: number; answer: Raw }>(cacheSize());
   const asking = new Map<string, Promise<Raw>>();
-  options.servers.onChange(() => cache.clear());
+  const servers = dnsServers(() => options.servers.value, clock);
+  options.servers.onChange(() => {
+    cache.clear();
+    servers.forget();
+  });
 
-  const ask = async (name: string, type: QuestionType): Promise<Raw> => {
-    const servers = options.servers.value.length > 0 ? options.servers.value : systemServers();
-    if (servers.length === 0) return { outcome: 'temporary', reason: 'no name server is known' };
-    let reason = `no name server answered for ${name}`;
-    for (let n = 0; n <= retries(); n += 1) {
-      const server = servers[n % servers.length] as DnsServer;
+  /** One name, as one response has it. */
+  const askOnce = async (name: string, type: QuestionType): Promise<Judged> => {
+    const order = servers.inOrder();
+    let reason = order.length > 0 ? `no name server answered for ${name}` : 'no name server is known';
+    for (let n = 0; n <= retries() && order.length > 0; n += 1) {
+      const server = order[n % order.length] as DnsServer;
       const packet = await exchange(server, { name, type }, timeoutMs(), clock);
+      servers[packet ? 'answered' : 'keptSilent'](server);
       const rcode = (packet as (DecodedPacket & { rcode?: string }) | undefined)?.rcode;
       if (packet && (rcode === 'NOERROR' || rcode === 'NXDOMAIN'))
         return { ...judged(packet, rcode, name, type), ...(packet.flag_ad ? { vouches: server } : {}) };
@@ -109,12 +116,26 @@ export function createResolver(options: ResolverOptions): Resolver {
     return { outcome: 'temporary', reason };
   };
 
+  /** Some servers tell an alias and leave it to us to ask on (RFC 1034 §3.6.2). */
+  const ask = async (asked: string, type: QuestionType): Promise<Raw> => {
+    let answer = await askOnce(asked, type);
+    for (let n = 0; answer.outcome !== 'temporary' && answer.leadsTo !== undefined; n += 1) {
+      const { leadsTo: name, ttl, vouches } = answer;
+      if (n >= mostAliases) return tooManyAliases(asked);
+      const next = await askOnce(name, type);
+      if (next.outcome === 'temporary') return next;
+      // As secure as its weakest part.
+      answer = { canonical: name, ...next, ttl: Math.min(ttl, next.ttl), vouches: vouches && next.vouches };
+    }
+    return answer;
+  };
+
   const remembered = (asked: string, type: QuestionType): Promise<Raw> => {
     const name = asked.toLowerCase().replace(/\.$/, '');
     if (!isName(name)) return Promise.resolve({ outcome: 'no-such-domain', ttl: longestNegativeTtl });
     const key = `${type} ${name}`;
     const kept = cache.get(key);
-    if (kept && kept.until > clock.now()) return Promise.resolve(kept.answer);
+    if (kept && kept.until > clock.now() && cacheSize() > 0) return Promise.resolve(kept.answer);
     const running = asking.get(key);
     if (running) return running;
     if (asking.size >= mostQuestions) return Promise.resolve({ outcome: 'temporary', reason: 'too many questions to the DNS at one time' });
@@ -197,7 +218,7 @@ function joined(four: DnsAnswer<string>, six: DnsAnswer<string>): DnsAnswer<stri
 }
 
 /** Follows the aliases of one response to the records that were asked for. */
-function judged(packet: DecodedPacket, rcode: 'NOERROR' | 'NXDOMAIN', asked: string, type: QuestionType): Raw {
+function judged(packet: DecodedPacket, rcode: 'NOERROR' | 'NXDOMAIN', asked: string, type: QuestionType): Judged {
   const records = (packet.answers ?? []).slice(0, 1_000);
   let name = asked;
   let ttl = longestTtl;
@@ -207,13 +228,19 @@ function judged(packet: DecodedPacket, rcode: 'NOERROR' | 'NXDOMAIN', asked: str
     const canonical = name === asked ? {} : { canonical: name };
     if (found.length > 0) return { outcome: 'found', records: found, ttl: Math.min(ttl, ...found.map(ttlOf)), ...canonical };
     const alias = here.find((one) => one.type === 'CNAME');
-    if (alias?.type !== 'CNAME')
+    if (alias?.type !== 'CNAME') {
+      // A response that says "nothing" has the SOA record of the zone that says so (RFC 2308 §2.2).
+      const open = name !== asked && rcode === 'NOERROR' && !(packet.authorities ?? []).some((one) => one.type === 'SOA');
+      if (open) return { outcome: 'none', ttl, ...canonical, leadsTo: name };
       return { outcome: rcode === 'NXDOMAIN' ? 'no-such-domain' : 'none', ttl: Math.min(ttl, negativeTtlOf(packet)), ...canonical };
+    }
     ttl = Math.min(ttl, ttlOf(alias));
     name = host(alias.data);
   }
-  return { outcome: 'temporary', reason: `${asked} has too many aliases` };
+  return tooManyAliases(asked);
 }
+
+const tooManyAliases = (asked: string): Raw => ({ outcome: 'temporary', reason: `${asked} has too many aliases` });
 
 const ttlOf = (record: PacketAnswer): number => {
   const ttl = 'ttl' in record ? record.ttl : undefined;
@@ -247,13 +274,4 @@ export function reversedAddress(address: string): string | undefined {
   const right = tail === undefined || tail === '' ? [] : tail.split(':');
   const groups = [...left, ...Array.from({ length: tail === undefined ? 0 : 8 - left.length - right.length }, () => '0'), ...right];
   return [...groups.map((group) => group.padStart(4, '0')).join('')].reverse().join('.');
-}
-
-function systemServers(): DnsServer[] {
-  return getServers().map((text) => {
-    const bracket = /^\[(.+)\]:(\d+)$/.exec(text);
-    if (bracket) return { host: bracket[1] as string, port: Number(bracket[2]) };
-    const withPort = /^([\d.]+):(\d+)$/.exec(text);
-    return withPort ? { host: withPort[1] as string, port: Number(withPort[2]) } : { host: text, port: 53 };
-  });
 }

@@ -161,3 +161,78 @@ test('an answer is secure where a server on this host, or one that is named for 
   const doubting = createResolver({ servers, validates: () => false, clock });
   expect(await doubting.addresses('signed.example')).toMatchObject({ outcome: 'found', secure: false });
 });
+
+test('an alias whose target the server does not tell is asked on, and chains of them end', async () => {
+  const r = await resolver({
+    'host.a.example': { a: ['192.0.2.1'], mx: [[10, 'mx.a.example']] },
+    'nothing.example': { txt: ['only this'] },
+  });
+  const alias = (name: string, data: string) => [{ type: 'CNAME' as const, name, ttl: 60, data }];
+  dns.zone['first.example'] = {};
+  dns.zone['second.example'] = {};
+  dns.zone['lost.example'] = {};
+  dns.zone['dangling.example'] = {};
+  dns.zone['ring1.example'] = {};
+  dns.zone['ring2.example'] = {};
+  const aliases: Record<string, string> = {
+    'first.example': 'second.example',
+    'second.example': 'host.a.example',
+    'lost.example': 'nothing.example',
+    'dangling.example': 'gone.example',
+    'ring1.example': 'ring2.example',
+    'ring2.example': 'ring1.example',
+  };
+  dns.tamper = (packet) => {
+    const name = packet.questions?.[0]?.name ?? '';
+    return [aliases[name] ? { ...packet, answers: alias(name, aliases[name]) } : packet];
+  };
+  expect(await r.mx('first.example')).toMatchObject({
+    outcome: 'found',
+    records: [{ preference: 10, exchange: 'mx.a.example' }],
+    canonical: 'host.a.example',
+  });
+  expect(await r.mx('lost.example')).toMatchObject({ outcome: 'none' });
+  expect(await r.mx('dangling.example')).toMatchObject({ outcome: 'no-such-domain' });
+  expect(await r.mx('ring1.example')).toMatchObject({ outcome: 'temporary', reason: 'ring1.example has too many aliases' });
+  expect(dns.asked.length).toBeLessThan(30);
+});
+
+test.each([
+  ['FORMERR', 1],
+  ['NOTIMP', 4],
+])('a server that answers %s to EDNS is asked without', async (_, rcode) => {
+  const r = await resolver({ 'a.example': { mx: [[10, 'mx.a.example']] } });
+  dns.tamper = (packet) =>
+    dns.asked.length % 2 === 1 ? [{ ...packet, flags: ((packet.flags ?? 0) & ~15) | rcode, answers: [] }] : [packet];
+  expect(await r.mx('a.example')).toMatchObject({ outcome: 'found', records: [{ exchange: 'mx.a.example' }] });
+  expect(dns.asked).toEqual(['MX a.example', 'MX a.example']);
+});
+
+test('a cache that is switched off while it runs is not read any more', async () => {
+  dns = await startFakeDns({ 'a.example': { mx: [[10, 'mx.a.example']] } });
+  let size = 100;
+  const r = createResolver({ servers: constant([{ host: '127.0.0.1', port: dns.port }]), cacheSize: () => size, clock: new ManualClock() });
+  await r.mx('a.example');
+  await r.mx('a.example');
+  expect(dns.asked).toHaveLength(1);
+  size = 0;
+  await r.mx('a.example');
+  await r.mx('a.example');
+  expect(dns.asked).toHaveLength(3);
+});
+
+test('a server that kept silent goes behind the others for a while', async () => {
+  dns = await startFakeDns({ 'a.example': { txt: ['a'] }, 'b.example': { txt: ['b'] }, 'c.example': { txt: ['c'] } });
+  const mute = await startFakeDns({ 'a.example': { silent: true }, 'b.example': { txt: ['wrong'] }, 'c.example': { txt: ['back'] } });
+  clock = new ManualClock();
+  const at = ({ port }: FakeDns) => ({ host: '127.0.0.1', port });
+  const r = createResolver({ servers: constant([at(mute), at(dns)]), retries: () => 1, clock });
+  const first = r.txt('a.example');
+  while (mute.asked.length === 0) await new Promise((done) => setTimeout(done, 1));
+  clock.advance(5_000);
+  expect(await first).toMatchObject({ records: ['a'] });
+  expect(await r.txt('b.example')).toMatchObject({ records: ['b'] });
+  clock.advance(30_000);
+  expect(await r.txt('c.example')).toMatchObject({ records: ['back'] });
+  await mute.stop();
+});
