@@ -9,7 +9,8 @@ PATH=$PATH:/usr/sbin:/sbin
 export PATH MAILTREE_TEST_DATA=${MAILTREE_TEST_DATA:-../shared/data}
 packages=(ldap-utils libsasl2-modules swaks isync fetchmail mutt curl openssl strace util-linux bsdutils procps python3 python3-ldap libnet-ldap-perl libio-socket-ssl-perl libio-socket-inet6-perl
   libnet-ssleay-perl slapd postfix dovecot-core dovecot-lmtpd dovecot-imapd dovecot-pop3d ca-certificates
-  bind9 bind9-utils bind9-dnsutils unbound iproute2)
+  bind9 bind9-utils bind9-dnsutils unbound iproute2
+  libgnutls-dane0 libdb5.3 libnsl2 libidn12 libidn2-0 libpcre2-8-0)
 programs=(ldapsearch ldapmodify ldapadd ldapwhoami ldapexop swaks mbsync fetchmail mutt curl openssl strace script slapd slaptest postfix dovecot
   named dnssec-keygen dnssec-signzone dig unbound ip /usr/bin/python3 perl)
 
@@ -18,6 +19,7 @@ missing() {
   /usr/bin/python3 -c 'import ldap' 2>/dev/null || echo python3-ldap
   compgen -G '/usr/lib/*/sasl2/libplain.so*' >/dev/null || echo libsasl2-modules
   perl -MNet::LDAP -MIO::Socket::SSL -MNet::SSLeay -MIO::Socket::INET6 -e 1 2>/dev/null || echo libnet-ldap-perl libio-socket-ssl-perl libio-socket-inet6-perl
+  ./test/interop/exim.sh >/dev/null 2>&1 || echo exim4-daemon-light
 }
 
 if [ -n "$(missing)" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

@@ -2,6 +2,7 @@
 
 import type { Change } from 'ldapts';
 import { ImapFlow } from 'imapflow';
+import type { QueueListing } from '../../../src/queue/index.ts';
 import { control, ldapAdministrator } from '../../support/mail-clients.ts';
 import { type Door, eventually, password, prepareServer, type RunningServer, runServer, type ServerFiles } from '../../support/server.ts';
 import type { Host } from './network.ts';
@@ -18,6 +19,8 @@ export interface MailHost {
   inbox(user: string): Promise<string[]>;
   /** Nothing waits in the queue any more. */
   drained(ms?: number): Promise<void>;
+  /** Everything that waits has been put off for later. */
+  deferred(): Promise<boolean>;
   stop(): Promise<void>;
 }
 
@@ -48,6 +51,10 @@ export async function startMailHost(
     remove: (dn) => ldap.del(dn),
     inbox: (user) => inboxOf(ports.imap, user),
     drained: async (ms = 60_000) => void (await eventually(async () => (await control<unknown[]>(files, '/queue')).length === 0, ms)),
+    async deferred() {
+      const waiting = await control<readonly QueueListing[]>(files, '/queue');
+      return waiting.length > 0 && waiting.every(({ recipients }) => recipients.every(({ reason }) => reason !== undefined));
+    },
     async stop() {
       await ldap.unbind();
       const code = await server.stop();

@@ -25,11 +25,21 @@ export class RawSmtp {
 
   static async open(port: number): Promise<RawSmtp> {
     const socket = connect({ host: '127.0.0.1', port });
-    const session = new RawSmtp(socket);
     await once(socket, 'connect');
+    return RawSmtp.over(socket);
+  }
+
+  /** On a connection that somebody made. */
+  static async over(socket: Socket): Promise<RawSmtp> {
+    const session = new RawSmtp(socket);
     await session.reply();
     await session.say('EHLO client.elsewhere.test\r\n');
     return session;
+  }
+
+  async logIn(user: string, password: string): Promise<void> {
+    const said = await this.say(`AUTH PLAIN ${Buffer.from(`\0${user}\0${password}`).toString('base64')}\r\n`);
+    if (!said.startsWith('235')) throw new Error(`login refused: ${said}`);
   }
 
   /** The next reply, all its lines. */
@@ -53,8 +63,14 @@ export class RawSmtp {
   }
 
   /** Sends one message; answers with the reply to the whole of it. `content` is sent as it is but for its dots. */
-  async send(from: string, to: string, content: Buffer): Promise<string> {
-    this.#socket.write(`MAIL FROM:<${from}>\r\nRCPT TO:<${to}>\r\nDATA\r\n`);
+  async send(
+    from: string,
+    to: string,
+    content: Buffer,
+    parameters: { readonly mail?: string; readonly rcpt?: string } = {},
+  ): Promise<string> {
+    const [mail, rcpt] = [parameters.mail, parameters.rcpt].map((one) => (one === undefined ? '' : ` ${one}`));
+    this.#socket.write(`MAIL FROM:<${from}>${mail}\r\nRCPT TO:<${to}>${rcpt}\r\nDATA\r\n`);
     for (const expected of ['250', '250', '354']) {
       const got = await this.reply();
       if (!got.startsWith(expected)) throw new Error(`for ${from} the server says ${got}`);
