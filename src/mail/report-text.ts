@@ -15,7 +15,7 @@ const openings: Readonly<Record<ReportAction, string>> = {
   delayed: 'Your message could not be delivered yet. It is still being tried; you need not send it again. Waiting:',
   delivered: 'Your message was delivered to:',
   relayed: 'Your message was handed to a host that does not confirm delivery, for:',
-  expanded: 'Your message was handed to a list:',
+  expanded: 'Your message was handed to several addresses that stand behind:',
 };
 
 /** A delayed message that was sent at last. */
@@ -81,10 +81,13 @@ export function humanText(content: ReportContent): string {
 
 function about(one: ReportedRecipient): string[] {
   const lines = [`  <${reportLine(one.address)}>`, `    ${reportLine(one.text)} (${reportLine(one.status)})`];
+  const written = one.originalRecipient?.slice(one.originalRecipient.indexOf(';') + 1).trim();
   // Where our own words are the other host's, once is enough.
   if (one.diagnostic && one.diagnostic === one.text && one.remoteMta)
     lines[1] = `    ${reportLine(one.remoteMta)} said: ${reportLine(one.text)} (${reportLine(one.status)})`;
   else if (one.diagnostic) lines.push(`    ${one.remoteMta ? `${reportLine(one.remoteMta)} said: ` : ''}${reportLine(one.diagnostic)}`);
+  if (written !== undefined && written.toLowerCase() !== one.address.toLowerCase())
+    lines.splice(1, 0, `    (you wrote to ${reportLine(written)})`);
   if (one.willRetryUntil !== undefined) lines.push(`    It is tried until ${formatDate(one.willRetryUntil)}.`);
   const hint = adviceFor(one);
   if (hint !== undefined) lines.push(`    ${hint}`);

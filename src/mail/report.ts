@@ -86,7 +86,7 @@ const subjects: Readonly<Record<ReportAction, string>> = {
   delayed: 'Delayed mail (still being tried)',
   delivered: 'Mail delivered',
   relayed: 'Mail relayed',
-  expanded: 'Mail handed to a list',
+  expanded: 'Mail handed to several addresses',
 };
 
 /** The fields every message of this host to one address begins with. */

@@ -8,7 +8,7 @@
 
 import { headerValue, headerValues, splitHeader, withoutFields } from './header.ts';
 
-const isOurs = (name: string): boolean => /^x-mailtree-(?:dnsbl|spam)/i.test(name);
+const isOurs = (name: string): boolean => /^x-mailtree-(?:dnsbl|spam|authentication)/i.test(name);
 /** In front of a message the usual names are ours, too. */
 const isOursInPrefix = (name: string): boolean => isOurs(name) || /^x-spam-/i.test(name);
 

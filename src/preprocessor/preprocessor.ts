@@ -150,8 +150,8 @@ class Preprocessor implements PreprocessorComponent {
     this.#tell(lease, routed, processed, settled);
   }
 
-  #plain({ refused, waiting }: Routed, { bounced, discarded, also }: Processed): boolean {
-    return refused.length + waiting.length + bounced.length + discarded.length + also.length === 0;
+  #plain({ refused, waiting, expanded }: Routed, { bounced, discarded, also }: Processed): boolean {
+    return refused.length + waiting.length + expanded.length + bounced.length + discarded.length + also.length === 0;
   }
 
   /** Everything that becomes of the lease in one commit. */
@@ -165,7 +165,7 @@ class Preprocessor implements PreprocessorComponent {
     const { queue } = this.#needs;
     const changed = processed.variants.filter((variant) => variant !== own);
     const copies = changed.map((variant) => this.#copy(lease, variant));
-    const reports = await this.#reports(lease, failures(routed, processed));
+    const reports = [...(await this.#reports(lease, failures(routed, processed))), ...(await this.#expansions(lease, routed))];
     const deferred = await this.#deferrals(lease, routed);
     const stays = new Set([...filings.map(({ from }) => from), ...deferred.deferrals.map(({ number }) => number)]);
     const done = lease.recipients.map(({ number }) => number).filter((number) => !stays.has(number));
@@ -213,6 +213,22 @@ class Preprocessor implements PreprocessorComponent {
         postmaster,
       )),
     ];
+  }
+
+  /** RFC 3461 §5.2.7: the last that a sender hears who asked for success. */
+  async #expansions({ message }: Lease, { expanded }: Routed): Promise<NewMessage[]> {
+    if (expanded.length === 0) return [];
+    const entries = expanded.map(
+      ({ recipient, addresses }): ReportEntry => ({
+        address: recipient.address,
+        ...(recipient.dsn ? { dsn: recipient.dsn } : {}),
+        action: 'expanded',
+        status: '2.0.0',
+        text: `handed to ${addresses} addresses behind this one`,
+      }),
+    );
+    const report = await this.#reporter.report(message, entries);
+    return report ? [report] : [];
   }
 
   async #report(message: Lease['message'], failed: readonly Failed[], to: string | undefined): Promise<NewMessage[]> {
@@ -298,11 +314,11 @@ class Preprocessor implements PreprocessorComponent {
 }
 
 function filingsOf(recipients: readonly RoutedRecipient[]): Filing[] {
-  const byNumber = new Map<number, { address: string; queue: RoutedRecipient['queue']; identifier: string }[]>();
-  for (const { from, address, queue, identifier } of recipients) {
+  const byNumber = new Map<number, Filing['to'][number][]>();
+  for (const { from, ...route } of recipients) {
     const to = byNumber.get(from);
-    if (to) to.push({ address, queue, identifier });
-    else byNumber.set(from, [{ address, queue, identifier }]);
+    if (to) to.push(route);
+    else byNumber.set(from, [route]);
   }
   return [...byNumber].map(([from, to]) => ({ from, to }));
 }

@@ -148,7 +148,8 @@ export interface Route {
 /** Where the preprocessor wants a recipient to go. One recipient may get several routes; the address may be rewritten. */
 export interface Filing {
   readonly from: RecipientNumber;
-  readonly to: readonly Route[];
+  /** `dsn`: what the sender wants to hear about this route, where that is not what it was about the recipient (RFC 3461 §5.2.7). */
+  readonly to: readonly (Route & { readonly dsn?: DsnRequest })[];
 }
 
 export interface Deferral {

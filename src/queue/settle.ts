@@ -8,7 +8,7 @@
 
 import { Fault } from '../base/index.ts';
 import { type Changes, CheckFailed, dereference, type Key, type PartReader } from '../storage/index.ts';
-import type { Deferral, Lease, Outcome, QueuedMessage, QueuedRecipient, QueueName, Route } from './port.ts';
+import type { Deferral, Filing, Lease, Outcome, QueuedMessage, QueuedRecipient, QueueName, Route } from './port.ts';
 import {
   bytes,
   decodeLease,
@@ -59,22 +59,26 @@ type Numbers = (recipient: QueuedRecipient, n: number) => number;
 const routesCounted = 1024;
 
 /** Where a recipient goes now: not where another route of it went already when it was routed before. */
-function routesOf(recipient: QueuedRecipient, to: readonly Route[]): readonly Route[] {
+function routesOf(recipient: QueuedRecipient, to: Filing['to']): Filing['to'] {
   const { also } = recipient;
   if (!also) return to;
   return to.filter((route) => !also.some((other) => sameRoute(other, route)));
 }
 
 const sameRoute = (a: Route, b: Route): boolean => a.queue === b.queue && a.identifier === b.identifier && a.address === b.address;
+const bare = ({ address, queue, identifier }: Route): Route => ({ address, queue, identifier });
 
-function filedRecipients(recipient: QueuedRecipient, to: readonly Route[], numbers: Numbers, now: number): QueuedRecipient[] {
-  const { dsn, precedence, heldFor, also = [] } = recipient;
-  const kept = { ...(dsn ? { dsn } : {}), ...(precedence ? { precedence } : {}), ...(heldFor ? { heldFor } : {}) };
+function filedRecipients(recipient: QueuedRecipient, to: Filing['to'], numbers: Numbers, now: number): QueuedRecipient[] {
+  const { precedence, heldFor, also = [] } = recipient;
+  const kept = { ...(precedence ? { precedence } : {}), ...(heldFor ? { heldFor } : {}) };
   const routes = routesOf(recipient, to);
-  return routes.map(({ address, queue, identifier }, n) => {
+  return routes.map(({ address, queue, identifier, dsn = recipient.dsn }, n) => {
     const others =
-      routes.length + also.length > 1 && routes.length <= routesRemembered ? [...also, ...routes.filter((_, m) => m !== n)] : also;
-    const filed = { number: numbers(recipient, n), address, ...kept, queue, identifier, attempts: 0, nextAttempt: now };
+      routes.length + also.length > 1 && routes.length <= routesRemembered
+        ? [...also, ...routes.filter((_, m) => m !== n).map(bare)]
+        : also;
+    const wishes = dsn ? { dsn } : {};
+    const filed = { number: numbers(recipient, n), address, ...wishes, ...kept, queue, identifier, attempts: 0, nextAttempt: now };
     return others.length > 0 ? { ...filed, also: others.slice(-routesRemembered) } : filed;
   });
 }

@@ -97,6 +97,53 @@ test('by setting the postmaster gets what cannot be bounced, but nothing about m
   expect(await waiting(one)).toEqual([]);
 });
 
+const wishes = async (one: TestPipeline) =>
+  (await collect(one.queue.list())).flatMap(({ message, recipients }) =>
+    message.sender === '' ? [] : recipients.map(({ address, dsn }) => [address, dsn]),
+  );
+
+test('who asks to hear of success hears once that an address leads to several, and those behind it keep quiet about it', async () => {
+  const one = await open();
+  const connector = { channel: 'SMTPC', permission: 'send-receive', dn: 'cn=x' } as const;
+  one.dit.change('bart@ima.com', {
+    connectors: [
+      { ...connector, identifier: 'first@far.net' },
+      { ...connector, identifier: 'second@far.net' },
+    ],
+  });
+  await one.submit([{ address: 'bart@ima.com', dsn: { notify: ['success', 'failure'] } }, 'anna@ima.com']);
+  await one.settle([one.preprocessor]);
+  const report = (await waiting(one)).find(({ sender }) => sender === '')?.text ?? '';
+  expect(report).toContain('Subject: Mail handed to several addresses\r\n');
+  expect(report).toContain('Final-Recipient: rfc822; bart@ima.com\r\nAction: expanded\r\nStatus: 2.0.0\r\n');
+  expect(report).not.toMatch(/anna@ima\.com|first@far\.net/);
+  expect(await wishes(one)).toEqual([
+    ['first@far.net', { notify: ['failure'], originalRecipient: 'rfc822;bart@ima.com' }],
+    ['anna@ima.com', undefined],
+    ['second@far.net', { notify: ['failure'], originalRecipient: 'rfc822;bart@ima.com' }],
+  ]);
+});
+
+test('of a mailbox with forwarding the mailbox tells of success, and the others do not', async () => {
+  const one = await open();
+  one.dit.change('bart@ima.com', { forwardTo: ['friend@far.net'] });
+  await one.submit([{ address: 'bart@ima.com', dsn: { notify: ['success'], originalRecipient: 'rfc822;first@ima.com' } }]);
+  await one.settle([one.preprocessor]);
+  expect((await wishes(one)).sort()).toEqual([
+    ['bart@ima.com', { notify: ['success'], originalRecipient: 'rfc822;first@ima.com' }],
+    ['friend@far.net', { notify: ['never'], originalRecipient: 'rfc822;first@ima.com' }],
+  ]);
+  expect((await waiting(one)).filter(({ sender }) => sender === '')).toEqual([]);
+});
+
+test('an address that is somewhere else hands the wish for success on, and names itself', async () => {
+  const one = await open();
+  one.dit.change('bart@ima.com', { routingAddress: 'friend@far.net' });
+  await one.submit([{ address: 'bart@ima.com', dsn: { notify: ['success'] } }]);
+  await one.settle([one.preprocessor]);
+  expect(await wishes(one)).toEqual([['friend@far.net', { notify: ['success'], originalRecipient: 'rfc822;bart@ima.com' }]]);
+});
+
 test('a sender who does not want to hear of failures does not', async () => {
   const one = await open();
   await one.submit([
