@@ -24,6 +24,7 @@ const groups: Readonly<Record<string, readonly (() => Promise<Add>)[]>> = {
   alias: [async () => (await import('./commands/alias.ts')).addAliasCommands],
   connector: [async () => (await import('./commands/connector.ts')).addConnectorCommands],
   domain: [async () => (await import('./commands/domain.ts')).addDomainCommands],
+  'tls tls-reports': [async () => (await import('./commands/tls.ts')).addTlsCommands],
   peer: [async () => (await import('./commands/peer.ts')).addPeerCommands],
   modules: [async () => (await import('./commands/modules.ts')).addModuleCommands],
   directory: [

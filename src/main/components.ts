@@ -10,6 +10,7 @@ import {
   type Live,
   LiveValue,
   type Place,
+  type Resolver,
   systemClock,
 } from '../base/index.ts';
 import { system } from '../directory/index.ts';
@@ -64,16 +65,20 @@ type Common = ReturnType<typeof common>;
 /** Components that are asked over the control socket, too. */
 export interface AskedLater {
   readonly preprocessor: Pick<PreprocessorComponent, 'modules'>;
-  readonly smtpc: Pick<SmtpcComponent, 'etrn' | 'relays'>;
+  readonly smtpc: Pick<SmtpcComponent, 'etrn' | 'relays' | 'tls'>;
 }
 
-export function addComponents(responder: Responder, parts: Parts, monitor: Omit<Monitor, 'admits'>): AskedLater {
+export function addComponents(
+  responder: Responder,
+  parts: Parts,
+  monitor: Omit<Monitor, 'admits'>,
+): AskedLater & { readonly resolver: Resolver } {
   const shared = common(parts);
   const asked = addProcessors(responder, parts, shared);
   addDirectoryDoor(responder, parts, shared);
   addMailDoors(responder, parts, shared);
   addWeb(responder, parts, shared, { ...monitor, admits: monitorAccess(shared.server) });
-  return asked;
+  return { ...asked, resolver: shared.resolver };
 }
 
 /** Preprocessor and channel processors. */

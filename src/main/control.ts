@@ -24,6 +24,7 @@ import type { HandIn } from './hand-in.ts';
 import type { HistoryLine, HistoryQuestion, UndoHow, UndoReport } from './history.ts';
 import type { ModuleListed } from './modules.ts';
 import { isEtrnName, isHostSetting } from '../smtpc/index.ts';
+import type { TlsQuestions } from './tls.ts';
 import { queueFor } from './trace/queue-for.ts';
 
 export interface ServerStatus {
@@ -48,6 +49,7 @@ export interface ControlOptions {
   readonly history: (question: HistoryQuestion) => Promise<readonly HistoryLine[]>;
   readonly undo: (change: string, how: UndoHow) => Promise<UndoReport>;
   readonly explain: Explain;
+  readonly tls: TlsQuestions;
   readonly can: (question: AccessQuestion) => Promise<AccessAnswer>;
   /** Reads the view of the directory afresh. */
   readonly refreshView: () => Promise<void>;
@@ -114,6 +116,7 @@ function controlApp(options: ControlOptions): Hono {
     if (client !== undefined && isIP(client) === 0) throw new Fault('malformed', `${client} is not an IP address`);
     return c.json(await options.explain({ address, sender, client }));
   });
+  addTls(app, options.tls);
   app.post('/view/refresh', async (c) => {
     await options.refreshView();
     return c.json({});
@@ -173,6 +176,20 @@ function controlApp(options: ControlOptions): Hono {
 function noticesIn(text: string): DsnRequest['notify'] {
   const words = text.split(',');
   return (['never', 'success', 'failure', 'delay'] as const).filter((notice) => words.includes(notice));
+}
+
+function addTls(app: Hono, tls: TlsQuestions): void {
+  const domainOf = (domain: string | undefined): string => {
+    if (!domain) throw new Fault('malformed', 'domain is missing');
+    return domain;
+  };
+  app.get('/tls', async (c) => c.json(await tls.about(domainOf(c.req.query('domain')))));
+  app.get('/tls/publish', async (c) => {
+    const { domain, mode, maxAge } = c.req.query();
+    return c.json(await tls.publish({ domain: domainOf(domain), mode, maxAge }));
+  });
+  app.get('/tls/reports', async (c) => c.json(await tls.counted()));
+  app.post('/tls/reports', async (c) => c.json(await tls.report()));
 }
 
 function addDirectory(app: Hono, jobs: DirectoryJobs | undefined): void {

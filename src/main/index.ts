@@ -9,5 +9,7 @@ export type { ModuleListed } from './modules.ts';
 export { loadSchemaOf, type Offline, type OpenedDirectory, openOffline, type Replacement, type Trial } from './offline.ts';
 export type { Server, StartOptions } from './server.ts';
 export { historyOffline, startServer, trace, undoOffline } from './start.ts';
+export type { Published } from '../smtpc/index.ts';
+export type { TlsQuestions } from './tls.ts';
 export type { Trace, TracedMessage, TraceQueue, TraceStep } from './trace/trace.ts';
 export { version } from './version.ts';

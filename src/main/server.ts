@@ -45,6 +45,7 @@ import { listModules } from './modules.ts';
 import { serverTree } from './monitor/server-tree.ts';
 import { createMonitor } from './monitor.ts';
 import { handleOldLogs } from './old-logs.ts';
+import { tlsQuestions } from './tls.ts';
 import { version } from './version.ts';
 
 export interface Server {
@@ -132,7 +133,7 @@ async function build(
   const monitor = createMonitor({ ...about, clock: systemClock });
   onClose(() => monitor.close());
   parts.bundled?.useMonitor(serverTree({ ...about, monitor, now: () => systemClock.now() }));
-  const { preprocessor, smtpc } = addComponents(responder, parts, monitor);
+  const { preprocessor, smtpc, resolver } = addComponents(responder, parts, monitor);
   logDifferences(parts, log);
   const status = async (): Promise<ServerStatus> => ({
     version,
@@ -151,6 +152,7 @@ async function build(
     history: async (question) => readHistory(bundledOf(parts), question, systemClock.now()),
     undo: async (change, how) => undoChange(bundledOf(parts), change, how),
     explain: explainFor(parts.dit, parts.router, config.systemBase),
+    tls: tlsQuestions({ desk: smtpc.tls, resolver, mta: parts.dit.mta, certificate: parts.certificate }),
     can: async (question) => bundledOf(parts).explainAccess(question),
     refreshView: () => parts.dit.refresh(),
     status,

@@ -4,3 +4,4 @@ export { type SmtpcSettings, smtpcSettings } from './settings/index.ts';
 export { createSmtpc, type SmtpcComponent, type SmtpcOptions } from './smtpc.ts';
 export { createNoticeTexts } from './texts.ts';
 export { isEtrnName, isHostSetting } from './settings/etrn.ts';
+export { type Published, published } from './tls/publish.ts';

@@ -32,7 +32,9 @@ import type { EtrnAnswer } from './etrn.ts';
 import type { RelayStatus } from './relays.ts';
 import type { SmtpcSettings } from './settings/index.ts';
 import { settle } from './settle.ts';
+import { TlsDesk } from './tls/desk.ts';
 import { isTlsReport } from './tls/report-message.ts';
+import { TlsReporter } from './tls/reporter.ts';
 import { Way } from './way.ts';
 
 export interface SmtpcOptions {
@@ -77,6 +79,8 @@ export interface SmtpcComponent extends Component {
   etrn(host: string, names?: readonly string[]): Promise<EtrnAnswer[]>;
   /** Which mail relay host is used now. */
   relays(): RelayStatus;
+  /** What administrators ask about encryption. */
+  readonly tls: TlsDesk;
 }
 
 export function createSmtpc(options: SmtpcOptions): SmtpcComponent {
@@ -90,6 +94,8 @@ class Smtpc implements SmtpcComponent {
   readonly #random: Random;
   readonly #reporter: Reporter;
   readonly #way: Way;
+  readonly #tlsReporter: TlsReporter;
+  readonly tls: TlsDesk;
   /** Sessions, those being opened included, by destination. */
   readonly #busy = new Map<string, number>();
   /** Destinations that have greeted us since they last failed: they may have several sessions. */
@@ -111,11 +117,21 @@ class Smtpc implements SmtpcComponent {
     const { blobs, log, mta, queue, reports } = options;
     const clock = this.#clock;
     this.#reporter = createReporter({ blobs, mta, clock, random: this.#random, newId: () => queue.newId(), log, ...reports });
+    const { encryption } = this.#way;
+    this.#tlsReporter = new TlsReporter({ ...options, ...encryption.forReports, clock, random: this.#random });
+    this.tls = new TlsDesk({
+      ...options,
+      encryption,
+      reporter: this.#tlsReporter,
+      relay: () => this.#way.relay(),
+      plan: (destination) => this.#way.plan(destination),
+    });
   }
 
   async start(): Promise<void> {
     this.#abort = new AbortController();
     await this.#way.start();
+    this.#tlsReporter.start();
     this.#stops = [this.#options.queue.onWork('SMTPC', () => this.#wake())];
     this.#tick();
   }
@@ -354,6 +370,7 @@ class Smtpc implements SmtpcComponent {
     this.#timer?.();
     this.#abort.abort();
     this.#way.stop();
+    await this.#tlsReporter.stop();
     await this.#filling;
     const settled = Promise.all(this.#running);
     let cancel: Cancel = () => {};

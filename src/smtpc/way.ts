@@ -11,11 +11,11 @@ import type { MtaPolicy, Peer } from '../dit/index.ts';
 import type { Queue } from '../queue/index.ts';
 import type { KeyValue } from '../storage/index.ts';
 import type { PhaseTimeouts } from './client.ts';
-import { hostOf } from './destination.ts';
+import { hostOf, type Plan, planFor } from './destination.ts';
 import { type EtrnAnswer, EtrnSender } from './etrn.ts';
 import { createHostTable, type HostTable } from './host-table.ts';
 import { type Reached, type ReachNeeds, reach, reachHost, relayNeeds } from './reach.ts';
-import { Relays, type RelayStatus } from './relays.ts';
+import { type RelayHost, Relays, type RelayStatus } from './relays.ts';
 import { sourceFor } from './settings/connections.ts';
 import type { SmtpcSettings } from './settings/index.ts';
 import { Encryption } from './tls/encryption.ts';
@@ -76,6 +76,21 @@ export class Way {
     if (reached.kind === 'session') await this.#etrn.alongWith(reached.session);
     else if (reached.kind === 'defer' && this.#relays.configured) this.#waits(destination);
     return reached;
+  }
+
+  /** The relay host that is used now. */
+  relay(): RelayHost | undefined {
+    const { using, primary, secondary } = this.#relays.status();
+    const name = using === 'primary' ? primary : using === 'secondary' ? secondary : '';
+    return name === '' ? undefined : this.#relays.named(hostOf(name, this.#options.settings.value.port).name);
+  }
+
+  /** The way mail for a destination would go now; undefined: to a relay host. */
+  async plan(destination: string): Promise<Plan | undefined> {
+    const needs = this.#needs(this.#options.peer(destination));
+    if (needs.resolution === 'MailRelayHost') return undefined;
+    const plan = await planFor(destination, needs);
+    return this.#relays.configured && (plan.kind === 'unknown' || (plan.kind === 'defer' && needs.relayWithoutDns)) ? undefined : plan;
   }
 
   etrn(host: string, names?: readonly string[]): Promise<EtrnAnswer[]> {

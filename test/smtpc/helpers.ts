@@ -32,7 +32,7 @@ const policy: MtaPolicy = {
 export interface Zone {
   mx?: readonly MxRecord[] | 'gone' | 'sick';
   a?: readonly string[] | 'sick';
-  txt?: readonly string[];
+  txt?: readonly string[] | 'sick';
   tlsa?: readonly TlsaRecord[] | 'sick';
   /** All that is said of it is signed, that there is no such name below it, too. */
   secure?: boolean;
@@ -68,7 +68,10 @@ export function tableResolver(zones: Record<string, Zone>, onHanging: () => void
     },
     ipv4: async () => ({ outcome: 'none', ttl: 60 }),
     ptr: async () => ({ outcome: 'none', ttl: 60 }),
-    txt: async (name) => found(name, zones[name]?.txt),
+    txt: async (name) => {
+      const txt = zones[name]?.txt;
+      return txt === 'sick' ? sick : found(name, txt);
+    },
     tlsa: async (name) => {
       const tlsa = zones[name]?.tlsa;
       return tlsa === 'sick' ? sick : found(name, tlsa);

@@ -48,8 +48,8 @@ export interface SessionOutcome {
 type Count = (domain: string, policy: AppliedPolicy, failure?: FailedSession) => void;
 
 export class Encryption {
-  readonly sts: Sts;
   readonly results: Results;
+  readonly sts: Sts;
   readonly trust: Trust;
   readonly #needs: EncryptionNeeds;
 
@@ -60,6 +60,10 @@ export class Encryption {
     this.results = new Results(needs);
   }
 
+  get forReports(): { readonly results: Results; readonly trust: Trust } {
+    return { results: this.results, trust: this.trust };
+  }
+
   start(): void {
     this.sts.start();
   }
@@ -68,13 +72,14 @@ export class Encryption {
     this.sts.stop();
   }
 
-  async for(destination: string, { peer, relay, report = false }: DestinationWish): Promise<Asked> {
+  /** `uncounted`: somebody wants to know, and no mail is sent. */
+  async for(destination: string, { peer, relay, report = false }: DestinationWish, uncounted?: 'uncounted'): Promise<Asked> {
     const wish = { peer, settings: this.#needs.settings.value, relay, lax: report };
     const policy = await policyFor(destination, wish, {
       resolver: this.#needs.resolver,
       stsOf: (domain) => this.sts.policyOf(domain),
     });
-    return new Asked(policy, this.#session, report ? undefined : this.#count);
+    return new Asked(policy, this.#session, report || uncounted ? undefined : this.#count);
   }
 
   readonly #session = (demand: HostDemand): TlsWish => ({

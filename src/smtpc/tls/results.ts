@@ -7,7 +7,7 @@
  */
 
 import type { Clock } from '../../base/index.ts';
-import { below, fromSegment, type KeyValue, segment } from '../../storage/index.ts';
+import { below, CheckFailed, fromSegment, type KeyValue, type Part, segment } from '../../storage/index.ts';
 import type { Refusal } from './dane.ts';
 import type { StsFailure } from './sts.ts';
 
@@ -46,6 +46,15 @@ export interface CountedPolicy extends AppliedPolicy {
   readonly failures: readonly CountedFailure[];
 }
 
+export interface CountedDomain {
+  /** Of UTC: `2026-11-25`. */
+  readonly day: string;
+  readonly domain: string;
+  readonly policies: readonly CountedPolicy[];
+  /** As it is kept. */
+  readonly record: Uint8Array;
+}
+
 export interface ResultsNeeds {
   readonly keyValue: Pick<KeyValue, 'transact' | 'scan'>;
   readonly clock: Clock;
@@ -57,7 +66,6 @@ const mostPolicies = 10;
 const mostFailures = 50;
 const longestText = 300;
 
-/** `2026-11-25` */
 export const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
 
 const keyOf = (day: string, domain: string): string => `${keys}${day}/${segment(domain)}`;
@@ -97,15 +105,24 @@ export class Results {
     return [...days];
   }
 
-  async *of(day: string): AsyncIterable<{ readonly domain: string; readonly policies: readonly CountedPolicy[] }> {
+  async *of(day: string): AsyncIterable<CountedDomain> {
     const prefix = `${keys}${day}/`;
-    for await (const [key, bytes] of this.#needs.keyValue.scan(below(prefix)))
-      yield { domain: fromSegment(key.slice(prefix.length)), policies: policiesIn(bytes) };
+    for await (const [key, record] of this.#needs.keyValue.scan(below(prefix)))
+      yield { day, domain: fromSegment(key.slice(prefix.length)), policies: policiesIn(record), record };
   }
 
-  /** What was reported is not counted any more. */
-  async forget(day: string, domain: string): Promise<void> {
-    await this.#needs.keyValue.transact(async () => ({ deletes: [keyOf(day, domain)], result: undefined }), 'durable');
+  /** What was reported is not counted any more; CheckFailed where more was counted since. */
+  forgetPart({ day, domain, record }: CountedDomain): Part<void> {
+    const key = keyOf(day, domain);
+    return async (read) => {
+      const now = await read.get(key);
+      if (now === undefined || !Buffer.from(now).equals(record)) throw new CheckFailed(key);
+      return { deletes: [key], result: undefined };
+    };
+  }
+
+  async forget(counted: CountedDomain): Promise<undefined> {
+    await this.#needs.keyValue.transact(this.forgetPart(counted), 'soon');
   }
 }
 

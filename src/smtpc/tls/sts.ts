@@ -69,6 +69,7 @@ export class Sts {
 
   start(): void {
     this.#abort = new AbortController();
+    this.#failed.clear();
     this.#again();
   }
 
