@@ -11,13 +11,16 @@ export interface ControlRequest {
   readonly path: string;
   readonly query?: Readonly<Record<string, string | readonly string[] | undefined>>;
   readonly body?: Readable;
+  /** Media type of the body. */
+  readonly type?: string;
 }
 
 /** The JSON answer. Fault `unavailable` when no server runs; otherwise the server's own refusal. */
 export function askControl<T>(config: Config, ask: ControlRequest): Promise<T> {
   const socketPath = controlPath(config);
   return new Promise((resolve, reject) => {
-    const call = request({ socketPath, method: ask.method ?? 'GET', path: pathOf(ask) }, (response) => {
+    const headers = ask.type === undefined ? {} : { 'Content-Type': ask.type };
+    const call = request({ socketPath, method: ask.method ?? 'GET', path: pathOf(ask), headers }, (response) => {
       const chunks: Buffer[] = [];
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('error', reject);
@@ -37,7 +40,8 @@ export function askControl<T>(config: Config, ask: ControlRequest): Promise<T> {
   });
 }
 
-function pathOf({ path, query }: Pick<ControlRequest, 'path' | 'query'>): string {
+/** Path and query as HTTP has them. */
+export function pathOf({ path, query }: Pick<ControlRequest, 'path' | 'query'>): string {
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(query ?? {})) for (const one of [value ?? []].flat()) parameters.append(name, one);
   return `${path}?${parameters}`;
@@ -50,7 +54,8 @@ function unreachable(config: Config, cause: NodeJS.ErrnoException): Fault {
   return new Fault('unavailable', `${why} ${controlPath(config)}`, { cause });
 }
 
-function kindOf(http: number): FaultKind {
+/** The fault an HTTP status stands for. */
+export function kindOf(http: number): FaultKind {
   return (Object.keys(replies) as FaultKind[]).find((kind) => replies[kind].http === http) ?? 'unavailable';
 }
 

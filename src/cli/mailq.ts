@@ -1,73 +1,82 @@
 #!/usr/bin/env node
-/** `mailq`: what waits in the queue. Source: manual chapter 6, "MAILQ"; checklist CLI-01 */
+/**
+ * `mailq`: what waits in the queue.
+ *
+ * Of each message one block for each place it waits for, as the manual has it: queue id, size, date and sender; the reason; the recipients.
+ * Source: manual chapter 6, "MAILQ"; checklist CLI-01
+ */
 
-import { Command } from 'commander';
-import type { QueueListing } from '../queue/index.ts';
-import { askControl } from './control-client.ts';
-import { runner } from './program.ts';
+import { Command, Option } from 'commander';
+import { oneLine } from '../base/index.ts';
+import type { MessageView, RecipientView } from '../main/index.ts';
+import { streamControl } from './control-client.ts';
+import { json, runner } from './program.ts';
+import { time } from './queue/show.ts';
 
 interface Options {
-  readonly sort: 'size' | 'time';
+  readonly sort: 'priority' | 'size' | 'time';
+  readonly reverse?: boolean;
   readonly queue?: string;
   readonly verbose?: boolean;
   readonly json?: boolean;
 }
 
-/** A message with those of its recipients that are shown. */
-type Waiting = QueueListing;
+/** More than anybody reads, and few enough to be put in order here. */
+const most = 1_000_000;
 
 const program = new Command('mailq');
 const run = runner(program);
 
 program
-  .description('print the mail queue')
+  .description('print the mail queue: queue id, size, date and sender of each message, why it waits, and for whom')
   .option('--config <file>', 'configuration file of the server')
-  .option(
-    '-s, --sort <order>',
-    'size or time',
-    (text) => {
-      if (text !== 'size' && text !== 'time') throw new Error('-s takes size or time');
-      return text;
-    },
-    'time' as const,
+  .addOption(
+    new Option('-s, --sort <order>', 'order').choices(['priority', 'size', 'time']).default('priority', 'priority: least weight first'),
   )
-  .option('-q, --queue <channel>', 'only mail that waits for this domain; "" shows only what is pending')
-  .option('-v, --verbose', 'attempts and next attempt of every recipient')
+  .option('-r, --reverse', 'the other way round')
+  .option('-q, --queue <channel>', 'only what is deferred for this domain; with "" only what is pending')
+  .option('-v, --verbose', 'the priority weight as well, and attempts and next attempt of every recipient')
   .option('--json', 'as JSON')
   .action(
-    run(async (config, options: Options) => {
-      const all = await askControl<QueueListing[]>(config, { path: '/queue', query: { limit: '100000' } });
-      const shown = all
-        .flatMap((listing) => select(listing, options.queue))
-        .sort((a, b) => order(options.sort)(a) - order(options.sort)(b));
-      if (options.json) console.log(JSON.stringify(shown, null, 2));
-      else if (shown.length === 0) console.log('Mail queue is empty');
-      else for (const one of shown) print(one, options.verbose ?? false);
+    run(async (config, { sort, reverse, queue, verbose = false, json: asJson }: Options) => {
+      const query = queue === undefined ? {} : queue === '' ? { states: 'pending,leased' } : { identifier: queue, states: 'deferred,held' };
+      const found: MessageView[] = [];
+      for await (const view of streamControl<MessageView>(config, { path: '/queue/stream', query })) {
+        found.push(view);
+        if (found.length >= most) break;
+      }
+      // Arrival is the order they come in, and that of equals.
+      if (sort !== 'time') found.sort((a, b) => (sort === 'size' ? a.size - b.size : a.weight - b.weight));
+      if (reverse) found.reverse();
+      if (asJson) json(found);
+      else if (found.length === 0) console.log('Mail queue is empty');
+      else for (const one of found) print(one, verbose);
+      if (found.length >= most) console.error(`mailq: only the first ${most} messages`);
     }),
   );
 
-const order =
-  (sort: Options['sort']) =>
-  (w: Waiting): number =>
-    sort === 'size' ? w.message.blob.size : w.message.arrivedAt;
-
-function select(listing: QueueListing, queue: string | undefined): Waiting[] {
-  const recipients = listing.recipients.filter((r) =>
-    queue === undefined ? true : queue === '' ? r.attempts === 0 : r.attempts > 0 && r.identifier.toLowerCase() === queue.toLowerCase(),
-  );
-  return recipients.length > 0 ? [{ message: listing.message, recipients }] : [];
+function print(view: MessageView, verbose: boolean): void {
+  const places = new Map<string, RecipientView[]>();
+  for (const one of view.recipients) {
+    const place = JSON.stringify([one.queue, one.destination, reasonOf(one)]);
+    places.set(place, [...(places.get(place) ?? []), one]);
+  }
+  for (const recipients of places.values()) {
+    const weight = verbose ? ` ${String(view.weight).padStart(6)}` : '';
+    const sender = view.sender === '' ? '<>' : view.sender;
+    console.log(oneLine(`${view.id} ${String(view.size).padStart(9)}${weight} ${time(view.arrivedAt)} ${sender}`));
+    const reason = recipients[0] && reasonOf(recipients[0]);
+    if (reason) console.log(`    (${oneLine(reason)})`);
+    for (const one of recipients) console.log(oneLine(`    ${one.address}${verbose ? detailOf(one) : ''}`));
+  }
 }
 
-function print({ message, recipients }: Waiting, verbose: boolean): void {
-  const size = String(message.blob.size + message.prefix.length).padStart(9);
-  console.log(
-    `${message.id} ${size} ${new Date(message.arrivedAt).toISOString().replace('T', ' ').slice(0, 19)} ${message.sender === '' ? '<>' : message.sender}`,
-  );
-  for (const reason of new Set(recipients.map((r) => r.reason).filter((text) => text !== undefined))) console.log(`    (${reason})`);
-  for (const r of recipients) {
-    const detail = verbose ? `  [${r.queue} ${r.identifier}, attempts ${r.attempts}, next ${new Date(r.nextAttempt).toISOString()}]` : '';
-    console.log(`    ${r.address}${detail}`);
-  }
+function reasonOf({ held, reason }: RecipientView): string | undefined {
+  return held ? `held by ${held.by}${held.note === undefined ? '' : `: ${held.note}`}` : reason;
+}
+
+function detailOf({ queue, destination, state, attempts, nextAttempt }: RecipientView): string {
+  return `  [${queue} ${destination}, ${state}, attempts ${attempts}, next ${new Date(nextAttempt).toISOString()}]`;
 }
 
 await program.parseAsync();

@@ -18,6 +18,7 @@ const groups: Readonly<Record<string, readonly (() => Promise<Add>)[]>> = {
   start: [async () => (await import('./commands/start.ts')).addStartCommand],
   'status retry component': [async () => (await import('./commands/status.ts')).addStatusCommands],
   'etrn relays': [async () => (await import('./commands/etrn.ts')).addEtrnCommands],
+  queue: [async () => (await import('./commands/queue.ts')).addQueueCommands],
   trace: [async () => (await import('./commands/trace.ts')).addTraceCommand],
   explain: [async () => (await import('./commands/explain.ts')).addExplainCommand],
   user: [async () => (await import('./commands/user.ts')).addUserCommands],

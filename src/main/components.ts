@@ -25,7 +25,7 @@ import { createReportLimit } from '../queue/index.ts';
 import { components, type Responder } from '../responder/index.ts';
 import { createNoticeTexts, createSmtpc, type SmtpcComponent, smtpcSettings } from '../smtpc/index.ts';
 import { createSmtpd, smtpdSettings } from '../smtpd/index.ts';
-import { createWeb, type Monitor, type Service } from '../web/index.ts';
+import { createWeb, type Monitor, type QueueDoor, type Service } from '../web/index.ts';
 import { formatWhere, parseWhere, type Where } from './config.ts';
 import { isOwn } from './own-address.ts';
 import type { Parts } from './server.ts';
@@ -72,12 +72,13 @@ export function addComponents(
   responder: Responder,
   parts: Parts,
   monitor: Omit<Monitor, 'admits'>,
+  queue: QueueDoor,
 ): AskedLater & { readonly resolver: Resolver } {
   const shared = common(parts);
   const asked = addProcessors(responder, parts, shared);
   addDirectoryDoor(responder, parts, shared);
   addMailDoors(responder, parts, shared);
-  addWeb(responder, parts, shared, { ...monitor, admits: monitorAccess(shared.server) });
+  addWeb(responder, parts, shared, { monitor: { ...monitor, admits: monitorAccess(shared.server) }, queue });
   return { ...asked, resolver: shared.resolver };
 }
 
@@ -218,14 +219,20 @@ function monitorAccess(server: Live<{ readonly monitorClients: readonly string[]
   return (address) => admits(address);
 }
 
-function addWeb(responder: Responder, { dit, config, logs }: Parts, { host, server, policies }: Common, monitor: Monitor): void {
+function addWeb(
+  responder: Responder,
+  { dit, config, logs, certificate }: Parts,
+  { host, server, policies }: Common,
+  doors: { readonly monitor: Monitor; readonly queue: QueueDoor },
+): void {
   responder.add(
     createWeb({
       where: config.listen.http,
+      secure: { where: config.listen.https, tls: certificate.context },
       host,
       domain: () => server.value.domain,
       services: () => services(policies),
-      monitor,
+      ...doors,
       log: logs('Web'),
     }),
     dit.settings(components.WEB),

@@ -42,6 +42,7 @@ export interface Config {
     readonly ldap: Where;
     readonly ldaps: Where;
     readonly http: Where;
+    readonly https: Where;
     /** Path of the Unix socket. */
     readonly ldapi: string | 'off';
   } & Readonly<Record<DoorName, Where>>;
@@ -78,6 +79,7 @@ export function parseConfig(text: string, path: string): Config {
     'ldaps',
     'ldapi',
     'http',
+    'https',
     ...doorNames,
   ]);
   const admin = reader.map(root?.get('admin', true) as Node | null | undefined, 'admin', ['password']);
@@ -103,6 +105,7 @@ export function parseConfig(text: string, path: string): Config {
       ldap: where('ldap'),
       ldaps: where('ldaps'),
       http: where('http'),
+      https: where('https'),
       ldapi: reader.socket(listen, 'ldapi'),
       smtp: where('smtp'),
       submission: where('submission'),

@@ -17,13 +17,15 @@ import type { LinkStatus } from '../directory-remote/index.ts';
 import { type DsnRequest, isQueueId, type Queue, type QueueName, queueNames } from '../queue/index.ts';
 import type { ComponentStatus, Responder } from '../responder/index.ts';
 import type { Explain } from '../routing/index.ts';
+import { isEtrnName, isHostSetting } from '../smtpc/index.ts';
 import type { AskedLater } from './components.ts';
 import { notBundled } from './config-directory.ts';
 import { type DirectoryJobs, jsonLines, textStream, type WholeImport } from './directory-jobs.ts';
 import type { HandIn } from './hand-in.ts';
 import type { HistoryLine, HistoryQuestion, UndoHow, UndoReport } from './history.ts';
 import type { ModuleListed } from './modules.ts';
-import { isEtrnName, isHostSetting } from '../smtpc/index.ts';
+import type { QueueDesk } from './queue/desk.ts';
+import { queueRoutes } from './queue/routes.ts';
 import type { TlsQuestions } from './tls.ts';
 import { queueFor } from './trace/queue-for.ts';
 
@@ -46,6 +48,8 @@ export interface ServerStatus {
 export interface ControlOptions {
   readonly responder: Responder;
   readonly queue: Queue;
+  /** The queue for administrators. */
+  readonly desk: QueueDesk;
   readonly history: (question: HistoryQuestion) => Promise<readonly HistoryLine[]>;
   readonly undo: (change: string, how: UndoHow) => Promise<UndoReport>;
   readonly explain: Explain;
@@ -133,6 +137,10 @@ function controlApp(options: ControlOptions): Hono {
     const { dryRun, force } = c.req.query();
     return c.json(await options.undo(c.req.param('change'), { dryRun: dryRun === 'true', force: force === 'true' }));
   });
+  app.route(
+    '/queue',
+    queueRoutes(options.desk, (c) => c.req.query('by')?.slice(0, 200) ?? 'command line'),
+  );
   app.get('/queue', async (c) => {
     const name = c.req.query('queue') as QueueName | undefined;
     const limit = Math.min(Number(c.req.query('limit') ?? 1000) || 1000, 100_000);

@@ -45,6 +45,7 @@ import { listModules } from './modules.ts';
 import { serverTree } from './monitor/server-tree.ts';
 import { createMonitor } from './monitor.ts';
 import { handleOldLogs } from './old-logs.ts';
+import { openDesk, queueDoor } from './queue/open-desk.ts';
 import { tlsQuestions } from './tls.ts';
 import { version } from './version.ts';
 
@@ -132,8 +133,9 @@ async function build(
   const about = { ...parts, responder, minFree, directoryFolder: folderOf(parts), startedAt };
   const monitor = createMonitor({ ...about, clock: systemClock });
   onClose(() => monitor.close());
-  parts.bundled?.useMonitor(serverTree({ ...about, monitor, now: () => systemClock.now() }));
-  const { preprocessor, smtpc, resolver } = addComponents(responder, parts, monitor);
+  const desk = openDesk(parts);
+  parts.bundled?.useMonitor(serverTree({ ...about, monitor, desk }));
+  const { preprocessor, smtpc, resolver } = addComponents(responder, parts, monitor, queueDoor(desk, parts));
   logDifferences(parts, log);
   const status = async (): Promise<ServerStatus> => ({
     version,
@@ -149,6 +151,7 @@ async function build(
   const control = await openControl(controlPath(config), {
     responder,
     queue: parts.queue,
+    desk,
     history: async (question) => readHistory(bundledOf(parts), question, systemClock.now()),
     undo: async (change, how) => undoChange(bundledOf(parts), change, how),
     explain: explainFor(parts.dit, parts.router, config.systemBase),

@@ -1,5 +1,6 @@
 /**
- * What the web door answers: a page that tells how to set up a mail client; whether the server is well is monitor.ts's business.
+ * What the web door answers: a page that tells how to set up a mail client; whether the server is well is monitor.ts's business, the
+ * queue for administrators queue.ts's.
  *
  * Promise: it shows strangers nothing that a mail client does not see; every answer carries the headers that keep a browser
  * from running anything.
@@ -10,6 +11,7 @@ import { readFileSync } from 'node:fs';
 import { Hono } from 'hono';
 import { secureHeaders } from 'hono/secure-headers';
 import { addMonitor, type Monitor } from './monitor.ts';
+import { addQueue, type QueueDoor } from './queue.ts';
 
 export interface Service {
   /** `IMAP`, `Submission` … */
@@ -23,6 +25,7 @@ export interface WebOptions {
   readonly domain: () => string;
   readonly services: () => readonly Service[];
   readonly monitor: Monitor;
+  readonly queue?: QueueDoor;
 }
 
 const ui = new URL('../../admin-ui/', import.meta.url);
@@ -59,6 +62,7 @@ export function createApp(options: WebOptions): Hono {
   });
   app.get('/style.css', (c) => c.body(style, 200, { 'Content-Type': 'text/css; charset=utf-8', 'Cache-Control': 'max-age=3600' }));
   addMonitor(app, options.monitor);
+  if (options.queue) addQueue(app, options.queue);
   app.notFound((c) => c.text('not found\n', 404));
   return app;
 }

@@ -24,11 +24,13 @@ export interface Failing {
 
 const proxied = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'];
 
+/** Whether somebody else stands between the client and us. */
+export const isProxied = (c: Context): boolean => proxied.some((name) => c.req.header(name) !== undefined);
+
 export function addMonitor(app: Hono, monitor: Monitor): void {
   const guard: MiddlewareHandler = async (c, next) => {
     const address = getConnInfo(c).remote.address ?? '';
-    if (address === '' || proxied.some((name) => c.req.header(name) !== undefined) || !monitor.admits(address))
-      return c.text('not for you\n', 403);
+    if (address === '' || isProxied(c) || !monitor.admits(address)) return c.text('not for you\n', 403);
     c.header('Cache-Control', 'no-store');
     await next();
   };

@@ -8,12 +8,15 @@
 
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { Socket } from 'node:net';
+import type { SecureContextOptions } from 'node:tls';
 import { getRequestListener } from '@hono/node-server';
-import { type Component, constant, createListener, type Listener, type Log } from '../base/index.ts';
+import { type Component, constant, createListener, type Listener, type Live, type Log, type Place } from '../base/index.ts';
 import { createApp, type WebOptions } from './app.ts';
 
 export interface WebComponentOptions extends WebOptions {
   readonly where: { readonly host: string; readonly port: number } | 'off';
+  /** HTTPS, on a port of its own; without a certificate it stays closed. */
+  readonly secure?: { readonly where: Place; readonly tls: Live<SecureContextOptions | undefined> };
   readonly log: Log;
   /** Milliseconds for the header and for the whole of a request, and how often they are looked at. */
   readonly timeouts?: { readonly header: number; readonly request: number; readonly look: number };
@@ -45,7 +48,7 @@ function paced(listener: RequestListener): RequestListener {
 
 export function createWeb(options: WebComponentOptions): Component & { address(): ReturnType<Listener['address']> } {
   let http: Server | undefined;
-  let listener: Listener | undefined;
+  let listeners: readonly Listener[] = [];
   return {
     name: 'WEB',
     async start() {
@@ -60,25 +63,37 @@ export function createWeb(options: WebComponentOptions): Component & { address()
         },
         paced(getRequestListener(createApp(options).fetch)),
       );
-      const place = createListener({
-        name: 'WEB',
-        where: constant(options.where),
-        maxConnections: () => maxConnections,
-        onConnection: (socket) => server.emit('connection', socket),
-        log: options.log,
-      });
-      await place.start();
+      const listener = (name: string, where: Place, tls?: Live<SecureContextOptions | undefined>): Listener =>
+        createListener({
+          name,
+          where: constant(where),
+          ...(tls ? { tls } : {}),
+          maxConnections: () => maxConnections,
+          onConnection: (socket) => server.emit('connection', socket),
+          log: options.log,
+        });
+      const { where, secure } = options;
+      const open = [listener('WEB', where), ...(secure ? [listener('WEB (TLS)', secure.where, secure.tls)] : [])];
+      for (const [n, one] of open.entries()) {
+        try {
+          await one.start();
+        } catch (thrown) {
+          for (const started of open.slice(0, n)) await started.stop(0);
+          throw thrown;
+        }
+      }
       // The listener is ours: without this the server would never look at the time-outs of its connections.
       server.emit('listening');
       http = server;
-      listener = place;
+      listeners = open;
     },
     async stop() {
       http?.closeIdleConnections();
-      await listener?.stop(stopGraceMs);
+      await Promise.all(listeners.map((one) => one.stop(stopGraceMs)));
       http?.closeAllConnections();
       http?.close();
     },
-    address: () => listener?.address(),
+    address: () => listeners[0]?.address(),
+    problem: () => listeners.find(({ problem }) => problem !== undefined)?.problem,
   };
 }

@@ -211,7 +211,7 @@ test('mailq shows a message that is put off, with its reason', async () => {
   await eventually(async () => /remote\.test/.test((await command('mailq', ['-q', 'remote.test'], files)).out), 50_000);
   const { out } = await command('mailq', ['-v'], files);
   expect(out).toMatch(
-    /^\S+ +\d+ \d{4}-\d\d-\d\d \d\d:\d\d:\d\d user1@example\.test\n {4}\(.+\)\n {4}friend@remote\.test {2}\[SMTPC remote\.test, attempts 1, next /,
+    /^\S+ +\d+ +0 \d{4}-\d\d-\d\d \d\d:\d\d:\d\d user1@example\.test\n {4}\(.+\)\n {4}friend@remote\.test {2}\[SMTPC remote\.test, deferred, attempts 1, next /,
   );
   expect((await command('mailq', ['-q', ''], files)).out).toBe('Mail queue is empty\n');
 });

@@ -5,13 +5,15 @@ import { Client } from 'ldapts';
 import { type DirectoryFault, loadSchema, monitorBase, system } from '../../src/directory/index.ts';
 import { parseDn, parseFilter } from '../../src/ldap-wire/index.ts';
 import { monitorTree } from '../../src/main/monitor/tree.ts';
-import type { QueueListing } from '../../src/queue/index.ts';
+import { type MessageView, viewOf } from '../../src/main/queue/view.ts';
+import type { FoundMessage } from '../../src/queue/index.ts';
 import { all, attributes, type Opened, openTemporary, refusal, root, settings } from '../directory/support.ts';
 import { type Door, openDoor } from '../support/ldap-door.ts';
-import { newMessage, type TestQueue, testQueue } from '../support/queue.ts';
+import { newMessage, testQueue } from '../support/queue.ts';
+import { type ControlledQueue, controlled } from '../support/queue-control.ts';
 
 let opened: Opened;
-let queued: TestQueue;
+let queued: ControlledQueue;
 let door: Door;
 let listed = 0;
 let figures = 0;
@@ -19,10 +21,10 @@ const admin = 'cn=admin,cn=admins,cn=mailtree';
 const messages = 'cn=messages,cn=SMTPC,cn=queues,cn=monitor';
 const smtpc = (address: string, identifier = address.split('@')[1] ?? '') => ({ address, filed: { queue: 'SMTPC' as const, identifier } });
 
-async function* counted(found: AsyncIterable<QueueListing>): AsyncGenerator<QueueListing> {
+async function* counted(found: AsyncIterable<FoundMessage>): AsyncGenerator<MessageView> {
   for await (const one of found) {
     listed++;
-    yield one;
+    yield viewOf({ ...one, weight: -7 });
   }
 }
 
@@ -30,19 +32,13 @@ beforeEach(async () => {
   [listed, figures] = [0, 0];
   opened = await openTemporary({ schema: await loadSchema(), settings: settings({ sizeLimit: 5, lookThroughLimit: 3, sortLimit: 50 }) });
   await fillPlain();
-  queued = await testQueue();
+  queued = await controlled(testQueue);
   const { queue } = queued;
   const policy = { autoStart: true, autoRestart: true, autoStop: true, waitTime: 0 };
   opened.directory.useMonitor(
     monitorTree({
-      queue: {
-        summary: () => queue.summary(),
-        get: (id) => queue.get(id),
-        destinations: (name) => queue.destinations(name),
-        list: (options) => counted(queue.list(options)),
-      },
-      weight: (name) => (name === 'SMTPC' ? -7 : undefined),
-      now: () => queued.clock.now(),
+      queue,
+      messages: (filter) => counted(queued.control.find(filter)),
       host: () => 'mail.jade.net',
       version: '1',
       startedAt: 0,

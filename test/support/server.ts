@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path';
 import { LdapClient } from '../../src/directory-remote/index.ts';
 import { freePort, tempDir } from './temp.ts';
 
-const doors = ['ldap', 'ldaps', 'smtp', 'submission', 'smtps', 'imap', 'imaps', 'pop3', 'pop3s', 'http'] as const;
+const doors = ['ldap', 'ldaps', 'smtp', 'submission', 'smtps', 'imap', 'imaps', 'pop3', 'pop3s', 'http', 'https'] as const;
 export type Door = (typeof doors)[number];
 
 export const adminDn = 'cn=admin,cn=admins,cn=mailtree';

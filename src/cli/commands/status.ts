@@ -3,6 +3,7 @@
 import type { Command } from 'commander';
 import type { ComponentStatus, ServerStatus } from '../../main/index.ts';
 import { askControl } from '../control-client.ts';
+import { duration } from '../duration.ts';
 import { type Run, table } from '../program.ts';
 
 export function addStatusCommands(program: Command, run: Run): void {
@@ -93,22 +94,4 @@ function printComponents(components: readonly ComponentStatus[]): void {
     ['component', 'state', 'up', 'last error'],
     components.map((c) => [c.name, c.state, c.since === undefined ? '' : duration(Date.now() - c.since), c.lastError ?? '']),
   );
-}
-
-/** `3d 4h`, `12m 5s`: the two largest units. */
-function duration(ms: number): string {
-  const units = [
-    ['d', 86_400],
-    ['h', 3_600],
-    ['m', 60],
-    ['s', 1],
-  ] as const;
-  let left = Math.max(0, Math.floor(ms / 1000));
-  const parts: string[] = [];
-  for (const [unit, seconds] of units) {
-    const n = Math.floor(left / seconds);
-    left -= n * seconds;
-    if (n > 0 || (unit === 's' && parts.length === 0)) parts.push(`${n}${unit}`);
-  }
-  return parts.slice(0, 2).join(' ');
 }

@@ -74,7 +74,8 @@ function described({ id, parent, steps, waiting }: TracedMessage): string[] {
   ];
 }
 
-function stepText(step: TraceStep): string {
+/** A step as one line. */
+export function stepText(step: TraceStep): string {
   const at = step.time.replace('T', ' ').replace(/\.\d+Z$/, 'Z');
   return oneLine(`${at}  ${step.component}  ${told(step)}`);
 }

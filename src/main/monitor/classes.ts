@@ -106,13 +106,14 @@ export const queueClass = declareClass({
   name: 'mtMonitorQueue',
   kind: 'structural',
   must: ['cn'],
-  may: ['description', 'mtQueuePending', 'mtQueueDeferred', 'mtQueueHeld'],
+  may: ['description', 'mtQueuePending', 'mtQueueDeferred', 'mtQueueHeld', 'mtQueueAside'],
   title: 'Queue, as it is',
   help: 'The input queue, or the queue of one output channel.',
   attributes: [
     value('mtQueuePending', 'integer', 'Pending', 'Recipients that are due or being worked on.'),
     queueDeferred,
-    value('mtQueueHeld', 'integer', 'Held', 'Recipients that wait until they are released.'),
+    value('mtQueueHeld', 'integer', 'Held', 'Recipients that are kept back until they are released.'),
+    value('mtQueueAside', 'integer', 'Put aside', 'Recipients of records that cannot be read and were put aside.'),
   ],
 });
 
@@ -144,9 +145,9 @@ export const messageClass = declareClass({
       'mtQueueState',
       'ascii',
       'State',
-      'pending: due or being worked on; deferred: waits for another attempt; held: waits until it is released.',
+      'pending: due; deferred: waits for another attempt; leased: being worked on; held: kept back until it is released.',
       {
-        choices: ['pending', 'deferred', 'held'],
+        choices: ['pending', 'deferred', 'leased', 'held'],
         single: false,
       },
     ),

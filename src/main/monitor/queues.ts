@@ -7,16 +7,15 @@
 
 import { couldMatch, generalizedTime } from '../../directory/index.ts';
 import type { Dn, Filter } from '../../ldap-wire/index.ts';
-import { isQueueId, type Queue, type QueueListing, type QueueName, type QueueSummary, queueNames } from '../../queue/index.ts';
+import { isQueueId, type Queue, type QueueFilter, type QueueName, type QueueSummary, queueNames } from '../../queue/index.ts';
+import type { MessageView } from '../queue/view.ts';
 import { containerClass, destinationClass, kindOf, messageClass, queueClass } from './classes.ts';
 import { below, branch, group, isNamed, leaf, type Node, named, type Values } from './node.ts';
 
 export interface QueuesNeeds {
-  readonly queue: Pick<Queue, 'summary' | 'list' | 'get' | 'destinations'>;
-  /** What a message weighs in the queue of SMTPC; undefined elsewhere. */
-  readonly weight: (queue: QueueName, listing: QueueListing) => number | undefined;
-  /** Milliseconds since 1970. */
-  readonly now: () => number;
+  readonly queue: Pick<Queue, 'summary' | 'destinations'>;
+  /** Everything that matches, oldest first, read as it is taken. */
+  readonly messages: (filter: QueueFilter) => AsyncIterable<MessageView>;
 }
 
 const time = (at: number): string => generalizedTime(at);
@@ -28,7 +27,7 @@ export function queuesNode(top: Dn, needs: QueuesNeeds): Node {
   return group(dn, { cn: 'queues', description: 'The shared message queue' }, classes, queues);
 }
 
-async function countsOf(name: QueueName, { queue }: QueuesNeeds): Promise<QueueSummary | undefined> {
+async function countsOf(name: QueueName, { queue }: Pick<QueuesNeeds, 'queue'>): Promise<QueueSummary | undefined> {
   return (await queue.summary()).find((one) => one.queue === name);
 }
 
@@ -38,7 +37,13 @@ function queueNode(dn: Dn, name: QueueName, needs: QueuesNeeds): Node {
     declaration: queueClass,
     async values() {
       const counts = await countsOf(name, needs);
-      return { cn: name, mtQueuePending: counts?.pending, mtQueueDeferred: counts?.deferred };
+      return {
+        cn: name,
+        mtQueuePending: counts?.pending,
+        mtQueueDeferred: counts?.deferred,
+        mtQueueHeld: counts?.held,
+        mtQueueAside: counts?.aside,
+      };
     },
     below: kindOf(containerClass, destinationClass, messageClass),
     children: () => nodes,
@@ -73,18 +78,16 @@ function destinationNode(above: Dn, one: Awaited<ReturnType<Queue['destinations'
   }));
 }
 
-function messagesNode(dn: Dn, name: QueueName, needs: QueuesNeeds): Node {
+function messagesNode(dn: Dn, name: QueueName, { messages, ...needs }: QueuesNeeds): Node {
   const kind = kindOf(messageClass);
   const some = async (): Promise<boolean> => {
     const counts = await countsOf(name, needs);
-    return !counts || counts.pending + counts.deferred > 0;
+    return !counts || counts.pending + counts.deferred + counts.held > 0;
   };
-  const byId = async (text: string): Promise<Node | undefined> => {
+  async function* byId(text: string): AsyncGenerator<Node> {
     const id = text.trim().toLowerCase();
-    const listing = isQueueId(id) ? await needs.queue.get(id) : undefined;
-    const recipients = listing?.recipients.filter(({ queue }) => queue === name) ?? [];
-    return listing && recipients.length > 0 ? messageNode(dn, name, { message: listing.message, recipients }, needs) : undefined;
-  };
+    if (isQueueId(id)) for await (const view of messages({ ids: [id], queue: name })) yield messageNode(dn, name, view);
+  }
   return branch(dn, {
     values: () => ({ cn: 'messages', description: `Messages that wait in ${name}` }),
     below: kind,
@@ -92,10 +95,13 @@ function messagesNode(dn: Dn, name: QueueName, needs: QueuesNeeds): Node {
       // Reading a million records for nothing is not for free.
       if (!couldMatch(filter, kind) || !(await some())) return;
       const id = onlyId(filter);
-      if (id !== undefined) yield* [(await byId(id)) ?? []].flat();
-      else for await (const listing of needs.queue.list({ queue: name })) yield messageNode(dn, name, listing, needs);
+      if (id !== undefined) yield* byId(id);
+      else for await (const view of messages({ queue: name })) yield messageNode(dn, name, view);
     },
-    child: (rdn) => byId(named(rdn, 'mtQueueId') ?? ''),
+    async child(rdn) {
+      for await (const node of byId(named(rdn, 'mtQueueId') ?? '')) return node;
+      return undefined;
+    },
     some,
   });
 }
@@ -107,31 +113,31 @@ function onlyId(filter: Filter): string | undefined {
   return asked ? Buffer.from(filter.value).toString('utf8') : undefined;
 }
 
-function messageNode(above: Dn, name: QueueName, listing: QueueListing, needs: QueuesNeeds): Node {
-  return leaf(below(above, 'mtQueueId', listing.message.id), messageClass, () => messageValues(name, listing, needs));
+function messageNode(above: Dn, name: QueueName, view: MessageView): Node {
+  return leaf(below(above, 'mtQueueId', view.id), messageClass, () => messageValues(name, view));
 }
 
-function messageValues(name: QueueName, listing: QueueListing, { weight, now }: QueuesNeeds): Values {
-  const { message, recipients } = listing;
+function messageValues(name: QueueName, view: MessageView): Values {
+  const { recipients } = view;
   const distinct = (values: readonly string[]): string[] => [...new Set(values)];
   const attempts = recipients.reduce((most, recipient) => Math.max(most, recipient.attempts), 0);
   const next = recipients.reduce((least, recipient) => Math.min(least, recipient.nextAttempt), Number.POSITIVE_INFINITY);
   return {
-    mtQueueId: message.id,
+    mtQueueId: view.id,
     mtQueueName: name,
-    mtQueueState: distinct(recipients.map(({ nextAttempt }) => (nextAttempt > now() ? 'deferred' : 'pending'))),
-    mtQueueSender: message.sender === '' ? '<>' : message.sender,
+    mtQueueState: distinct(recipients.map(({ state }) => state)),
+    mtQueueSender: view.sender === '' ? '<>' : view.sender,
     mtQueueRecipient: distinct(recipients.map(({ address }) => address)),
     mtQueueRecipientCount: recipients.length,
-    mtQueueDestination: distinct(recipients.map(({ identifier }) => identifier)),
-    mtQueueSize: message.blob.size + Buffer.byteLength(message.prefix),
-    mtQueueArrival: time(message.arrivedAt),
+    mtQueueDestination: distinct(recipients.map(({ destination }) => destination)),
+    mtQueueSize: view.size,
+    mtQueueArrival: time(view.arrivedAt),
     mtQueueAttempts: attempts,
     mtQueueNextAttempt: Number.isFinite(next) ? time(next) : undefined,
-    mtQueueReason: distinct(recipients.flatMap(({ reason }) => reason ?? [])),
-    mtQueueWeight: weight(name, listing),
-    mtQueueMessageId: message.messageId,
-    mtQueueClient: message.origin.address,
-    mtQueueUser: message.origin.login ?? message.origin.user,
+    mtQueueReason: distinct(recipients.flatMap(({ held, reason }) => held?.note ?? reason ?? [])),
+    mtQueueWeight: view.weight,
+    mtQueueMessageId: view.messageId,
+    mtQueueClient: view.client,
+    mtQueueUser: view.user,
   };
 }

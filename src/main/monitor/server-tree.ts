@@ -6,6 +6,7 @@ import { openConnections } from '../../base/index.ts';
 import type { ComputedTree } from '../../directory/index.ts';
 import type { Responder } from '../../responder/index.ts';
 import { folderSize, type ServerMonitor } from '../monitor.ts';
+import type { QueueDesk } from '../queue/desk.ts';
 import type { Parts } from '../server.ts';
 import { version } from '../version.ts';
 import { type Database, monitorTree } from './tree.ts';
@@ -13,20 +14,19 @@ import { type Database, monitorTree } from './tree.ts';
 export interface ServerTreeNeeds extends Pick<Parts, 'config' | 'dit' | 'queue' | 'store' | 'directory' | 'keyValue' | 'bundledStore'> {
   readonly responder: Pick<Responder, 'status'>;
   readonly monitor: Pick<ServerMonitor, 'failing'>;
+  readonly desk: Pick<QueueDesk, 'all'>;
   readonly directoryFolder: string | undefined;
   /** Octets that must stay free for mail to be taken. */
   readonly minFree: () => number;
-  readonly startedAt: number;
   /** Milliseconds since 1970. */
-  readonly now: () => number;
+  readonly startedAt: number;
 }
 
 export function serverTree(needs: ServerTreeNeeds): ComputedTree {
-  const { config, dit, queue, responder, monitor, minFree, startedAt, now } = needs;
+  const { config, dit, queue, desk, responder, monitor, minFree, startedAt } = needs;
   return monitorTree({
     queue,
-    weight: () => undefined,
-    now,
+    messages: (filter) => desk.all(filter),
     host: () => dit.mta.value.host,
     version,
     startedAt,

@@ -1,0 +1,100 @@
+/** The queue as tables for people: what the manual's queue status pages show. Source: manual chapter 6 "Queue Status"; checklist SMTPC-13 */
+
+import { oneLine } from '../../base/index.ts';
+import type { DeskSummary, Destinations, MessagePage, MessageView } from '../../main/index.ts';
+import { duration } from '../duration.ts';
+import { table } from '../program.ts';
+
+/** Recipients of a message in a list; the rest is counted. */
+const shownRecipients = 3;
+
+export function printSummary({ queues, disk }: DeskSummary): void {
+  const aside = queues.some((one) => one.aside > 0);
+  table(
+    ['queue', 'pending', 'deferred', 'held', ...(aside ? ['put aside'] : [])],
+    queues.map((one) => [one.queue, ...[one.pending, one.deferred, one.held, ...(aside ? [one.aside] : [])].map(String)]),
+  );
+  const percent = disk.total === 0 ? 0 : Math.round((disk.free / disk.total) * 100);
+  console.log(`\ndisk of the queue: total ${megabytes(disk.total)} MB, free ${megabytes(disk.free)} MB (${percent} %)`);
+  if (aside) console.log('what was put aside cannot be read: mailtree queue aside');
+}
+
+const megabytes = (octets: number): string => String(Math.floor(octets / 1_048_576));
+
+export function printDestinations(found: Destinations, now: number): void {
+  if (found.length === 0) console.log('nothing is deferred');
+  else
+    table(
+      ['destination', 'recipients', 'next attempt', 'reason'],
+      found.map((one) => [
+        one.identifier,
+        String(one.recipients),
+        `${time(one.nextAttempt)} (${within(one.nextAttempt, now)})`,
+        one.reason ?? '',
+      ]),
+    );
+}
+
+export function printPage({ messages, next }: MessagePage, now: number): void {
+  if (messages.length === 0) {
+    console.log('no message matches');
+    return;
+  }
+  table(
+    ['id', 'weight', 'sender', 'deferred', 'size', 'state', 'recipients'],
+    messages.map((message) => [
+      message.id,
+      String(message.weight),
+      message.sender === '' ? '<>' : message.sender,
+      deferredFor(message, now),
+      String(message.size),
+      [...new Set(message.recipients.map(({ state }) => state))].join(','),
+      recipientsOf(message),
+    ]),
+  );
+  if (next !== undefined) console.log(`there are more: --after ${next}`);
+}
+
+function recipientsOf({ recipients }: MessageView): string {
+  const first = recipients.slice(0, shownRecipients).map(({ address }) => address);
+  const more = recipients.length - first.length;
+  return more > 0 ? `${first.join(' ')} and ${more} more` : first.join(' ');
+}
+
+function deferredFor({ recipients }: MessageView, now: number): string {
+  const since = recipients.flatMap(({ deferredSince }) => deferredSince ?? []);
+  return since.length === 0 ? '' : duration(now - Math.min(...since));
+}
+
+export function printMessage(view: MessageView, now: number): void {
+  const rows: [string, string | undefined][] = [
+    ['id', view.id],
+    ['sender', view.sender === '' ? '<>' : view.sender],
+    ['size', `${view.size} octets`],
+    ['accepted', `${time(view.arrivedAt)} (${duration(now - view.arrivedAt)} ago) by ${view.inputChannel}`],
+    ['Message-ID', view.messageId],
+    ['client', view.client],
+    ['user', view.user],
+    ['came of', view.parent],
+    ['weight', String(view.weight)],
+    ['precedence', view.precedence === 0 ? undefined : String(view.precedence)],
+  ];
+  for (const [name, text] of rows) if (text !== undefined) console.log(`${name.padEnd(11)} ${oneLine(text)}`);
+  console.log('');
+  table(
+    ['recipient', 'queue', 'destination', 'state', 'attempts', 'next attempt', 'reason'],
+    view.recipients.map((one) => [
+      one.address,
+      one.queue,
+      one.destination,
+      one.held ? `held by ${one.held.by} since ${time(one.held.since)}` : one.state,
+      String(one.attempts),
+      one.state === 'deferred' ? `${time(one.nextAttempt)} (${within(one.nextAttempt, now)})` : '',
+      one.held?.note ?? one.reason ?? '',
+    ]),
+  );
+}
+
+export const time = (at: number): string => new Date(at).toISOString().replace('T', ' ').slice(0, 19);
+
+const within = (at: number, now: number): string => (at <= now ? 'due' : `in ${duration(at - now)}`);

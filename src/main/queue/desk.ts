@@ -1,0 +1,135 @@
+/**
+ * The queue for administrators: what both interfaces, the command line's socket and the network's JSON, do with it.
+ *
+ * Promise: an operation on what a filter finds can be tried first, and is held to the number it was tried with.
+ * Source: checklist MTA-07, SMTPC-13
+ */
+
+import { statfs } from 'node:fs/promises';
+import { Fault } from '../../base/index.ts';
+import type {
+  FoundMessage,
+  OperationReport,
+  Queue,
+  QueueControl,
+  QueueFilter,
+  QueueId,
+  QueueName,
+  QueueSummary,
+  SearchOptions,
+  Weighed,
+} from '../../queue/index.ts';
+import { queueNames } from '../../queue/index.ts';
+import type { Order } from './ask.ts';
+import { type MessageView, viewOf } from './view.ts';
+
+export interface DeskNeeds {
+  readonly queue: Pick<Queue, 'summary' | 'destinations'>;
+  readonly control: QueueControl;
+  /** Least goes first; settings decide, so it is asked for anew each time. */
+  readonly weigh: () => (message: Weighed) => number;
+  /** Folder whose disk has the queue. */
+  readonly folder: string;
+}
+
+export interface DeskSummary {
+  readonly queues: readonly QueueSummary[];
+  /** Octets. */
+  readonly disk: { readonly total: number; readonly free: number };
+}
+
+export interface MessagePage {
+  readonly messages: readonly MessageView[];
+  readonly next?: string;
+}
+
+export interface Counted {
+  readonly messages: number;
+  readonly recipients: number;
+}
+
+/** What was done, or in a dry run what would have been. */
+export type OrderReport = Counted & Partial<OperationReport> & { readonly dryRun: boolean };
+
+export type Destinations = Awaited<ReturnType<Queue['destinations']>>;
+
+export class QueueDesk {
+  readonly #needs: DeskNeeds;
+
+  constructor(needs: DeskNeeds) {
+    this.#needs = needs;
+  }
+
+  get control(): QueueControl {
+    return this.#needs.control;
+  }
+
+  async summary(): Promise<DeskSummary> {
+    const { bsize, blocks, bavail } = await statfs(this.#needs.folder);
+    return { queues: await this.#needs.queue.summary(), disk: { total: blocks * bsize, free: bavail * bsize } };
+  }
+
+  destinations(name: string): Promise<Destinations> {
+    const queue = queueNames.find((one) => one === name.toUpperCase());
+    if (!queue) throw new Fault('not-found', `there is no queue ${name.slice(0, 40)}; there are ${queueNames.join(', ')}`);
+    return this.#needs.queue.destinations(queue as QueueName);
+  }
+
+  async page(filter: QueueFilter, options: SearchOptions): Promise<MessagePage> {
+    const { messages, next } = await this.#needs.control.search(filter, { ...options, weigh: this.#needs.weigh() });
+    return { messages: messages.map(viewOf), ...(next === undefined ? {} : { next }) };
+  }
+
+  /** Everything that matches, oldest first, with its weight. */
+  async *all(filter: QueueFilter): AsyncGenerator<MessageView> {
+    for await (const found of this.#needs.control.find(filter)) yield viewOf({ ...found, weight: this.#weight(found) });
+  }
+
+  #weight({ message, recipients }: FoundMessage): number {
+    const { precedence = 0, arrivedAt, blob } = message;
+    const since = recipients.reduce(
+      (least, { deferredSince = Number.POSITIVE_INFINITY }) => Math.min(least, deferredSince),
+      Number.POSITIVE_INFINITY,
+    );
+    const weighed = { precedence, arrivedAt, size: blob.size, ...(Number.isFinite(since) ? { deferredSince: since } : {}) };
+    return this.#needs.weigh()(weighed);
+  }
+
+  /** Fault not-found. */
+  async message(id: QueueId): Promise<MessageView> {
+    for await (const view of this.all({ ids: [id] })) return view;
+    throw noMessage(id);
+  }
+
+  /** Fault not-found. */
+  async header(id: QueueId): Promise<Uint8Array> {
+    const header = await this.#needs.control.header(id);
+    if (!header) throw noMessage(id);
+    return header;
+  }
+
+  /** Throws Fault conflict where another number matches than was expected. */
+  async carryOut({ operation, filter, dryRun, count, everything }: Order, by: string): Promise<OrderReport> {
+    if (!everything && Object.keys(filter).length === 0)
+      throw new Fault('malformed', 'no filter: to mean everything that waits, say so (everything)');
+    if (dryRun) return { ...(await this.#count(filter)), dryRun };
+    if (count !== undefined) {
+      const found = await this.#count(filter);
+      if (found.messages !== count)
+        throw new Fault('conflict', `messages that match: ${found.messages}, expected: ${count}; nothing was done`);
+    }
+    const report = await this.#needs.control.operate(operation, filter, { by, ...(everything ? { all: true } : {}) });
+    return { ...report, dryRun };
+  }
+
+  async #count(filter: QueueFilter): Promise<Counted> {
+    let [messages, recipients] = [0, 0];
+    for await (const found of this.#needs.control.find(filter)) {
+      messages += 1;
+      recipients += found.recipients.length;
+    }
+    return { messages, recipients };
+  }
+}
+
+const noMessage = (id: string): Fault => new Fault('not-found', `there is no message ${id.slice(0, 60)} in the queue`);

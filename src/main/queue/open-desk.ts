@@ -1,0 +1,43 @@
+/** The desk of a running server, and the door to it from the network. */
+
+import { accessList, type Live, systemClock } from '../../base/index.ts';
+import { preprocessorSettings } from '../../preprocessor/index.ts';
+import { createReporter } from '../../queue/index.ts';
+import type { QueueDoor } from '../../web/index.ts';
+import type { Parts } from '../server.ts';
+import { QueueDesk } from './desk.ts';
+import { administratorLogin } from './log-in.ts';
+import { queueRoutes } from './routes.ts';
+
+export function openDesk({ queue, blobs, dit, config, logs }: Parts): QueueDesk {
+  const log = logs('MQ Router');
+  const reporter = createReporter({ blobs, mta: dit.mta, clock: systemClock, random: Math.random, newId: () => queue.newId(), log });
+  const weigh =
+    () =>
+    ({ precedence }: { readonly precedence: number }) =>
+      precedence;
+  return new QueueDesk({ queue, control: queue.control({ blobs, reporter }), weigh, folder: config.data });
+}
+
+export function queueDoor(desk: QueueDesk, { dit, directory, config, logs }: Parts): QueueDoor {
+  return {
+    admits: following(dit.settings(preprocessorSettings)),
+    logIn: administratorLogin(directory, config.systemBase),
+    routes: (by) => queueRoutes(desk, by),
+    log: logs('MQ Router'),
+    now: () => systemClock.now(),
+  };
+}
+
+/** The access mask, live. */
+function following(settings: Live<{ readonly queueAccess: readonly string[] }>): QueueDoor['admits'] {
+  let mask = settings.value.queueAccess;
+  let admits = accessList(mask);
+  return (address) => {
+    if (settings.value.queueAccess !== mask) {
+      mask = settings.value.queueAccess;
+      admits = accessList(mask);
+    }
+    return admits(address);
+  };
+}
