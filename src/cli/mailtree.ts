@@ -26,6 +26,10 @@ const groups: Readonly<Record<string, readonly (() => Promise<Add>)[]>> = {
   connector: [async () => (await import('./commands/connector.ts')).addConnectorCommands],
   domain: [async () => (await import('./commands/domain.ts')).addDomainCommands],
   'tls tls-reports': [async () => (await import('./commands/tls.ts')).addTlsCommands],
+  'dkim dns': [
+    async () => (await import('./commands/dkim.ts')).addDkimCommands,
+    async () => (await import('./commands/dns.ts')).addDnsCommand,
+  ],
   peer: [async () => (await import('./commands/peer.ts')).addPeerCommands],
   modules: [async () => (await import('./commands/modules.ts')).addModuleCommands],
   directory: [

@@ -7,6 +7,7 @@
 
 import { isIPv4 } from 'node:net';
 import type { DnsAnswer, Resolver } from '../base/index.ts';
+import { prepared } from './spf-record.ts';
 
 /** What is asked of the DNS here. */
 export type Lookup = Pick<Resolver, 'txt' | 'mx' | 'ipv4' | 'addresses' | 'ptr'>;
@@ -35,7 +36,7 @@ function records<T>(answer: DnsAnswer<T>, name: string, filter: (record: T) => b
 
 export function nodeResolve(lookup: Lookup): NodeResolve {
   return async (name, type) => {
-    if (type === 'TXT') return records(await lookup.txt(name), name).map((text) => [text]);
+    if (type === 'TXT') return records(await lookup.txt(name), name).map((text) => [prepared(text, name)]);
     if (type === 'MX') return records(await lookup.mx(name), name).map(({ preference, exchange }) => ({ priority: preference, exchange }));
     if (type === 'A') return records(await lookup.ipv4(name), name);
     if (type === 'AAAA') return records(await lookup.addresses(name), name, (address) => !isIPv4(address));

@@ -5,7 +5,6 @@ import {
   accessList,
   constant,
   createResolver,
-  type DnsServer,
   isLoopback,
   type Live,
   LiveValue,
@@ -28,6 +27,7 @@ import { createSmtpd, smtpdSettings } from '../smtpd/index.ts';
 import { createWeb, type Monitor, type QueueDoor, type Service } from '../web/index.ts';
 import { formatWhere, parseWhere, type Where } from './config.ts';
 import { isOwn } from './own-address.ts';
+import { dnsServer } from './dns-servers.ts';
 import type { Parts } from './server.ts';
 import { createSigning } from './signing.ts';
 import { virtualEntries } from './virtual.ts';
@@ -252,11 +252,6 @@ function derived<T, U>(live: Live<T>, read: (value: T) => U): Live<U> {
 /** The setting's pattern keeps out nearly everything that is no place; a port of 70000 is as good as off. */
 function place(text: string): Where {
   return parseWhere(text) ?? 'off';
-}
-
-function dnsServer(text: string): DnsServer[] {
-  const where = parseWhere(/^\[.*\]$|^[^:]+$/.test(text) ? `${text}:53` : text);
-  return where === undefined || where === 'off' ? [] : [where];
 }
 
 interface Policies {

@@ -15,3 +15,4 @@ export type { Published } from '../smtpc/index.ts';
 export type { TlsQuestions } from './tls.ts';
 export type { Trace, TracedMessage, TraceQueue, TraceStep } from './trace/trace.ts';
 export { version } from './version.ts';
+export { dnsServer } from './dns-servers.ts';

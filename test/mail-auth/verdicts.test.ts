@@ -215,3 +215,37 @@ test('who is not asked about: users, exempted hosts, and everybody where it is s
     /^Authentication-Results: mx.example.org; spf=fail smtp.mailfrom=\S+ spf=none smtp.helo=\S+\r\n$/,
   );
 });
+
+const spfOf = async (record: string, more: Zone = {}, asked: Asked = {}): Promise<string> =>
+  (await result(message(), { zone: { 'TXT football.example.com': [record], ...more }, ...asked })).split(' ')[1] as string;
+
+test.each([
+  ['v=spf1 ip4:192.0.2.1 ip4:1.2.3 -all', 'permerror'],
+  ['v=spf1 ip4:192.0.2.1 nonsense:x -all', 'permerror'],
+  ['v=spf1 ip4:192.0.2.0/33 -all', 'permerror'],
+  ['v=spf1 ip6:192.0.2.1 -all', 'permerror'],
+  ['v=spf1 ip4:192.0.2.1 a:example..com -all', 'pass'],
+  ['v=spf1 -all:x', 'permerror'],
+  ['v=spf1 include -all', 'permerror'],
+  ['v=spf1 redirect=a.example redirect=b.example', 'permerror'],
+  ['v=spf1 exists:%{c}.example.com -all', 'permerror'],
+  ['v=spf1 exists:%x.example.com -all', 'permerror'],
+  ['v=spf1 a:host -all', 'permerror'],
+  ['v=spf10 -all', 'none'],
+  ['V=SPF1 IP4:192.0.2.1 -ALL', 'pass'],
+  ['v=spf1  ip4:192.0.2.1   -all ', 'pass'],
+  ['v=spf1 foo=bar ip4:192.0.2.1 -all', 'pass'],
+  ['v=spf1 exists:%%.example.com exists:%{l}.example.com ?all', 'neutral'],
+  ['v=spf1', 'neutral'],
+])('a faulty term counts wherever it stands: %s', async (record, expected) => {
+  expect(await spfOf(record)).toBe(expected);
+});
+
+test('the current domain is that of the record, behind include and redirect too', async () => {
+  const behind: Zone = {
+    'TXT inner.example': ['v=spf1 exists:%{d1r}.%{i}.%{d}.example -all'],
+    'A inner.192.0.2.1.inner.example.example': ['127.0.0.2'],
+  };
+  expect(await spfOf('v=spf1 include:inner.example -all', behind)).toBe('pass');
+  expect(await spfOf('v=spf1 redirect=inner.example', behind)).toBe('pass');
+});

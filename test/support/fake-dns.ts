@@ -105,7 +105,8 @@ function respond(dns: FakeDns, query: DecodedPacket): Packet | undefined {
   if (question.type === 'A') for (const data of here?.a ?? []) answers.push({ type: 'A', name, ttl, data });
   if (question.type === 'AAAA') for (const data of here?.aaaa ?? []) answers.push({ type: 'AAAA', name, ttl, data });
   if (question.type === 'PTR') for (const data of here?.ptr ?? []) answers.push({ type: 'PTR', name, ttl, data });
-  if (question.type === 'TXT') for (const data of here?.txt ?? []) answers.push({ type: 'TXT', name, ttl, data: [data] });
+  if (question.type === 'TXT')
+    for (const text of here?.txt ?? []) answers.push({ type: 'TXT', name, ttl, data: text.match(/.{1,255}/gs) ?? [''] });
   if (question.type === 'TLSA')
     for (const { data, ...one } of here?.tlsa ?? [])
       answers.push({ type: 'TLSA', name, ttl, data: { ...one, certificate: Buffer.from(data) } });
