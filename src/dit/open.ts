@@ -6,8 +6,9 @@ import { asFault, type Cancel, type Clock, counter, Fault, type Live, LiveValue,
 import { type Change, type Directory, DirectoryFault, type Entry, type Login, system, type Watch } from '../directory/index.ts';
 import { type Dn, parseDn } from '../ldap-wire/index.ts';
 import type { DomainRule, StoredKey } from '../mail-auth/index.ts';
-import { readSettings, type SettingsDeclaration, type SettingsOf, type SettingsShape } from '../settings/index.ts';
+import type { SettingsDeclaration, SettingsOf, SettingsShape } from '../settings/index.ts';
 import { AddressView } from './address-view.ts';
+import { liveSettings } from './live-settings.ts';
 import { type DkimKey, dkimBase, MailAuthView, mailAuthBase } from './mail-auth.ts';
 import { Peers } from './peers.ts';
 import type { Blacklist, Dit, Domain, Forwarding, MtaPolicy, Peer, Recipient, ScramLogin, Spammer } from './port.ts';
@@ -389,19 +390,9 @@ class DitView implements OpenDit {
   }
 
   settings<S extends SettingsShape>(declaration: SettingsDeclaration<S>): Live<SettingsOf<S>> {
-    const dn = this.#entryName(declaration.entry.replaceAll('{host}', this.#options.host));
-    const read = (): SettingsOf<S> => {
-      const entry = this.#system.entry(dn);
-      const { value, problems } = readSettings(declaration, (attribute) => entry?.texts(attribute) ?? []);
-      for (const problem of problems) this.#options.log.warning(`${dn.toString()}: ${problem}; the default is used`);
-      return value;
-    };
-    const live = new LiveValue(read(), (thrown) => this.#options.log.error(`${declaration.entry}: a change could not be applied`, thrown));
-    this.#system.onEntry(dn, () => {
-      const value = read();
-      if (JSON.stringify(value) !== JSON.stringify(live.value)) live.set(value);
-    });
-    return live;
+    const { directory, host, log } = this.#options;
+    const dn = this.#entryName(declaration.entry.replaceAll('{host}', host));
+    return liveSettings(declaration, { dn, view: this.#system, directory, log, closed: () => this.#closed });
   }
 
   #mtaPolicy(): Live<MtaPolicy> {

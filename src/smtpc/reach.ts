@@ -225,7 +225,11 @@ async function greet({ target, asked, demand }: Aim, socket: Socket, needs: Host
     const plain = { type: 'starttls-not-supported', text: `${target.host} does not offer encryption` } as const;
     asked.note(demand, { ...outcome, failure: session.encryption ? session.encryption.flaw : plain });
     const why = needs.login && (await logIn(session, needs.login));
-    if (why === undefined) return session;
+    if (why === undefined) {
+      const minutes = Object.entries(needs.timeouts).map(([phase, ms]) => `${phase}=${ms / 60_000}`);
+      needs.log.diagnostic(`session with ${target.host} [${target.address}], time-outs in minutes: ${minutes.join(' ')}`);
+      return session;
+    }
     session.quit();
     return new PeerFailure(why, false, undefined);
   } catch (thrown) {

@@ -6,6 +6,7 @@ import { constant, createLog, textLine } from '../../src/base/index.ts';
 import { type Change, type Directory, type Entry, loadSchema } from '../../src/directory/index.ts';
 import { mtaSettings, type OpenDit, openDit, serverSettings } from '../../src/dit/index.ts';
 import { parseRdn } from '../../src/ldap-wire/index.ts';
+import { smtpcSettings } from '../../src/smtpc/index.ts';
 import { attributes, dn, type Opened, openTemporary, root } from '../directory/support.ts';
 
 const base = 'dc=jade,dc=net';
@@ -247,6 +248,27 @@ test('settings are live, and a value that breaks its declaration gives way to th
   await opened.directory.delete(root, dn('cn=mta,cn=mailtree'));
   await caughtUp();
   expect(seen).toEqual(['SMTPC', 'LOCAL']);
+});
+
+test('a secret among settings is read though the feed has none, and changes together with what belongs to it', async () => {
+  const entry = 'cn=smtpc,cn=mailtree';
+  await add(entry, { objectClass: 'mtSmtpc', cn: 'smtpc', mtSmtpcRelayHost: 'one.example', mtSmtpcRelayPassword: 'first' });
+  await caughtUp();
+  const smtpc = dit.settings(smtpcSettings);
+  const seen: string[] = [];
+  smtpc.onChange(({ relayHost, relayPassword }) => seen.push(`${relayHost} ${relayPassword}`));
+  while (seen.length < 1) await setImmediate();
+  await opened.directory.modify(root, dn(entry), [
+    { operation: 'replace', attribute: attributes({ mtSmtpcRelayHost: 'two.example' })[0]! },
+    { operation: 'replace', attribute: attributes({ mtSmtpcRelayPassword: 'second' })[0]! },
+  ]);
+  while (seen.length < 2) await setImmediate();
+  await modify(entry, 'replace', 'mtSmtpcRelayPassword', 'third');
+  while (seen.length < 3) await setImmediate();
+  await opened.directory.delete(root, dn(entry));
+  while (seen.length < 4) await setImmediate();
+  expect(seen).toEqual(['one.example first', 'two.example second', 'two.example third', ' ']);
+  expect(lines.join('\n')).not.toMatch(/first|second|third/);
 });
 
 /** The same, with a log file size that is no number. */

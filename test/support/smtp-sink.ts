@@ -27,6 +27,8 @@ export interface Sink {
   readonly messages: SinkMessage[];
   /** Every command line, all connections. */
   readonly heard: string[];
+  /** The address each connection came from. */
+  readonly clients: (string | undefined)[];
   connections: number;
   stop(): Promise<void>;
 }
@@ -41,6 +43,7 @@ export async function startSink(script: SinkScript = {}): Promise<Sink> {
     script: { extensions: ['PIPELINING', 'SIZE 1000000', '8BITMIME', 'SMTPUTF8', 'DSN'], ...script },
     messages: [],
     heard: [],
+    clients: [],
     connections: 0,
     stop: async () => {
       for (const socket of open) socket.destroy();
@@ -51,6 +54,7 @@ export async function startSink(script: SinkScript = {}): Promise<Sink> {
     open.add(socket);
     socket.on('close', () => open.delete(socket));
     sink.connections += 1;
+    sink.clients.push(socket.remoteAddress);
     new SinkSession(sink, socket, sink.connections).begin();
   });
   return sink;
