@@ -15,5 +15,5 @@ if [ ! -x "$program" ]; then
 fi
 # The name of the user it gives up root's rights for is built in.
 getent passwd Debian-exim >/dev/null || useradd --system --user-group --no-create-home --shell /usr/sbin/nologin Debian-exim
-"$program" -C /dev/null -bV >/dev/null
+"$program" -C /dev/null -bV >/dev/null 2>&1 || { echo "exim does not run: is a library missing?" >&2; exit 1; }
 echo "$program"

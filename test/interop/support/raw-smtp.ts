@@ -79,6 +79,10 @@ export class RawSmtp {
     return this.say(Buffer.from(`${text}${text.endsWith('\r\n') ? '' : '\r\n'}.\r\n`, 'latin1'));
   }
 
+  close(): void {
+    this.#socket.destroy();
+  }
+
   async quit(): Promise<void> {
     await this.say('QUIT\r\n');
     this.#socket.end();

@@ -10,7 +10,7 @@ import type { Host } from './network.ts';
 import { run } from './process.ts';
 
 export interface SmtpSink {
-  /** Everything taken so far, with the envelope in front, as `smtp-sink -D` writes it, in Latin-1. */
+  /** Everything taken so far, with the envelope in front, as `smtp-sink -d` writes it, in Latin-1. */
   messages(): string[];
   stop(): Promise<void>;
 }
@@ -21,7 +21,7 @@ export async function startSmtpSink(host: Host, args: readonly string[] = []): P
   mkdirSync(taken);
   await reachable(dir);
   execFileSync('chown', ['nobody:nogroup', taken]);
-  const command = ['/usr/sbin/smtp-sink', '-u', 'nobody', '-D', join(taken, '%M.'), ...args, ':25', '1000'];
+  const command = ['/usr/sbin/smtp-sink', '-u', 'nobody', '-d', join(taken, '%M.'), ...args, ':25', '1000'];
   const { child, said, gone } = run(host.command, command);
   await eventually(async () => {
     if (child.exitCode !== null) throw new Error(`smtp-sink ended: ${said()}`);
