@@ -25,9 +25,13 @@ export function forbidden({ message }: Lease, destination: string, peer: Peer): 
   return { fate: { kind: 'bounce', status: '5.3.4', text }, entry: peer.saidBy.outboundSize };
 }
 
+/** Of the pending queue: nobody has put it off yet. */
+export const isFresh = ({ recipients }: Lease): boolean =>
+  recipients.every(({ attempts, deferredSince }) => attempts === 0 && deferredSince === undefined);
+
 /** The queue run that mail must wait for which was never tried; undefined: it goes at once. Runs are at the multiples of the interval. */
 export function waitsUntil(lease: Lease, peer: Peer, now: number): number | undefined {
-  if (!peer.queueFirst || lease.recipients.some(({ attempts }) => attempts > 0)) return undefined;
+  if (!peer.queueFirst || !isFresh(lease)) return undefined;
   const interval = peer.queueInterval * 60_000;
   return now - (now % interval) + interval;
 }

@@ -32,7 +32,13 @@ export async function deliver(lease: Lease, session: PeerSession, options: Deliv
     const group = left.slice(from, from + options.recipientsPerTransaction);
     if (!session.open) {
       for (const one of group)
-        fates.set(one, { kind: 'defer', status: '4.4.2', text: `${session.host} closed the connection`, host: session.host });
+        fates.set(one, {
+          kind: 'defer',
+          status: '4.4.2',
+          text: `${session.host} closed the connection`,
+          host: session.host,
+          byHost: 'lost',
+        });
       continue;
     }
     const answers = await sendInTurns(session, {

@@ -12,7 +12,15 @@ export type Fate =
   /** `passedOn`: the peer will send the notices that the sender asked for. `encryption`: absent in the clear. */
   | { readonly kind: 'sent'; readonly host: string; readonly said: string; readonly passedOn: boolean; readonly encryption?: Encryption }
   | { readonly kind: 'bounce'; readonly status: string; readonly text: string; readonly host?: string; readonly said?: string }
-  | { readonly kind: 'defer'; readonly status: string; readonly text: string; readonly host?: string; readonly said?: string };
+  /** `byHost`: it was not about a recipient, so that the next message may fare no better: a reply, or the connection was lost (421 included). */
+  | {
+      readonly kind: 'defer';
+      readonly status: string;
+      readonly text: string;
+      readonly host?: string;
+      readonly said?: string;
+      readonly byHost?: 'reply' | 'lost';
+    };
 
 export type Fates = ReadonlyMap<QueuedRecipient, Fate>;
 
@@ -25,6 +33,11 @@ export function statusOf(said: string, code: number | undefined): string {
   return found?.[0] === kind ? found : `${kind}.0.0`;
 }
 
+function byHost(code: number | undefined, phase: string): { byHost?: 'reply' | 'lost' } {
+  if (code === undefined || code === 421) return { byHost: 'lost' };
+  return phase === 'rcpt' ? {} : { byHost: 'reply' };
+}
+
 export function fateOf(answer: PeerAnswer, host: string, passesDsn: boolean, temporary554: boolean): Fate {
   if (answer.kind === 'taken') return { kind: 'sent', host, said: answer.said, passedOn: passesDsn };
   const { said, code, phase } = answer;
@@ -32,7 +45,7 @@ export function fateOf(answer: PeerAnswer, host: string, passesDsn: boolean, tem
   const later = (code === 554 && phase === 'data' && temporary554) || (code === 552 && phase === 'rcpt') || code === 530 || code === 538;
   if (answer.kind === 'temporary' || later) {
     const status = statusOf(said, code);
-    return { kind: 'defer', status: `4${status.slice(1)}`, text: said, host, said };
+    return { kind: 'defer', status: `4${status.slice(1)}`, text: said, host, said, ...byHost(code, phase) };
   }
   return { kind: 'bounce', status: code === undefined ? '5.1.3' : statusOf(said, code), text: said, host, said };
 }

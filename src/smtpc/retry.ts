@@ -1,8 +1,9 @@
 /**
- * When to try a deferred message again, and when to give up.
+ * When to try deferred mail again, and when to give up.
  *
- * Promise: the delay never shrinks from one attempt to the next; dice spread what failed together; the last attempt is at the end
- * of the retry period. Pure: time and dice are arguments.
+ * Promise: the first wait is the interval, no later one is shorter; dice spread what failed together; a message is given up exactly at the
+ * end of its retry period. A wait is at most an hour, or the interval where that is longer: asking a host again costs one connection,
+ * however much waits for it. Pure: time and dice are arguments.
  * Spec: RFC 5321 §4.5.4.1; checklist SMTPC-02
  */
 
@@ -16,7 +17,7 @@ export interface RetryRule {
 
 const growth = 1.5;
 const spread = 0.2;
-const longest = 4 * 3_600_000;
+const longest = 3_600_000;
 
 /** Milliseconds from the attempt that failed to the next one; `attempts` were made before it. */
 export function retryDelay(attempts: number, interval: number, random: Random): number {
@@ -25,6 +26,9 @@ export function retryDelay(attempts: number, interval: number, random: Random): 
   // At the top there are no dice left, else a later delay could be the shorter one.
   return plain >= most ? most * (1 + spread) : Math.min(plain * (1 + spread * random()), most * (1 + spread));
 }
+
+/** No wait is longer. Milliseconds. */
+export const longestDelay = (interval: number): number => Math.max(interval, longest) * (1 + spread);
 
 /** Time of the next attempt, or undefined: the message has been tried long enough. */
 export function nextAttempt(

@@ -22,6 +22,16 @@ import { join, type KeyValue } from '../storage/index.ts';
 import type { Fate, Fates } from './fate.ts';
 import { nextAttempt, type RetryRule } from './retry.ts';
 
+/** Where it is the destination that keeps mail waiting, and not the message. */
+export interface RunWait {
+  /** When the destination is tried next. */
+  readonly at: number;
+  /** Sleeps until it has to be looked at in any case, and goes with the run. */
+  readonly asleep: boolean;
+  /** Whether there was an attempt. */
+  readonly tried: boolean;
+}
+
 export interface SettleNeeds {
   readonly keyValue: Pick<KeyValue, 'transact'>;
   readonly queue: Pick<Queue, 'settlePart' | 'submitPart'>;
@@ -30,6 +40,9 @@ export interface SettleNeeds {
   readonly random: Random;
   readonly log: Log;
   readonly retry: RetryRule;
+  readonly run?: RunWait;
+  /** Milliseconds by which a message may be older, because the clock was put forward since it came. */
+  readonly credit?: (arrivedAt: number) => number;
   /** Senders who did not say what they want to hear are told of a delay, too. */
   readonly delayNotice: boolean;
   /** Milliseconds. */
@@ -43,13 +56,14 @@ export interface SettleNeeds {
 export async function settle(lease: Lease, fates: Fates, needs: SettleNeeds): Promise<void> {
   const { message } = lease;
   const now = needs.clock.now();
+  const credit = needs.credit?.(message.arrivedAt) ?? 0;
   const retry = { ...needs.retry, period: message.spam ? Math.min(needs.retry.period, needs.spamReportPeriod) : needs.retry.period };
   const done: number[] = [];
   const deferred: Deferral[] = [];
   const notices: ReportEntry[] = [];
   const lines: StoryLine[] = [];
   for (const [recipient, fate] of fates) {
-    const judged = judge(lease, recipient, fate, now, { ...needs, retry });
+    const judged = judge(recipient, fate, { now, arrivedAt: countedFrom(message, recipient) + credit }, { ...needs, retry });
     if (judged.notice) notices.push(judged.notice);
     if (judged.deferral) deferred.push(judged.deferral);
     else done.push(recipient.number);
@@ -67,8 +81,12 @@ interface Judged {
   readonly notice?: ReportEntry;
 }
 
-function judge(lease: Lease, recipient: QueuedRecipient, fate: Fate, now: number, needs: SettleNeeds): Judged {
-  const { message } = lease;
+interface Times {
+  readonly now: number;
+  readonly arrivedAt: number;
+}
+
+function judge(recipient: QueuedRecipient, fate: Fate, { now, arrivedAt }: Times, needs: SettleNeeds): Judged {
   const { address, dsn } = recipient;
   const about = {
     address,
@@ -85,28 +103,49 @@ function judge(lease: Lease, recipient: QueuedRecipient, fate: Fate, now: number
     return { notice: { ...about, ...wasLate, action: 'relayed', status: '2.0.0', text: `handed to ${fate.host}` } };
   }
   if (fate.kind === 'bounce') return { notice: { ...about, action: 'failed', status: fate.status, text: fate.text } };
-  const arrivedAt = countedFrom(message, recipient);
   const at = nextAttempt({ attempts: recipient.attempts, arrivedAt, now }, needs.retry, needs.random);
   if (at === undefined) {
     const text = `tried for ${hours(needs.retry.period)} without success; last: ${fate.text}`;
     return { notice: { ...about, action: 'failed', status: fate.status === '4.0.0' ? '4.4.7' : fate.status, text } };
   }
-  const deferral: Deferral = { number: recipient.number, nextAttempt: at, reason: fate.text };
-  const late = now - message.arrivedAt >= needs.delayNoticeAfter;
-  // Who asked to hear of delays does so in any case; who said nothing, as the setting says.
-  if (!late || recipient.delayNotified || !(dsn?.notify ? dsn.notify.includes('delay') : needs.delayNotice)) return { deferral };
   const willRetryUntil = arrivedAt + needs.retry.period;
+  const noticeAt = wantsNotice(recipient, needs) ? arrivedAt + needs.delayNoticeAfter : undefined;
+  const wait = waitFor({ at, end: willRetryUntil, noticeAt, now }, needs);
+  const deferral: Deferral = { number: recipient.number, reason: fate.text, ...wait };
+  if (noticeAt === undefined || noticeAt > now) return { deferral };
   return {
     deferral: { ...deferral, delayNotified: true },
     notice: { ...about, action: 'delayed', status: fate.status, text: fate.text, willRetryUntil },
   };
 }
 
+/** Who asked to hear of delays does so in any case; who said nothing, as the setting says. */
+function wantsNotice({ delayNotified, dsn }: QueuedRecipient, needs: SettleNeeds): boolean {
+  return !delayNotified && (dsn?.notify ? dsn.notify.includes('delay') : needs.delayNotice);
+}
+
+/** Until its own time; until the destination is tried again; or, asleep, until it is given up or its sender is told. */
+function waitFor(
+  { at, end, noticeAt = end, now }: { at: number; end: number; noticeAt: number | undefined; now: number },
+  { run }: SettleNeeds,
+): Pick<Deferral, 'nextAttempt' | 'runAt' | 'untried'> {
+  if (!run) return { nextAttempt: at };
+  const tried = run.tried ? {} : { untried: true };
+  if (!run.asleep) return { nextAttempt: Math.min(end, run.at), ...tried };
+  return { nextAttempt: noticeAt > now ? Math.min(end, noticeAt) : end, runAt: Math.min(end, run.at), ...tried };
+}
+
 function storyLine(lease: Lease, recipient: QueuedRecipient, fate: Fate, deferral: Deferral | undefined): StoryLine {
   const host = fate.host === undefined ? {} : { host: fate.host };
-  const line = { message: lease.message, recipients: [recipient.address], channel: 'SMTPC', attempts: recipient.attempts + 1, ...host };
+  const line = {
+    message: lease.message,
+    recipients: [recipient.address],
+    channel: 'SMTPC',
+    attempts: recipient.attempts + (deferral?.untried ? 0 : 1),
+    ...host,
+  };
   if (fate.kind === 'sent') return { ...line, step: 'Sent', text: fate.said, encryption: fate.encryption ?? 'none' };
-  if (deferral) return { ...line, step: 'Deferred', status: fate.status, until: deferral.nextAttempt, text: fate.text };
+  if (deferral) return { ...line, step: 'Deferred', status: fate.status, until: deferral.runAt ?? deferral.nextAttempt, text: fate.text };
   return { ...line, step: 'Bounced', status: fate.status, text: `${fate.status} ${fate.text}` };
 }
 

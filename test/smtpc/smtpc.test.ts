@@ -80,6 +80,7 @@ test('where the notice cannot be written down, what was sent is done with and th
 test('after a transaction that failed the next message goes over the same session', async () => {
   await begin({ reply: (verb, line) => (verb === 'RCPT' && line.includes('<no@') ? '550 5.1.1 no such user' : undefined) });
   await world.smtpc.stop();
+  world.peers['dest.example'] = { sessions: 1 };
   await world.queued(['no@dest.example']);
   await world.queued(['yes@dest.example']);
   await world.queued(['no@dest.example']);

@@ -5,6 +5,7 @@ import { connections } from './connections.ts';
 import { encryption } from './encryption.ts';
 import { etrn } from './etrn.ts';
 import { notices } from './notices.ts';
+import { priority } from './priority.ts';
 import { queue } from './queue.ts';
 import { relays } from './relays.ts';
 import { routing } from './routing.ts';
@@ -16,7 +17,18 @@ export const smtpcSettings = declareSettings({
   entry: 'cn=smtpc',
   title: 'SMTPC',
   help: 'Sends mail to other servers. Changes hold for the next connection. Intervals, retry period and sessions for one destination are agreed with its peer (cn=peers).',
-  settings: { ...queue, ...timeouts, ...encryption, ...tlsReports, ...notices, ...routing, ...relays, ...connections, ...etrn },
+  settings: {
+    ...queue,
+    ...priority,
+    ...timeouts,
+    ...encryption,
+    ...tlsReports,
+    ...notices,
+    ...routing,
+    ...relays,
+    ...connections,
+    ...etrn,
+  },
 });
 
 export type SmtpcSettings = SettingsOf<(typeof smtpcSettings)['settings']>;

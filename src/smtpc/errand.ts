@@ -1,0 +1,185 @@
+/**
+ * One errand to a destination: a session, and messages over it one after the other.
+ *
+ * Promise: never fails; whatever was leased for it is settled or given back at its end. Where the host is to blame, its channel is put off,
+ * and the errand says so.
+ * How a message is sent is in deliver.ts, what becomes of it then in books.ts.
+ */
+
+import type { Clock, Live, Random } from '../base/index.ts';
+import type { MtaPolicy, Peer } from '../dit/index.ts';
+import type { Lease, Queue } from '../queue/index.ts';
+import type { Blobs } from '../storage/index.ts';
+import type { Books } from './books.ts';
+import type { Channel, Channels, Deferred } from './channels.ts';
+import type { PeerSession } from './client.ts';
+import { deliver, type SignMessage } from './deliver.ts';
+import { all, type Fates } from './fate.ts';
+import type { Place } from './places.ts';
+import { retryDelay } from './retry.ts';
+import type { SmtpcSettings } from './settings/index.ts';
+import { isTlsReport } from './tls/report-message.ts';
+import type { Way } from './way.ts';
+
+export interface ErrandNeeds {
+  readonly queue: Queue;
+  readonly blobs: Blobs;
+  readonly settings: Live<SmtpcSettings>;
+  readonly peer: (destination: string) => Peer;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly dsn: () => boolean;
+  readonly mta: Live<MtaPolicy>;
+  readonly sign?: SignMessage;
+  readonly way: Way;
+  readonly channels: Channels;
+  readonly books: Books;
+  readonly signal: () => AbortSignal;
+}
+
+export interface Errand {
+  readonly channel: Channel;
+  readonly first: Lease;
+  readonly place: Place;
+  /** Messages in a session at most, as it is now. */
+  readonly most: (peer: Peer) => number;
+  readonly next: () => Promise<Lease | undefined>;
+  /** A lease was given back untried. */
+  readonly back?: (lease: Lease) => void;
+  /** The host said something about a message, or took it. */
+  readonly answered?: () => void;
+  /** The first message finds out whether the host takes mail at all. */
+  readonly probe: boolean;
+}
+
+/** Messages in a row that a host may put off before its channel is: one alone may have itself to blame. */
+const patience = 3;
+
+/** `down`: the channel was put off. */
+export type Ended = 'down' | 'over';
+
+export class Errands {
+  readonly #needs: ErrandNeeds;
+  readonly #sessions = new Set<PeerSession>();
+
+  constructor(needs: ErrandNeeds) {
+    this.#needs = needs;
+  }
+
+  async run(errand: Errand): Promise<Ended> {
+    const { channel, first } = errand;
+    const inHand: { lease: Lease | undefined } = { lease: first };
+    let session: PeerSession | undefined;
+    try {
+      const peer = this.#needs.peer(channel.destination);
+      const no = this.#needs.books.forbidden(first, channel.destination, peer);
+      if (no) {
+        await this.#needs.books.settle(first, no);
+        return 'over';
+      }
+      const reached = await this.#needs.way.reach(channel.destination, peer, isTlsReport(first.message));
+      if (reached.kind !== 'session') {
+        // Stopped while waiting: that is no attempt.
+        if (this.#needs.signal().aborted) await this.#needs.queue.release(first);
+        else if (reached.kind === 'defer') return await this.putOff(channel, first, reached);
+        else await this.#needs.books.settle(first, all(first.recipients, reached));
+        return 'over';
+      }
+      session = reached.session;
+      this.#keep(session);
+      errand.place.progress();
+      return await this.#over(session, errand, inHand);
+    } catch (thrown) {
+      await this.#needs.books.defect(inHand.lease, thrown);
+      return 'over';
+    } finally {
+      session?.quit();
+    }
+  }
+
+  #keep(session: PeerSession): void {
+    this.#sessions.add(session);
+    void session.ended.then(() => this.#sessions.delete(session));
+  }
+
+  async #over(session: PeerSession, errand: Errand, inHand: { lease: Lease | undefined }): Promise<Ended> {
+    const { books, channels, peer: peerOf, queue, signal } = this.#needs;
+    const { channel, place } = errand;
+    for (let n = 0; inHand.lease; n += 1) {
+      const lease: Lease = inHand.lease;
+      // What is agreed may have changed since the session began.
+      const peer = peerOf(channel.destination);
+      const fates = books.forbidden(lease, channel.destination, peer) ?? (await deliver(lease, session, this.#deliverOptions(peer)));
+      place.progress();
+      const refused = hostRefused(fates);
+      if (refused?.byHost === 'lost' && n > 0) {
+        // The peer had enough of this connection, not of the message: a new connection will tell.
+        await queue.release(lease);
+        errand.back?.(lease);
+        return 'over';
+      }
+      inHand.lease = undefined;
+      channel.refusals = refused ? channel.refusals + 1 : 0;
+      const lost = errand.probe && refused?.byHost === 'lost';
+      if (refused && (lost || channel.refusals >= patience) && !signal().aborted) return await this.putOff(channel, lease, refused, fates);
+      if (!refused) {
+        channels.prove(channel);
+        errand.answered?.();
+      }
+      await books.settle(lease, fates);
+      // What was good enough for a report about encryption may not be for others.
+      if (isTlsReport(lease.message) || !session.open || signal().aborted || n + 1 >= errand.most(peer)) return 'over';
+      inHand.lease = await errand.next();
+    }
+    return 'over';
+  }
+
+  /** Its host cannot be had: what waits for it waits for the next run, this message with it. */
+  async putOff(channel: Channel, lease: Lease, why: Omit<Deferred, 'kind'>, fates?: Fates): Promise<Ended> {
+    const { books, channels, clock, peer, random } = this.#needs;
+    const now = clock.now();
+    const fate: Deferred = { ...why, kind: 'defer' };
+    channels.disprove(channel);
+    const before = channel.down;
+    if (!before || before.until <= now) {
+      const failures = (before?.failures ?? 0) + 1;
+      const until = Math.round(now + retryDelay(failures - 1, peer(channel.destination).queueInterval * 60_000, random));
+      channel.down = { since: now, until, failures, fate };
+      channel.nextRun = until;
+    }
+    const until = channel.down?.until ?? now;
+    // Whoever got as far as a session may be to blame itself: another one is the next probe.
+    const at = fates ? until + peer(channel.destination).queueInterval * 60_000 : until;
+    await books.settle(lease, fates ?? all(lease.recipients, fate), { at, asleep: false, tried: true });
+    return 'down';
+  }
+
+  #deliverOptions(peer: Peer) {
+    const { blobs, dsn, mta, settings, sign } = this.#needs;
+    const value = settings.value;
+    return {
+      blobs,
+      recipientsPerTransaction: value.recipientsPerTransaction,
+      temporary554: value.treat554AsTemporary,
+      dsn: dsn(),
+      charset: mta.value.charset ?? '',
+      keepVerdicts: peer.keepSpamHeaders,
+      ...(sign ? { sign } : {}),
+    };
+  }
+
+  /** Transactions cut off here are deferred by their own errand, as for any connection that breaks. */
+  cutOff(): void {
+    for (const session of this.#sessions) session.destroy();
+  }
+}
+
+/** What the host said, where it was the host that put everything off: not for the sake of its recipients. */
+function hostRefused(fates: Fates): Deferred | undefined {
+  let why: Deferred | undefined;
+  for (const fate of fates.values()) {
+    if (fate.kind !== 'defer' || !fate.byHost) return undefined;
+    if (why?.byHost !== 'lost') why = fate;
+  }
+  return why;
+}
