@@ -152,7 +152,7 @@ export interface AsideEntry {
 export interface QueueControl {
   /** A page of what matches, sorted. Fault `malformed` for a filter or cursor that makes no sense. */
   search(filter: QueueFilter, options?: SearchOptions): Promise<SearchPage>;
-  /** Everything that matches, oldest first, one after the other. */
+  /** Everything that matches, one message after the other; oldest first unless the filter names ids, a destination or states. */
   find(filter: QueueFilter): AsyncIterable<FoundMessage>;
   /** The header of a message, with the trace header of ours: its octets, at most 256 KiB. Undefined where there is no such message. */
   header(id: QueueId): Promise<Uint8Array | undefined>;

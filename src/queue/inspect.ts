@@ -6,18 +6,20 @@
  */
 
 import { type Clock, outputChannels } from '../base/index.ts';
-import { below, type KeyValue } from '../storage/index.ts';
+import { below, type KeyRange, type KeyValue, sortable } from '../storage/index.ts';
 import type { Queue, QueuedRecipient, QueueId, QueueListing, QueueName, QueueSummary } from './port.ts';
 import {
   asidePrefix,
   type DestinationPlace,
+  decodeAside,
   decodeLease,
   decodeMessage,
   decodeSlip,
-  decodeAside,
   destinationPrefix,
   destinationsPrefix,
+  duePrefix,
   holdPrefix,
+  lanes,
   leasePrefix,
   messageKey,
   placeOf,
@@ -113,10 +115,13 @@ async function count(keyValue: KeyValue, now: number): Promise<QueueSummary[]> {
 
 async function countAt(keyValue: Pick<KeyValue, 'scan'>, now: number): Promise<QueueSummary[]> {
   const counts = new Map(queueNames.map((queue) => [queue, { queue, pending: 0, deferred: 0, held: 0, aside: 0 }]));
-  for await (const [key, value] of keyValue.scan(below('queue/d/'))) {
-    const { queue, due } = placeOf(key);
-    const counted = counts.get(queue);
-    if (counted) counted[due > now ? 'deferred' : 'pending'] += readDue(textOf(value)).count;
+  for (const [queue, counted] of counts) {
+    for (const lane of lanes) {
+      const { from, to } = below(duePrefix(queue, lane));
+      const later = `${from}${sortable(now + 1)}`;
+      counted.pending += await countIn(keyValue, { from, to: later });
+      counted.deferred += await countIn(keyValue, { from: later, to });
+    }
   }
   for await (const [, value] of keyValue.scan(below(leasePrefix))) {
     const { due, entry } = decodeLease(value);
@@ -135,6 +140,24 @@ async function countAt(keyValue: Pick<KeyValue, 'scan'>, now: number): Promise<Q
   return [...counts.values()];
 }
 
+/** Recipients of due entries: a queue of a million is counted with nothing but the first figures of each entry read. */
+async function countIn(keyValue: Pick<KeyValue, 'scan'>, range: KeyRange): Promise<number> {
+  let recipients = 0;
+  for await (const [, value] of keyValue.scan(range)) recipients += leadingNumber(value);
+  return recipients;
+}
+
+/** The figures at the beginning. */
+function leadingNumber(value: Uint8Array): number {
+  let n = 0;
+  for (let at = 0; at < value.length; at++) {
+    const figure = (value[at] as number) - 48;
+    if (figure < 0 || figure > 9) break;
+    n = n * 10 + figure;
+  }
+  return n;
+}
+
 /** Counts all queues; callers at one time share a count, and one that took long is kept for a while. */
 export function summarizer(keyValue: KeyValue, clock: Clock): () => Promise<QueueSummary[]> {
   let running: Promise<QueueSummary[]> | undefined;
@@ -147,7 +170,7 @@ export function summarizer(keyValue: KeyValue, clock: Clock): () => Promise<Queu
       .then((counted) => {
         const end = clock.now();
         kept = counted;
-        until = end + (end - began < 50 ? 0 : Math.min(10_000, (end - began) * summaryKept));
+        until = end + (end - began < 50 ? 0 : Math.min(30_000, (end - began) * summaryKept));
         return counted;
       })
       .finally(() => {
@@ -160,14 +183,22 @@ export function summarizer(keyValue: KeyValue, clock: Clock): () => Promise<Queu
 /** Waiting recipients of a queue by destination, soonest first. */
 export async function destinations(keyValue: KeyValue, queue: QueueName, now: number): Promise<Destination[]> {
   const found = new Map<string, Destination & { place: DestinationPlace }>();
+  const nowText = sortable(now);
+  let prefix = '';
+  let known: Destination | undefined;
   for await (const [key, value] of keyValue.scan(below(destinationsPrefix(queue)))) {
-    const place = placeOfDestination(key, value);
-    if (place.due <= now) continue;
-    const recipients = place.count;
-    const known = found.get(place.identifier);
-    if (known) known.recipients += recipients;
+    // What belongs to a destination stands together: only the first of it is taken apart.
+    if (prefix === '' || !key.startsWith(prefix)) {
+      prefix = key.slice(0, key.indexOf('/', destinationsPrefix(queue).length) + 1);
+      known = undefined;
+    }
+    if (key.slice(prefix.length, prefix.length + nowText.length) <= nowText) continue;
+    if (known) known.recipients += leadingNumber(value);
     else if (found.size < destinationsAtMost) {
-      found.set(place.identifier, { identifier: place.identifier, recipients, nextAttempt: place.due, place });
+      const place = placeOfDestination(key, value);
+      const first = { identifier: place.identifier, recipients: place.count, nextAttempt: place.due, place };
+      found.set(place.identifier, first);
+      known = first;
     }
   }
   const all = [...found.values()].sort((a, b) => a.nextAttempt - b.nextAttempt);

@@ -14,9 +14,9 @@ import type { Lanes } from './lanes.ts';
 import type { Lease, LeaseOptions, NewlyAside, QueueName } from './port.ts';
 import {
   asideKey,
+  type DestinationPlace,
   decodeMessage,
   decodeSlip,
-  type DestinationPlace,
   deleteDue,
   destinationOf,
   destinationPrefix,

@@ -12,8 +12,8 @@ import { Control, type ControlInside, type ControlNeeds } from './control/contro
 import type { QueueControl } from './control-port.ts';
 import { giveBackAll } from './crashes.ts';
 import type { Candidate } from './feed.ts';
-import { idMaker, isQueueId } from './ids.ts';
 import { hastenAll } from './hasten.ts';
+import { idMaker, isQueueId } from './ids.ts';
 import { destinations, getListing, list, queueNames, summarizer } from './inspect.ts';
 import { Lanes } from './lanes.ts';
 import { type Leasing, leaseFrom, leaseThese } from './lease.ts';

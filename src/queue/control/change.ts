@@ -7,7 +7,7 @@
 
 import type { Key, Part, PartReader } from '../../storage/index.ts';
 import type { FoundRecipient, RecipientState } from '../control-port.ts';
-import type { QueuedMessage, QueuedRecipient } from '../port.ts';
+import type { Lease, QueuedMessage, QueuedRecipient } from '../port.ts';
 import {
   decodeMessage,
   decodeSlip,
@@ -24,7 +24,6 @@ import {
   textOf,
   tokenText,
 } from '../records.ts';
-import type { Lease } from '../port.ts';
 import { count, slipsFor, type Written } from '../settle.ts';
 import type { Matcher } from './filter.ts';
 import { stateOf, type Walked } from './walk.ts';

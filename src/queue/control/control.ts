@@ -6,8 +6,8 @@ import type { Blobs, Key, KeyValue } from '../../storage/index.ts';
 import type {
   AsideEntry,
   FoundMessage,
-  Operation,
   OperateOptions,
+  Operation,
   OperationReport,
   QueueControl,
   QueueFilter,

@@ -12,6 +12,7 @@ import { isQueueId } from '../ids.ts';
 import { queueNames } from '../inspect.ts';
 import type { QueuedMessage, QueuedRecipient, QueueId } from '../port.ts';
 import { sizeOf } from '../records.ts';
+import type { Needles } from './walk.ts';
 
 export interface Matcher {
   readonly filter: QueueFilter;
@@ -19,6 +20,8 @@ export interface Matcher {
   readonly any: boolean;
   /** Only these, each once, in order. */
   readonly ids: readonly QueueId[] | undefined;
+  /** What is in the records of everything that matches. */
+  readonly needles: Needles;
   /** Size, age and queue are the only conditions beside states and destination. */
   readonly plain: boolean;
   size(octets: number): boolean;
@@ -52,6 +55,10 @@ export function matcherOf(filter: QueueFilter, now: number): Matcher {
     filter,
     any: Object.values(filter).every((value) => value === undefined),
     ids: filter.ids && [...new Set(filter.ids)].sort(),
+    needles: {
+      message: [filter.sender, messageId].flatMap(needles),
+      slips: [filter.recipient, filter.reason, identifier].flatMap(needles),
+    },
     plain: [filter.ids, filter.sender, filter.recipient, numbers, filter.messageId, filter.reason].every((one) => one === undefined),
     size,
     age: (arrivedAt) => age(Math.max(0, now - arrivedAt)),
@@ -68,6 +75,17 @@ export function matcherOf(filter: QueueFilter, now: number): Matcher {
       (reason === undefined || (one.reason ?? one.held?.note ?? '').toLowerCase().includes(reason)) &&
       address(one.address),
   };
+}
+
+/**
+ * The longest plain part of a text: what needs no escape in a record and has but one upper case (i and k have two). Nothing of a text
+ * with other letters: a domain among them is kept in another form.
+ */
+function needles(text: string | undefined): string[] {
+  if (text === undefined || /[^\u0000-\u007f]/.test(text)) return [];
+  const parts = text.toLowerCase().match(/[a-hjl-z0-9.@_-]{3,}/g) ?? [];
+  const [longest] = parts.sort((a, b) => b.length - a.length);
+  return longest === undefined ? [] : [longest];
 }
 
 /** Domains are kept as A-labels in lower case; whoever looks for one may write it as people do. */

@@ -9,15 +9,16 @@
 
 import { Fault, type Log } from '../../base/index.ts';
 import { join, type KeyValue, type Part } from '../../storage/index.ts';
-import type { Operation, OperateOptions, OperationReport, QueueFilter } from '../control-port.ts';
+import type { OperateOptions, Operation, OperationReport, QueueFilter } from '../control-port.ts';
 import type { Lease, NewMessage, Outcome, QueuedMessage, QueuedRecipient } from '../port.ts';
 import type { Slip } from '../records.ts';
 import type { Reporter } from '../reports.ts';
 import { type Step, tellStep } from '../story.ts';
+import { candidates } from './candidates.ts';
 import { type Change, type Changed, changePart, takePart } from './change.ts';
 import { type Matcher, matcherOf } from './filter.ts';
 import { byPrecedence } from './search.ts';
-import { found, type InHand, readInHand, type Walked, walk, walkOne } from './walk.ts';
+import { found, type InHand, readInHand, type Walked } from './walk.ts';
 
 export interface OperateNeeds {
   readonly keyValue: KeyValue;
@@ -164,14 +165,8 @@ class Run {
     const { keyValue } = this.#needs;
     const now = this.#needs.now();
     const matches = (walked: Walked): boolean => found(walked, this.#matcher, inHand, now, byPrecedence) !== undefined;
-    if (!this.#matcher.ids) {
-      for await (const walked of walk(keyValue, undefined, false)) if (matches(walked)) yield walked;
-      return;
-    }
-    for (const id of this.#matcher.ids) {
-      const walked = await walkOne(keyValue, id);
-      if (walked && matches(walked)) yield walked;
-    }
+    const looking = { keyValue, matcher: this.#matcher, inHand, now };
+    for await (const walked of candidates(looking)) if (matches(walked)) yield walked;
   }
 
   async #work(batch: readonly Walked[]): Promise<void> {

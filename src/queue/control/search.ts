@@ -7,23 +7,12 @@
  */
 
 import { Fault } from '../../base/index.ts';
-import { below, type KeyValue } from '../../storage/index.ts';
+import type { KeyValue } from '../../storage/index.ts';
 import type { FoundMessage, FoundRecipient, QueueFilter, QueueOrder, SearchOptions, SearchPage, Weighed } from '../control-port.ts';
 import { withRun } from '../inspect.ts';
-import type { QueueName } from '../port.ts';
-import {
-  type DueEntry,
-  destinationPrefix,
-  destinationsPrefix,
-  holdPrefix,
-  placeOf,
-  placeOfDestination,
-  readDue,
-  sizeOf,
-  type Traits,
-  textOf,
-} from '../records.ts';
-import { asIdentifier, type Matcher, matcherOf } from './filter.ts';
+import { sizeOf } from '../records.ts';
+import { candidates, indexEntries, isNarrow } from './candidates.ts';
+import { type Matcher, matcherOf } from './filter.ts';
 import { cursorText, Page, readCursor, type Standing } from './page.ts';
 import { found, type InHand, readInHand, walk, walkOne } from './walk.ts';
 
@@ -52,7 +41,7 @@ export async function search(keyValue: KeyValue, now: number, filter: QueueFilte
   const matcher = matcherOf(filter, now);
   const inHand = await readInHand(keyValue);
   const asked: Search = { keyValue, matcher, inHand, now, weigh, order, descending, limit, after: place };
-  if (order === 'time' && matcher.ids === undefined) return await byTime(asked);
+  if (order === 'time' && !isNarrow(matcher)) return await byTime(asked);
   const page = new Page(limit, descending, place);
   for await (const standing of standings(asked)) page.add(standing);
   const sorted = page.end();
@@ -66,17 +55,19 @@ export async function search(keyValue: KeyValue, now: number, filter: QueueFilte
   return last ? { messages, next: cursorText(order, descending, last) } : { messages };
 }
 
-/** Everything that matches, oldest first. */
+/** Everything that matches. */
 export async function* findAll(keyValue: KeyValue, now: number, filter: QueueFilter): AsyncIterable<FoundMessage> {
   const matcher = matcherOf(filter, now);
-  const asked = { keyValue, matcher, inHand: await readInHand(keyValue), now, weigh: byPrecedence, after: undefined, descending: false };
+  const asked = { keyValue, matcher, inHand: await readInHand(keyValue), now, weigh: byPrecedence };
   for await (const one of matching(asked)) yield await shown(keyValue, one);
 }
 
 async function byTime(asked: Search): Promise<SearchPage> {
-  const { keyValue, limit, order, descending } = asked;
+  const { keyValue, matcher, inHand, now, weigh, limit, order, descending, after } = asked;
   const messages: FoundMessage[] = [];
-  for await (const one of matching(asked)) {
+  for await (const walked of walk(keyValue, after?.id, descending, matcher.needles)) {
+    const one = found(walked, matcher, inHand, now, weigh);
+    if (!one) continue;
     if (messages.length < limit) messages.push(await shown(keyValue, one));
     else {
       const last = messages[limit - 1] as FoundMessage;
@@ -94,20 +85,10 @@ async function shown(keyValue: KeyValue, one: FoundMessage): Promise<FoundMessag
   return { ...one, recipients };
 }
 
-type Walking = Pick<Search, 'keyValue' | 'matcher' | 'inHand' | 'now' | 'weigh' | 'after' | 'descending'>;
-
-/** Message by message, in order of time. */
-async function* matching(asked: Walking): AsyncIterable<FoundMessage> {
-  const { keyValue, matcher, inHand, now, weigh } = asked;
-  if (matcher.ids) {
-    for (const id of matcher.ids) {
-      const walked = await walkOne(keyValue, id);
-      const one = walked && found(walked, matcher, inHand, now, weigh);
-      if (one) yield one;
-    }
-    return;
-  }
-  for await (const walked of walk(keyValue, asked.after?.id, asked.descending)) {
+/** Message by message: in order of time, unless the filter is narrow. */
+async function* matching(asked: Pick<Search, 'keyValue' | 'matcher' | 'inHand' | 'now' | 'weigh'>): AsyncIterable<FoundMessage> {
+  const { matcher, inHand, now, weigh } = asked;
+  for await (const walked of candidates(asked)) {
     const one = found(walked, matcher, inHand, now, weigh);
     if (one) yield one;
   }
@@ -127,14 +108,14 @@ async function* standings(asked: Search): AsyncIterable<Standing> {
   const { matcher, order } = asked;
   const { queue } = matcher.filter;
   // Of SMTPC's slips the index says what their order depends on; of the others it does not.
-  if (queue === 'SMTPC' && matcher.plain && order !== 'sender') yield* indexStandings(asked, queue);
-  else for await (const one of matching({ ...asked, after: undefined, descending: false })) yield standingOf(one, order);
+  if (queue === 'SMTPC' && matcher.plain && order !== 'sender') yield* indexStandings(asked);
+  else for await (const one of matching(asked)) yield standingOf(one, order);
 }
 
 /** The same from the indexes alone, but for messages of several slips. */
-async function* indexStandings(asked: Search, queue: QueueName): AsyncIterable<Standing> {
+async function* indexStandings(asked: Search): AsyncIterable<Standing> {
   const { keyValue, matcher, inHand, now, weigh, order } = asked;
-  for await (const { id, traits } of indexEntries(asked, queue)) {
+  for await (const { id, traits } of indexEntries(asked)) {
     if (traits?.only) {
       const { size, arrivedAt, precedence, deferredSince } = traits;
       if (!matcher.size(size) || !matcher.age(arrivedAt)) continue;
@@ -146,33 +127,5 @@ async function* indexStandings(asked: Search, queue: QueueName): AsyncIterable<S
     const walked = await walkOne(keyValue, id);
     const one = walked && found(walked, matcher, inHand, now, weigh);
     if (one) yield standingOf(one, order);
-  }
-}
-
-type IndexEntry = { readonly id: string; readonly traits: Traits | undefined };
-
-/** What waits at a channel, or one destination of it, in the states asked for. */
-async function* indexEntries({ keyValue, matcher, inHand, now }: Search, queue: QueueName): AsyncIterable<IndexEntry> {
-  const { filter } = matcher;
-  const identifier = filter.identifier === undefined ? undefined : asIdentifier(filter.identifier);
-  const isOurs = (entry: DueEntry): boolean => identifier === undefined || entry.identifier?.toLowerCase() === identifier;
-  if (matcher.state('pending') || matcher.state('deferred')) {
-    const prefix = identifier === undefined ? destinationsPrefix(queue) : destinationPrefix(queue, identifier);
-    for await (const [key, value] of keyValue.scan(below(prefix))) {
-      const place = placeOfDestination(key, value);
-      if (matcher.state(place.due > now ? 'deferred' : 'pending')) yield { id: place.id, traits: place.traits };
-    }
-  }
-  if (matcher.state('held')) {
-    for await (const [key, value] of keyValue.scan(below(`${holdPrefix}${queue}/`))) {
-      const entry = readDue(textOf(value));
-      if (isOurs(entry)) yield { id: placeOf(key).id, traits: entry.traits };
-    }
-  }
-  if (!matcher.state('leased')) return;
-  for (const { due, entry } of inHand.values()) {
-    const place = placeOf(due);
-    const read = readDue(entry);
-    if (place.queue === queue && isOurs(read)) yield { id: place.id, traits: read.traits };
   }
 }

@@ -35,51 +35,90 @@ export function stateOf(slip: Slip, leased: boolean, now: number): RecipientStat
   return slip.recipients[0]?.held ? 'held' : slip.due > now ? 'deferred' : 'pending';
 }
 
-/** All messages behind (or, in reverse, before) `after`, one after the other. */
-export async function* walk(keyValue: KeyValue, after: QueueId | undefined, reverse: boolean): AsyncIterable<Walked> {
+/** All messages behind (or, in reverse, before) `after` that the needles do not rule out, one after the other. */
+export async function* walk(
+  keyValue: KeyValue,
+  after: QueueId | undefined,
+  reverse: boolean,
+  needles: Needles = noNeedles,
+): AsyncIterable<Walked> {
   const { from, to } = below('queue/m/');
   // `0` follows `/`: behind all slips of that message.
   const range = after === undefined ? { from, to } : reverse ? { from, to: messageKey(after) } : { from: `${messageKey(after)}0`, to };
-  yield* reverse ? backward(keyValue.scan(range, { reverse: true })) : forward(keyValue.scan(range));
+  for await (const raw of reverse ? backward(keyValue.scan(range, { reverse: true })) : forward(keyValue.scan(range))) {
+    const walked = decoded(raw, needles);
+    if (walked) yield walked;
+  }
 }
 
 export async function walkOne(keyValue: KeyValue, id: QueueId): Promise<Walked | undefined> {
   const key = messageKey(id);
-  for await (const walked of forward(keyValue.scan({ from: key, to: `${key}0` }))) return walked;
+  for await (const raw of forward(keyValue.scan({ from: key, to: `${key}0` }))) return decoded(raw, noNeedles);
   return undefined;
 }
 
 type Records = AsyncIterable<[Key, Uint8Array]>;
 
-async function* forward(records: Records): AsyncIterable<Walked> {
-  let stored: Stored | undefined;
-  let slips: Slip[] = [];
-  for await (const [key, value] of records) {
-    const [, , id = '', name] = key.split('/');
-    if (name === undefined) {
-      if (stored && slips.length > 0) yield { stored, slips };
-      slips = [];
-      stored = readable(() => decodeMessage(value));
-    } else if (stored?.message.id === id) {
-      const slip = readable(() => decodeSlip(name, value));
-      if (slip) slips.push(slip);
-    }
-  }
-  if (stored && slips.length > 0) yield { stored, slips };
+/** Records of one message, not looked into. */
+interface Raw {
+  readonly message: Uint8Array;
+  readonly slips: readonly (readonly [name: string, value: Uint8Array])[];
 }
 
-async function* backward(records: Records): AsyncIterable<Walked> {
+const idEnd = messageKey('').length;
+/** Length of a key of a message and, behind the slash, the slip's name. */
+const slashOf = (key: Key): number => key.indexOf('/', idEnd);
+
+async function* forward(records: Records): AsyncIterable<Raw> {
   let of = '';
-  let slips: Slip[] = [];
+  let message: Uint8Array | undefined;
+  let slips: [string, Uint8Array][] = [];
   for await (const [key, value] of records) {
-    const [, , id = '', name] = key.split('/');
+    const slash = slashOf(key);
+    if (slash < 0) {
+      if (message && slips.length > 0) yield { message, slips };
+      of = `${key}/`;
+      message = value;
+      slips = [];
+    } else if (key.startsWith(of)) slips.push([key.slice(slash + 1), value]);
+  }
+  if (message && slips.length > 0) yield { message, slips };
+}
+
+async function* backward(records: Records): AsyncIterable<Raw> {
+  let of = '';
+  let slips: [string, Uint8Array][] = [];
+  for await (const [key, value] of records) {
+    const slash = slashOf(key);
+    const id = slash < 0 ? key : key.slice(0, slash);
     if (id !== of) slips = [];
     of = id;
-    const slip = name === undefined ? undefined : readable(() => decodeSlip(name, value));
-    if (slip) slips.unshift(slip);
-    const stored = name === undefined && slips.length > 0 ? readable(() => decodeMessage(value)) : undefined;
-    if (stored) yield { stored, slips };
+    if (slash >= 0) slips.unshift([key.slice(slash + 1), value]);
+    else if (slips.length > 0) yield { message: value, slips };
   }
+}
+
+/** Letters and digits, in lower case, that must stand in the records of what matches: most need not be looked into. */
+export interface Needles {
+  readonly message: readonly string[];
+  readonly slips: readonly string[];
+}
+
+const noNeedles: Needles = { message: [], slips: [] };
+
+function holds(value: Uint8Array, needles: readonly string[]): boolean {
+  if (needles.length === 0) return true;
+  const text = Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('latin1').toLowerCase();
+  return needles.every((needle) => text.includes(needle));
+}
+
+function decoded({ message, slips }: Raw, needles: Needles): Walked | undefined {
+  if (!holds(message, needles.message)) return undefined;
+  if (needles.slips.length > 0 && !slips.some(([, value]) => holds(value, needles.slips))) return undefined;
+  const stored = readable(() => decodeMessage(message));
+  if (!stored) return undefined;
+  const read = slips.flatMap(([name, value]) => readable(() => decodeSlip(name, value)) ?? []);
+  return read.length > 0 ? { stored, slips: read } : undefined;
 }
 
 function readable<T>(read: () => T): T | undefined {
