@@ -460,6 +460,28 @@ export function queueControlContract(testQueue: (options: TestQueueOptions) => P
     });
   });
 
+  test.each(['delete', 'hold', 'requeue'] as const)('of %s and a lease at the same moment one wins, wherever they meet', async (what) => {
+    const one = await open();
+    const outcomes = new Set<string>();
+    for (let turns = 0; turns < 60; turns++) {
+      const id = await put(one, ['a@x.example', 'b@x.example']);
+      const operated = operate(one, { do: what }, { ids: [id], numbers: [1] });
+      for (let n = 0; n < turns; n++) await Promise.resolve();
+      const leasing = one.queue.lease('INPUT', 5);
+      const [report, leases] = [await operated, await leasing];
+      const all = [...leases, ...(await one.queue.lease('INPUT', 5))];
+      const got = all.flatMap(({ recipients }) => recipients.map(({ address }) => address)).sort();
+      expect([report.recipients, report.inHand].sort()).toEqual([0, 1]);
+      const both = report.inHand === 1 || what === 'requeue';
+      expect(got).toEqual(both ? ['a@x.example', 'b@x.example'] : ['b@x.example']);
+      outcomes.add(report.inHand === 1 ? 'leased' : what);
+      for (const lease of all) await one.queue.complete(lease, [1, 2]);
+    }
+    expect([...outcomes].sort()).toEqual(['leased', what].sort());
+    await one.control.operate({ do: 'delete' }, {}, { by, all: true });
+    expect(await keysOf(one.keyValue)).toEqual([]);
+  });
+
   test('settling after an administrator ended what a worker once had throws and changes nothing', async () => {
     const one = await open();
     const id = await send(one, ['a@far.example']);

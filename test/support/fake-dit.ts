@@ -1,8 +1,8 @@
 /** A directory view made of plain values, for rooms that ask routing questions. */
 
 import { Fault, LiveValue } from '../../src/base/index.ts';
-import { addressKey } from '../../src/mail/index.ts';
 import type { Connector, Domain, Forwarding, MtaPolicy, Recipient } from '../../src/dit/index.ts';
+import { addressKey } from '../../src/mail/index.ts';
 
 export type RecipientFacts = Partial<Omit<Recipient, 'connectors'>> & {
   readonly mail: string;

@@ -14,10 +14,10 @@ import {
 import type { NewMessage } from '../../src/queue/index.ts';
 import { createRouter } from '../../src/routing/index.ts';
 import { defaultsOf } from '../../src/settings/index.ts';
-import { type FileBlobs, type KeyValueOptions, openBlobs } from '../../src/storage/index.ts';
+import { type FileBlobs, openBlobs } from '../../src/storage/index.ts';
 import { type OpenStore, openStore } from '../../src/store/index.ts';
 import { FakeDit } from './fake-dit.ts';
-import { newMessage, seededRandom, type TestQueue, testQueue } from './queue.ts';
+import { afterWrites, newMessage, seededRandom, type TestQueue, testQueue } from './queue.ts';
 import { tempDir } from './temp.ts';
 
 export interface TestPipeline extends TestQueue {
@@ -53,21 +53,6 @@ export const sample = 'Subject: grüße\r\nFrom: müller@example.com\r\n\r\nHall
 function recordingLog(lines: string[]): Log {
   const write = (text: string): void => void lines.push(text);
   return { ...silentLog, error: write, warning: write, message: write, enabled: (level) => level !== 'informational' };
-}
-
-/** An engine that says when it has written. */
-function afterWrites(written: () => Promise<void>): NonNullable<KeyValueOptions['wrap']> {
-  return (engine) =>
-    new Proxy(engine, {
-      get(target, name) {
-        const value = Reflect.get(target, name) as unknown;
-        if (typeof value !== 'function') return value;
-        return (...args: unknown[]) => {
-          const result = (value as (...all: unknown[]) => unknown).apply(target, args);
-          return name === 'write' ? (result as Promise<void>).then(written) : result;
-        };
-      },
-    });
 }
 
 export async function testPipeline(options: PipelineOptions = {}): Promise<TestPipeline> {

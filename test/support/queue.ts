@@ -97,3 +97,18 @@ export async function keysOf(keyValue: LevelKeyValue): Promise<string[]> {
   const keys = (await collect(keyValue.scan({ from: '', to: '\u{10ffff}' }, { keysOnly: true }))).map(([key]) => key);
   return keys.filter((key) => !key.startsWith('orphan/') && !key.startsWith('queue/e/'));
 }
+
+/** An engine that says when it has written. */
+export function afterWrites(written: () => Promise<void>): NonNullable<KeyValueOptions['wrap']> {
+  return (engine) =>
+    new Proxy(engine, {
+      get(target, name) {
+        const value = Reflect.get(target, name) as unknown;
+        if (typeof value !== 'function') return value;
+        return (...args: unknown[]) => {
+          const result = (value as (...all: unknown[]) => unknown).apply(target, args);
+          return name === 'write' ? (result as Promise<void>).then(written) : result;
+        };
+      },
+    });
+}
