@@ -33,10 +33,11 @@ export interface Sink {
   stop(): Promise<void>;
 }
 
-export async function startSink(script: SinkScript = {}): Promise<Sink> {
+/** On a free port of loopback, unless said otherwise. */
+export async function startSink(script: SinkScript = {}, at: { readonly host?: string; readonly port?: number } = {}): Promise<Sink> {
   const server = createServer({ noDelay: true });
   const open = new Set<Socket>();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(at.port ?? 0, at.host ?? '127.0.0.1', resolve));
   const address = server.address();
   const sink: Sink = {
     port: typeof address === 'object' && address ? address.port : 0,
