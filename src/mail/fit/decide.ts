@@ -8,7 +8,7 @@ import type { MimePart } from '../structure.ts';
 import { longestLine } from './encoders.ts';
 import { charsetOf } from './field-words.ts';
 import type { FitWishes } from './fit.ts';
-import type { HeaderEdit } from './header-block.ts';
+import { Cannot, type HeaderEdit } from './header-block.ts';
 import type { Counts } from './scan.ts';
 import { partsAtMost, type Segment } from './segments.ts';
 
@@ -37,7 +37,6 @@ interface Body {
   /** What the part's header has to say of it; undefined: what it says is right. */
   readonly encoding?: Encoding;
 }
-class Cannot extends Error {}
 
 export interface Pieces {
   readonly segments: readonly Segment[];

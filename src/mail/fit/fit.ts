@@ -10,7 +10,7 @@
 import { MessageIndexer } from '../indexer.ts';
 import { type Action, type Decided, decide } from './decide.ts';
 import { AsciiReplacer, Base64Encoder, Base64Mender, type Encoder, QuotedPrintableEncoder } from './encoders.ts';
-import { editedHeader } from './header-block.ts';
+import { Cannot, editedHeader } from './header-block.ts';
 import { scan } from './scan.ts';
 import { segmentsOf } from './segments.ts';
 
@@ -46,7 +46,13 @@ export async function fitMessage(source: FitSource, wishes: FitWishes): Promise<
   if (decided.is !== 'change') return decided;
   const content = (): AsyncIterable<Uint8Array> => converted(source, decided.actions);
   let size = 0;
-  for await (const piece of content()) size += piece.length;
+  try {
+    for await (const piece of content()) size += piece.length;
+  } catch (thrown) {
+    if (!(thrown instanceof Cannot)) throw thrown;
+    // A long line is less harm than a message that comes back.
+    return wishes.sevenBit ? { is: 'cannot', text: `${thrown.message}, so that it cannot be converted to 7 bit` } : { is: 'fit' };
+  }
   return { is: 'changed', size, content, eightBit: decided.eightBit };
 }
 

@@ -1,13 +1,17 @@
 /**
  * A header made fit: another encoding named, other characters than ASCII encoded, long lines folded.
  *
- * Promise: fields that need nothing stay byte for byte; nothing is added that was there.
+ * Promise: fields that need nothing stay byte for byte; nothing is added that was there. A header with lines in it that are no fields, which
+ * some readers take for the end of it, is refused (`Cannot`): what was added behind them would be text for those.
  * Spec: RFC 2045 §4, §6; RFC 2047 §5; RFC 5322 §2.1.1
  */
 
 import { splitHeader } from '../header.ts';
 import { longestLine } from './encoders.ts';
 import { addressList, freeText, isHigh, parameters, questionMarks } from './field-words.ts';
+
+/** Why something cannot be converted without harm; for people. */
+export class Cannot extends Error {}
 
 export interface HeaderEdit {
   /** Content-Transfer-Encoding from now on. */
@@ -33,7 +37,8 @@ export function editedHeader(bytes: Uint8Array, edit: HeaderEdit): Buffer {
   const out: string[] = [];
   const names = new Set(fields.map(({ name }) => name.toLowerCase()));
   let encoding = edit.encoding;
-  for (const { name, raw } of fields) {
+  for (const { name, raw, start } of fields) {
+    if (name === '' && !(start === 0 && isMailboxLine(raw))) throw new Cannot('the header of the message is broken');
     const lower = name.toLowerCase();
     const text = Buffer.from(raw.buffer, raw.byteOffset, raw.length).toString('latin1');
     if (lower === 'content-transfer-encoding' && edit.encoding !== undefined) {
@@ -49,6 +54,11 @@ export function editedHeader(bytes: Uint8Array, edit: HeaderEdit): Buffer {
   const rest = Buffer.from(bytes.buffer, bytes.byteOffset + end, bytes.length - end).toString('latin1');
   // Without an empty line the body would be read as header.
   return Buffer.from(out.join('') + (rest === '' ? '\r\n' : rest), 'latin1');
+}
+
+/** What mailbox files put in front of a message. */
+function isMailboxLine(raw: Uint8Array): boolean {
+  return /^>?From /.test(Buffer.from(raw.buffer, raw.byteOffset, Math.min(raw.length, 6)).toString('latin1'));
 }
 
 function asciiField(name: string, text: string, charset: string): string {
