@@ -11,6 +11,8 @@ export interface SinkMessage {
   /** As received, dots taken out. */
   readonly data: string;
   readonly encrypted: boolean;
+  /** SHA-256 fingerprint of the client's certificate. */
+  readonly certificate?: string | undefined;
 }
 
 export interface SinkScript {
@@ -107,11 +109,23 @@ class SinkSession {
   #data(raw: string): void {
     this.#inData = false;
     const data = raw.replace(/(^|\r\n)\./g, '$1');
-    const message = { from: this.#from, to: this.#to, lines: this.#lines, data, encrypted: this.#socket instanceof TLSSocket };
+    const message = {
+      from: this.#from,
+      to: this.#to,
+      lines: this.#lines,
+      data,
+      encrypted: this.#socket instanceof TLSSocket,
+      ...this.#shown(),
+    };
     const said = this.#answer('.', '', '250 2.0.0 taken');
     if (said.startsWith('2')) this.#sink.messages.push(message);
     [this.#from, this.#to, this.#lines] = ['', [], []];
     this.#transaction = false;
+  }
+
+  #shown(): { certificate?: string } {
+    const shown = this.#socket instanceof TLSSocket ? this.#socket.getPeerCertificate() : undefined;
+    return shown?.fingerprint256 ? { certificate: shown.fingerprint256 } : {};
   }
 
   #command(line: string): void {
