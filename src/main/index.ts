@@ -10,7 +10,8 @@ export { loadSchemaOf, type Offline, type OpenedDirectory, openOffline, type Rep
 export type { DeskSummary, Destinations, MessagePage, OrderReport } from './queue/desk.ts';
 export type { MessageView, RecipientView } from './queue/view.ts';
 export type { Server, StartOptions } from './server.ts';
-export { historyOffline, startServer, trace, undoOffline } from './start.ts';
+export type { RebuildMode, RebuildReport } from '../queue/index.ts';
+export { historyOffline, rebuildStoredQueue, startServer, trace, undoOffline } from './start.ts';
 export type { Published } from '../smtpc/index.ts';
 export type { TlsQuestions } from './tls.ts';
 export type { Trace, TracedMessage, TraceQueue, TraceStep } from './trace/trace.ts';

@@ -3,6 +3,7 @@
  */
 
 import { Fault } from '../base/index.ts';
+import type { RebuildMode, RebuildReport } from '../queue/index.ts';
 import type { Config } from './config.ts';
 import type { HistoryLine, HistoryQuestion, UndoHow, UndoReport } from './history.ts';
 import type { Server, StartOptions } from './server.ts';
@@ -33,6 +34,12 @@ export async function trace(config: Config, question: TraceAsked, queue: TraceQu
   if (queue) return await traceMessages(config.logs, asked, queue);
   const { withOfflineQueue } = await import('./trace/offline-queue.ts');
   return await withOfflineQueue(config, (offline) => traceMessages(config.logs, asked, offline));
+}
+
+/** Checks the queue of a data directory, or puts it right, while no server runs. Fault `busy` where one does. */
+export async function rebuildStoredQueue(config: Config, mode: RebuildMode): Promise<RebuildReport> {
+  const { rebuildStoredQueue: rebuild } = await import('./rebuild-queue.ts');
+  return await rebuild(config, mode);
 }
 
 export interface TraceAsked {

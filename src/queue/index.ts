@@ -6,6 +6,7 @@ export { queueNames, queueReader } from './inspect.ts';
 export { type OpenQueue, openQueue, type QueueNeeds } from './open.ts';
 export type * from './port.ts';
 export { readStory, type StoryRead } from './read-story.ts';
+export { type RebuildMode, type RebuildReport, rebuildQueue } from './rebuild.ts';
 export { createReportLimit, type ReportLimit } from './report-limit.ts';
 export {
   createReporter,

@@ -250,6 +250,23 @@ test('mailtree queue --server works another server, with its certificate trusted
   });
 });
 
+test('dbupdate waits for the server to be stopped, rebuilds the queue, and the mail is there afterwards', async () => {
+  const before = (await listed()).map(({ id }) => id);
+  expect(before.length).toBeGreaterThan(1);
+  expect(await command('dbupdate', ['-r'], files)).toMatchObject({ code: 1, out: '', err: expect.stringContaining('in use by process') });
+  await ldap.unbind();
+  expect(await server.stop()).toBe(0);
+  expect(await command('dbupdate', [], files)).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(/^messages in the queue: \d+, .*\nnothing is wrong\n$/),
+  });
+  expect(await command('dbupdate', ['-r'], files)).toMatchObject({ code: 0, out: expect.stringContaining('the queue is rebuilt\n') });
+  expect((await command('dbupdate', ['-h'], files)).out).toContain('-r, --rebuild');
+  server = await runServer(files);
+  ldap = await ldapAdministrator(files);
+  expect((await listed()).map(({ id }) => id)).toEqual(before);
+});
+
 test('everything that waits is deleted when that is said twice', async () => {
   expect(await queue('delete', '--everything')).toMatchObject({ code: 1, out: expect.stringContaining('would be deleted') });
   expect(await queue('delete', '--everything', '--all-matching')).toMatchObject({ code: 0 });

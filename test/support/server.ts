@@ -131,7 +131,7 @@ export async function runServer(
 
 /** One of the commands, with its output and exit code. */
 export async function command(
-  name: 'mailtree' | 'sendmail' | 'mailq' | 'iemsuser' | 'iemsdomacct' | 'ldif2ldbm' | 'ldbmcat',
+  name: 'mailtree' | 'sendmail' | 'mailq' | 'dbupdate' | 'iemsuser' | 'iemsdomacct' | 'ldif2ldbm' | 'ldbmcat',
   args: readonly string[],
   files: Pick<ServerFiles, 'config'>,
   input = '',
