@@ -129,3 +129,9 @@ test('the LDIF of docs/receiving.md is taken, each piece of it', async () => {
   expect(pieces.length).toBeGreaterThan(5);
   for (const ldif of pieces) await apply(ldif);
 });
+
+test('the LDIF of docs/where-is-my-message.md is taken', async () => {
+  const pieces = shown('docs/where-is-my-message.md');
+  expect(pieces.length).toBeGreaterThan(0);
+  for (const ldif of pieces) await apply(ldif);
+});
