@@ -41,6 +41,7 @@ export async function startMailtree(options: {
     const set = (entry: string, name: string, value: string): Promise<unknown> =>
       client.modify(parseDn(`${entry},cn=mailtree`), [{ operation: 'replace', attribute: { name, values: [value] } }]);
     await set('cn=smtpc', 'mtSmtpcRelayHost', `[127.0.0.1]:${options.relayPort}`);
+    await set('cn=smtpc', 'mtSmtpcNameResolution', 'MailRelayHost');
     await set('cn=smtpd', 'mtSmtpdRelayAllow', '127.0.0.1');
   }
   client.close();
