@@ -10,7 +10,7 @@
 import type { Cancel, Clock } from '../base/index.ts';
 import type { Key } from '../storage/index.ts';
 import type { QueuedMessage } from './port.ts';
-import type { Slip } from './records.ts';
+import { destinationOf, type Slip } from './records.ts';
 
 /** A slip with its message: everything a lease is made from. */
 export interface Candidate {
@@ -20,12 +20,21 @@ export interface Candidate {
   readonly slip: Slip;
 }
 
+/** Which candidates: of one destination, or of all but some; neither is all. */
+export interface Wanted {
+  readonly identifier?: string;
+  readonly except?: ReadonlySet<string>;
+}
+
 export interface FeedLimits {
   /** Slips kept at most. */
   readonly slips: number;
   /** Recipients in them at most. */
   readonly recipients: number;
 }
+
+/** Where nobody asks for single destinations all are one. */
+const destinationFor = ({ slip }: Candidate): string => destinationOf(slip.queue, slip.recipients) ?? '';
 
 const sweepEvery = 60_000;
 /** How long a part that was run may take to commit before only the sweep finds it. */
@@ -37,6 +46,8 @@ export class Feed {
   readonly #limits: FeedLimits;
   readonly #wake: () => void;
   #fresh = new Map<Key, Candidate>();
+  /** The same by destination, so that a long backlog of one costs the others nothing. Whose turn it is next stands first. */
+  readonly #byDestination = new Map<string, Map<Key, Candidate>>();
   #recipients = 0;
   /** No due entry is before this key, as far as known. */
   #cursor: Key = '';
@@ -76,8 +87,7 @@ export class Feed {
       due = true;
       const fits = this.#fresh.size < this.#limits.slips && this.#recipients + candidate.slip.recipients.length <= this.#limits.recipients;
       if (fits) {
-        this.#fresh.set(candidate.due, candidate);
-        this.#recipients += candidate.slip.recipients.length;
+        this.#keep(candidate);
       } else {
         this.lookFrom(candidate.due);
       }
@@ -85,16 +95,55 @@ export class Feed {
     if (due) this.#wake();
   }
 
-  /** Up to `limit` fresh slips that `wanted` lets pass, oldest first; they are the caller's now. */
-  take(limit: number, wanted?: (candidate: Candidate) => boolean): Candidate[] {
+  /**
+   * Up to `limit` fresh slips, oldest first; they are the caller's now. Where some destinations are excepted the others take turns, the
+   * oldest of each first.
+   */
+  take(limit: number, { identifier, except }: Wanted = {}): Candidate[] {
+    if (identifier !== undefined) return this.#first(limit, this.#byDestination.get(identifier));
+    if (!except || except.size === 0) return this.#first(limit, this.#fresh);
     const taken: Candidate[] = [];
-    for (const candidate of this.#fresh.values()) {
+    for (let before = -1; taken.length < limit && taken.length > before; ) {
+      before = taken.length;
+      taken.push(...this.#round(limit - taken.length, except));
+    }
+    return taken;
+  }
+
+  #first(limit: number, group: ReadonlyMap<Key, Candidate> | undefined): Candidate[] {
+    const taken: Candidate[] = [];
+    for (const candidate of group?.values() ?? []) {
       if (taken.length >= limit) break;
-      if (wanted && !wanted(candidate)) continue;
       taken.push(candidate);
     }
     for (const { due } of taken) this.drop(due);
     return taken;
+  }
+
+  /** The oldest of each destination whose turn it is. */
+  #round(limit: number, except: ReadonlySet<string>): Candidate[] {
+    const turns: string[] = [];
+    for (const destination of this.#byDestination.keys()) {
+      if (turns.length >= limit) break;
+      if (!except.has(destination)) turns.push(destination);
+    }
+    return turns.flatMap((destination) => {
+      const group = this.#byDestination.get(destination);
+      const taken = this.#first(1, group);
+      // What is left of it stands behind the others.
+      if (group && this.#byDestination.delete(destination)) this.#byDestination.set(destination, group);
+      return taken;
+    });
+  }
+
+  #keep(candidate: Candidate): void {
+    const { due, slip } = candidate;
+    this.#fresh.set(due, candidate);
+    this.#recipients += slip.recipients.length;
+    const destination = destinationFor(candidate);
+    const group = this.#byDestination.get(destination);
+    if (group) group.set(due, candidate);
+    else this.#byDestination.set(destination, new Map([[due, candidate]]));
   }
 
   find(due: Key): Candidate | undefined {
@@ -106,6 +155,10 @@ export class Feed {
     if (!candidate) return;
     this.#fresh.delete(due);
     this.#recipients -= candidate.slip.recipients.length;
+    const destination = destinationFor(candidate);
+    const group = this.#byDestination.get(destination);
+    group?.delete(due);
+    if (group?.size === 0) this.#byDestination.delete(destination);
   }
 
   /** A part that would write this due key was run by somebody; it may commit at any time now. */
@@ -178,6 +231,7 @@ export class Feed {
     this.#timer?.();
     this.#sweep?.();
     this.#fresh.clear();
+    this.#byDestination.clear();
   }
 
   #armSweep(): void {

@@ -18,7 +18,6 @@ import {
   decodeMessage,
   decodeSlip,
   deleteDue,
-  destinationOf,
   destinationPrefix,
   destinationsPrefix,
   dueKey,
@@ -241,35 +240,25 @@ async function leaseIndex(with_: Look, lane: Lane, limit: number): Promise<Lease
   return leases;
 }
 
-type Wanted = (candidate: Candidate) => boolean;
-
-const identifierOf = ({ slip }: Candidate): string | undefined => destinationOf(slip.queue, slip.recipients);
-
-function wantedBy(identifier: string | undefined, except: ReadonlySet<string>): Wanted | undefined {
-  if (identifier !== undefined) return (candidate) => identifierOf(candidate) === identifier;
-  return except.size > 0 ? (candidate) => !except.has(identifierOf(candidate) ?? '') : undefined;
-}
-
-async function leaseLane(with_: Look, lane: Lane, limit: number, wanted: Wanted | undefined): Promise<Lease[]> {
-  const { feeds } = with_;
+async function leaseLane(with_: Look, lane: Lane, limit: number): Promise<Lease[]> {
+  const { feeds, except } = with_;
   const feed = feeds.of(lane);
-  const leases = feed.behind ? [] : await take(with_, feeds, feed.take(limit, wanted));
+  const leases = feed.behind ? [] : await take(with_, feeds, feed.take(limit, { except }));
   if (leases.length >= limit || !feed.behind) return leases;
   // One look at a time: two over the same entries would find each other's work and one would go away empty-handed.
   const looked = await feed.exclusive(async () => (feed.behind ? await leaseIndex(with_, lane, limit - leases.length) : []));
   leases.push(...looked);
-  if (leases.length < limit) leases.push(...(await take(with_, feeds, feed.take(limit - leases.length, wanted))));
+  if (leases.length < limit) leases.push(...(await take(with_, feeds, feed.take(limit - leases.length, { except }))));
   return leases;
 }
 
 /** One destination's: what was just filed for it, urgent mail first; then from its index. */
 async function leaseOf(with_: Look, identifier: string, limit: number): Promise<Lease[]> {
   const { feeds, queue } = with_;
-  const wanted = wantedBy(identifier, new Set());
   const leases: Lease[] = [];
   for (const lane of with_.feeds.turn()) {
     const feed = feeds.of(lane);
-    if (leases.length < limit && !feed.behind) leases.push(...(await take(with_, feeds, feed.take(limit - leases.length, wanted))));
+    if (leases.length < limit && !feed.behind) leases.push(...(await take(with_, feeds, feed.take(limit - leases.length, { identifier }))));
   }
   if (leases.length >= limit) return leases;
   const looked = await feeds.of('').exclusive(() => leaseDestination(with_, feeds, queue, limit - leases.length, identifier));
@@ -279,11 +268,10 @@ async function leaseOf(with_: Look, identifier: string, limit: number): Promise<
 export async function leaseFrom(leasing: Leasing, feeds: Lanes, queue: QueueName, limit: number, options: LeaseOptions): Promise<Lease[]> {
   const with_: Look = { ...leasing, feeds, queue, except: new Set(options.except) };
   if (options.identifier !== undefined && queue !== 'INPUT') return await leaseOf(with_, options.identifier, limit);
-  const wanted = wantedBy(undefined, with_.except);
   const leases: Lease[] = [];
   for (const lane of feeds.turn()) {
     if (leases.length >= limit) break;
-    leases.push(...(await leaseLane(with_, lane, limit - leases.length, wanted)));
+    leases.push(...(await leaseLane(with_, lane, limit - leases.length)));
   }
   return leases;
 }
