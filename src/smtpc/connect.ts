@@ -17,6 +17,8 @@ export interface ConnectNeeds {
   readonly timeout: number;
   /** The address of ours to connect from. */
   readonly source: (address: string) => string | undefined;
+  /** Node's own, unless a test knows a network without answers. */
+  readonly open?: (options: { host: string; port: number; noDelay: true; localAddress?: string }) => Socket;
 }
 
 export interface Connected {
@@ -64,9 +66,9 @@ class Race {
       return;
     }
     this.#next += 1;
-    const { clock, source, timeout } = this.#needs;
+    const { clock, open = connect, source, timeout } = this.#needs;
     const localAddress = source(target.address);
-    const socket = connect({ host: target.address, port: target.port, noDelay: true, ...(localAddress ? { localAddress } : {}) });
+    const socket = open({ host: target.address, port: target.port, noDelay: true, ...(localAddress ? { localAddress } : {}) });
     const cancel = clock.after(timeout, () => this.#lose(target, 'no connection in time'));
     this.#open.set(target, { socket, cancel });
     this.#stagger = clock.after(staggerMs, () => this.#dial());

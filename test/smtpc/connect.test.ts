@@ -1,6 +1,6 @@
 /** A connection to one of several addresses: dead, silent and good ones. */
 
-import { createServer, type Server, type Socket } from 'node:net';
+import { connect, createServer, type Server, Socket } from 'node:net';
 import { afterEach, expect, test } from '@jest/globals';
 import { ManualClock } from '../../src/base/index.ts';
 import { type ConnectNeeds, connectFirst } from '../../src/smtpc/connect.ts';
@@ -35,10 +35,36 @@ const needs = (more: Partial<ConnectNeeds> = {}): ConnectNeeds => ({
   ...more,
 });
 
-/** An address whose packets are lost: nobody has it (RFC 5737 TEST-NET-1). */
-async function silent(): Promise<Target> {
-  return { host: 'x.example', address: '192.0.2.1', port: 25 };
-}
+/** Its packets are lost. */
+const silent: Target = { host: 'x.example', address: '2001:db8::1', port: 25 };
+const begun: string[] = [];
+const lossy: ConnectNeeds['open'] = (options) => {
+  begun.push(options.host);
+  return options.host === silent.address ? new Socket() : connect(options);
+};
+
+test('a silent address holds up the next one for two seconds, and only one connection stays', async () => {
+  const good = await listening('127.0.0.1');
+  const clock = new ManualClock();
+  begun.length = 0;
+  const waiting = connectFirst([silent, good.target], needs({ clock, open: lossy }));
+  clock.advance(1_999);
+  expect(begun).toEqual([silent.address]);
+  clock.advance(1);
+  const { made, failed } = await waiting;
+  expect(made?.target).toBe(good.target);
+  expect(failed.size).toBe(0);
+  made?.socket.destroy();
+});
+
+test('silent addresses alone cost the time-out once, not once each', async () => {
+  const clock = new ManualClock();
+  const waiting = connectFirst([silent, { ...silent }, { ...silent }], needs({ clock, open: lossy }));
+  clock.advance(300_000 + 4_000);
+  const { made, failed } = await waiting;
+  expect(made).toBeUndefined();
+  expect([...failed.values()]).toEqual(Array(3).fill('no connection in time'));
+});
 
 test('an address that refuses gives its turn to the next at once', async () => {
   const good = await listening('127.0.0.1');
@@ -77,8 +103,8 @@ test('a source address is used, and one that is not ours is said', async () => {
 
 test('stopping ends the wait', async () => {
   const abort = new AbortController();
-  const waiting = connectFirst([await silent()], needs({ signal: abort.signal }));
+  const waiting = connectFirst([silent], needs({ signal: abort.signal, open: lossy }));
   abort.abort();
   expect((await waiting).made).toBeUndefined();
-  expect((await connectFirst([await silent()], needs({ signal: abort.signal }))).made).toBeUndefined();
+  expect((await connectFirst([silent], needs({ signal: abort.signal, open: lossy }))).made).toBeUndefined();
 });
