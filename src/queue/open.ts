@@ -263,6 +263,7 @@ class LevelledQueue implements OpenQueue {
       ...this.#needs,
       name: () => this.#name(),
       announce: (message, slips) => this.#announce(message, slips),
+      hurry: (queue, identifier) => this.#retried.get(queue)?.(identifier),
       again: (due) => {
         if (!isHeldKey(due)) this.#feed(placeOf(due).queue).for(due).again(due);
       },

@@ -347,8 +347,11 @@ export function queueControlContract(testQueue: (options: TestQueueOptions) => P
       await one.queue.defer(await take(one, 'SMTPC'), [sleep]);
       let woken = 0;
       one.queue.onWork('SMTPC', () => woken++);
+      const hurried: unknown[] = [];
+      one.queue.onRetry('SMTPC', (identifier) => hurried.push(identifier));
       expect(await operate(one, { do: 'retry' }, { ids: [id] })).toMatchObject({ recipients: 1 });
       expect(woken).toBeGreaterThan(0);
+      expect(hurried).toEqual(['far.example']);
       expect((await take(one, 'SMTPC')).recipients[0]).toMatchObject({ attempts: 1, reason: 'later' });
     });
 

@@ -10,7 +10,7 @@
 import { Fault, type Log } from '../../base/index.ts';
 import { join, type KeyValue, type Part } from '../../storage/index.ts';
 import type { OperateOptions, Operation, OperationReport, QueueFilter } from '../control-port.ts';
-import type { Lease, NewMessage, Outcome, QueuedMessage, QueuedRecipient } from '../port.ts';
+import type { Lease, NewMessage, Outcome, QueuedMessage, QueuedRecipient, QueueName } from '../port.ts';
 import type { Slip } from '../records.ts';
 import type { Reporter } from '../reports.ts';
 import { type Step, tellStep } from '../story.ts';
@@ -29,6 +29,8 @@ export interface OperateNeeds {
   readonly name: () => string;
   /** Slips that wait anew, for whoever works their queue. */
   readonly announce: (message: QueuedMessage, slips: readonly Slip[]) => void;
+  /** Mail for this destination is to go now: whoever looks after destinations hears of it. */
+  readonly hurry: (queue: QueueName, identifier: string) => void;
   readonly settlePart: (lease: Lease, outcome: Outcome) => Part<void>;
   readonly submitPart: (message: NewMessage) => Part<void>;
   readonly release: (lease: Lease) => Promise<void>;
@@ -206,6 +208,10 @@ class Run {
     if (changed.length === 0) return;
     this.#count(changed.length);
     if (slips.length > 0) this.#needs.announce(message, slips);
+    if (this.#operation.do === 'retry') {
+      const places = new Map(changed.map(({ queue, identifier }) => [`${queue} ${identifier}`, { queue, identifier }]));
+      for (const { queue, identifier } of places.values()) this.#needs.hurry(queue, identifier);
+    }
     this.#tell(message, changed, {});
   }
 
