@@ -9,7 +9,7 @@
  */
 
 import type { Socket } from 'node:net';
-import type { Clock, Log } from '../base/index.ts';
+import { type Clock, counter, type Log } from '../base/index.ts';
 import { openSession, PeerFailure, type PeerSession, type PhaseTimeouts } from './client.ts';
 import { connectFirst } from './connect.ts';
 import { type Family, type Host, type Located, locate, type PlanNeeds, planFor, type Target } from './destination.ts';
@@ -55,6 +55,13 @@ interface Unknown {
 type Tried = Reached | Unknown;
 
 const bounced = ({ status, text }: Unknown): Reached => ({ kind: 'bounce', status, text });
+
+const sessions = counter(
+  'mailtree_smtpc_sessions_total',
+  'Sessions with other servers by their encryption, and what vouched for the other side.',
+  ['encryption'],
+  [['dane'], ['sts'], ['pkix'], ['none'], ['plain']],
+);
 
 /** Addresses tried for one attempt, over all hosts. */
 const mostTries = 10;
@@ -223,6 +230,7 @@ async function greet({ target, asked, demand }: Aim, socket: Socket, needs: Host
   try {
     const session = await openSession({ ...needs, socket, host: target.host, name: needs.host, tls: asked.tlsFor(demand) });
     const plain = { type: 'starttls-not-supported', text: `${target.host} does not offer encryption` } as const;
+    sessions.count(session.encryption?.verified ?? 'plain');
     asked.note(demand, { ...outcome, failure: session.encryption ? session.encryption.flaw : plain });
     const why = needs.login && (await logIn(session, needs.login));
     if (why === undefined) {

@@ -81,6 +81,12 @@ export function stepText(step: TraceStep): string {
 }
 
 /** What the head line says is not said again. */
+/** How it was sent; nothing where the line is older than that it says so. */
+function encryption({ encrypted, verified }: NonNullable<TraceStep['words']>): string {
+  if (encrypted === undefined) return '';
+  return encrypted === 'no' ? ', not encrypted' : `, encrypted (${encrypted}, verified: ${verified ?? 'none'})`;
+}
+
 function told({ step, recipients = [], routes = [], words = {}, text, line }: TraceStep): string {
   if (step === undefined) return line;
   const more = words['more'] === undefined ? '' : ` and ${words['more']} more`;
@@ -101,7 +107,7 @@ function told({ step, recipients = [], routes = [], words = {}, text, line }: Tr
     case 'Delivered':
       return `delivered to ${to}, mailbox ${words['mailbox'] ?? '?'}${report}`;
     case 'Sent':
-      return `sent to ${to}, taken${host}${because}${report}`;
+      return `sent to ${to}, taken${host}${encryption(words)}${because}${report}`;
     case 'Deferred':
       return `deferred ${to}, attempt ${words['attempts'] ?? '?'}, next ${words['until'] ?? '?'}${host}${because}`;
     case 'Bounced':
