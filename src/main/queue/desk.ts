@@ -21,7 +21,7 @@ import type {
 } from '../../queue/index.ts';
 import { queueNames } from '../../queue/index.ts';
 import type { Order } from './ask.ts';
-import { type MessageView, viewOf } from './view.ts';
+import { type MessageView, sizeOf, viewOf } from './view.ts';
 
 export interface DeskNeeds {
   readonly queue: Pick<Queue, 'summary' | 'destinations'>;
@@ -82,17 +82,8 @@ export class QueueDesk {
 
   /** Everything that matches, oldest first, with its weight. */
   async *all(filter: QueueFilter): AsyncGenerator<MessageView> {
-    for await (const found of this.#needs.control.find(filter)) yield viewOf({ ...found, weight: this.#weight(found) });
-  }
-
-  #weight({ message, recipients }: FoundMessage): number {
-    const { precedence = 0, arrivedAt, blob } = message;
-    const since = recipients.reduce(
-      (least, { deferredSince = Number.POSITIVE_INFINITY }) => Math.min(least, deferredSince),
-      Number.POSITIVE_INFINITY,
-    );
-    const weighed = { precedence, arrivedAt, size: blob.size, ...(Number.isFinite(since) ? { deferredSince: since } : {}) };
-    return this.#needs.weigh()(weighed);
+    const weigh = this.#needs.weigh();
+    for await (const found of this.#needs.control.find(filter)) yield viewOf({ ...found, weight: weigh(weighed(found)) });
   }
 
   /** Fault not-found. */
@@ -130,6 +121,18 @@ export class QueueDesk {
     }
     return { messages, recipients };
   }
+}
+
+/** The most urgent recipient counts, and the one that waits longest. */
+function weighed({ message, recipients }: FoundMessage): Weighed {
+  const precedence = recipients.reduce((least, one) => Math.min(least, one.precedence ?? 0), Number.POSITIVE_INFINITY);
+  const since = recipients.flatMap(({ deferredSince }) => deferredSince ?? []);
+  return {
+    precedence,
+    arrivedAt: message.arrivedAt,
+    size: sizeOf(message),
+    ...(since.length === 0 ? {} : { deferredSince: since.reduce((least, one) => Math.min(least, one)) }),
+  };
 }
 
 const noMessage = (id: string): Fault => new Fault('not-found', `there is no message ${id.slice(0, 60)} in the queue`);

@@ -3,6 +3,7 @@
 import { accessList, type Live, systemClock } from '../../base/index.ts';
 import { preprocessorSettings } from '../../preprocessor/index.ts';
 import { createReporter } from '../../queue/index.ts';
+import { smtpcSettings, weigher } from '../../smtpc/index.ts';
 import type { QueueDoor } from '../../web/index.ts';
 import type { Parts } from '../server.ts';
 import { QueueDesk } from './desk.ts';
@@ -12,10 +13,8 @@ import { queueRoutes } from './routes.ts';
 export function openDesk({ queue, blobs, dit, config, logs }: Parts): QueueDesk {
   const log = logs('MQ Router');
   const reporter = createReporter({ blobs, mta: dit.mta, clock: systemClock, random: Math.random, newId: () => queue.newId(), log });
-  const weigh =
-    () =>
-    ({ precedence }: { readonly precedence: number }) =>
-      precedence;
+  const smtpc = dit.settings(smtpcSettings);
+  const weigh = (): ReturnType<typeof weigher> => weigher(smtpc.value, systemClock.now());
   return new QueueDesk({ queue, control: queue.control({ blobs, reporter }), weigh, folder: config.data });
 }
 

@@ -1,7 +1,7 @@
 /**
  * A queued message as the command line and the JSON interface show it.
  *
- * Times are milliseconds since 1970, sizes octets of the message as it came in. Pure.
+ * Times are milliseconds since 1970, sizes octets with the trace header of ours. Pure.
  */
 
 import type { FoundMessage, FoundRecipient, Hold, QueueId, QueueName, RecipientState } from '../../queue/index.ts';
@@ -42,13 +42,16 @@ export interface MessageView {
   readonly recipients: readonly RecipientView[];
 }
 
+/** With the trace header that was put in front, as SMTPC weighs it. */
+export const sizeOf = ({ blob, prefix }: FoundMessage['message']): number => blob.size + Buffer.byteLength(prefix);
+
 export function viewOf({ message, recipients, waiting, weight }: FoundMessage): MessageView {
   const { origin, messageId, parent } = message;
   const user = origin.login ?? origin.user;
   return {
     id: message.id,
     sender: message.sender,
-    size: message.blob.size,
+    size: sizeOf(message),
     arrivedAt: message.arrivedAt,
     weight,
     precedence: message.precedence ?? 0,
