@@ -7,7 +7,7 @@
  * Source: manual chapter 3, "Peer Domain Configuration"; checklist SMTPC-14, SMTPD-10
  */
 
-import { type AddressRange, parseAddressRange } from '../base/index.ts';
+import { type AddressRange, Lru, parseAddressRange } from '../base/index.ts';
 import type { Entry } from '../directory/index.ts';
 import { normalizeDomain } from '../mail/index.ts';
 import { defaultsOf, parseValue, type Setting } from '../settings/index.ts';
@@ -71,11 +71,15 @@ interface Known {
   readonly said: ReadonlyMap<Key, number | boolean | string>;
 }
 
+const remembered = 1_000;
+
 export class Peers {
   readonly #domains = new Map<string, Known>();
   /** Narrow ones first. */
   readonly #ranges: { readonly range: AddressRange; readonly known: Known }[] = [];
   #default: Known | undefined;
+  /** Asked several times for each message. */
+  readonly #found = new Lru<string, Peer>(remembered);
 
   /** `report` hears of what is passed over. */
   constructor(entries: Iterable<Entry>, report: (text: string) => void) {
@@ -103,6 +107,16 @@ export class Peers {
 
   /** The peer that has these names and addresses. */
   find(names: readonly string[]): Peer {
+    const asked = names.join(' ');
+    let peer = this.#found.get(asked);
+    if (!peer) {
+      peer = this.#find(names);
+      this.#found.set(asked, peer);
+    }
+    return peer;
+  }
+
+  #find(names: readonly string[]): Peer {
     const byAddress: Known[] = [];
     const byName: Known[] = [];
     for (const given of names) {

@@ -14,11 +14,10 @@ import { type LoopDetectionSettings, loopDetectionSettings } from './settings.ts
 
 const hopsAtMost = 100;
 
-/** Whether a Received field says it was added by this host. */
-function isBy(host: string): (received: string) => boolean {
+/** Finds in a Received field that it was added by this host. */
+function addedBy(host: string): RegExp {
   const name = host.replace(/[^A-Za-z0-9-]/g, (c) => `\\${c}`);
-  const by = new RegExp(`(?:^|[\\s)])by\\s+${name}(?=[\\s;(]|$)`, 'i');
-  return (received) => by.test(received.slice(0, 4096));
+  return new RegExp(`(?:^|[\\s)])by\\s+${name}(?=[\\s;(]|$)`, 'i');
 }
 
 export function createLoopDetection(needs: {
@@ -26,6 +25,7 @@ export function createLoopDetection(needs: {
   readonly mta: Live<{ readonly host: string }>;
 }): Module {
   const { settings, mta } = needs;
+  let [host, byUs] = ['', addedBy('')];
   return {
     name: 'LoopDetection',
     description: 'Stops messages that pass through this host again and again',
@@ -42,7 +42,8 @@ export function createLoopDetection(needs: {
     async run(message): Promise<ModuleVerdict> {
       const { maximumTrips, toPostmaster } = settings.value;
       const received = headerValues(splitHeader(await message.header()), 'received');
-      const own = received.filter(isBy(mta.value.host)).length;
+      if (host !== mta.value.host) [host, byUs] = [mta.value.host, addedBy(mta.value.host)];
+      const own = received.filter((field) => byUs.test(field.slice(0, 4096))).length;
       if (own <= maximumTrips && received.length <= hopsAtMost) return { is: 'pass' };
       const text =
         own > maximumTrips
