@@ -117,8 +117,8 @@ export function readTable(text: string, complain: (line: string) => void): Names
     }
     const [address, ...given] = (whole.split('#', 1)[0] ?? '').split(/\s+/).filter((word) => word !== '');
     if (address === undefined) continue;
-    // A zone index (`fe80::1%lo0`) belongs to an interface, not to a host.
-    if (isIP(address) === 0 || address.includes('%')) refuse(number, `${shown(address)} is not an IP address`);
+    // What stands there instead is not told: the setting may name any file. A zone index (`fe80::1%lo0`) belongs to an interface, not to a host.
+    if (isIP(address) === 0 || address.includes('%')) refuse(number, 'it does not begin with an IP address');
     else if (given.length === 0) refuse(number, 'there is no name behind the address');
     else for (const name of given) add(names, name, address, (why) => refuse(number, why));
   }

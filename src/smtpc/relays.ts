@@ -3,7 +3,7 @@
  *
  * Promise: the secondary one is used once the primary one has failed for the switch-over interval without a success between; while it
  * is, one connection in each switch-back interval tries the primary one, and its success switches back. Each switch is a line in the
- * log. Since when the primary one is down is kept, so that a restart does not begin to count anew; other hosts in the settings do.
+ * log. Since when the primary one is down is kept, so that a restart does not begin to count anew; another primary host does.
  * Source: manual chapter 6 "Mail Relay Parameters"; checklist SMTPC-06
  */
 
@@ -39,8 +39,8 @@ export interface RelayNeeds {
 }
 
 interface State {
-  /** Which hosts it is about. */
-  readonly hosts: string;
+  /** Which primary host it is about. */
+  readonly host: string;
   readonly downSince: number;
   readonly lastFailure: number;
   readonly reason: string;
@@ -63,6 +63,7 @@ export class Relays {
   /** Undefined: the primary one is not known to be down. */
   #state: State | undefined;
   #due: Cancel | undefined;
+  #unfollow: Cancel | undefined;
   #told: { readonly text: string; readonly at: number } | undefined;
 
   constructor(needs: RelayNeeds) {
@@ -73,10 +74,12 @@ export class Relays {
   async start(): Promise<void> {
     const kept = await this.#needs.keyValue.transact(async (read) => ({ result: await read.get(key) }), 'soon');
     this.#state = kept && readState(Buffer.from(kept).toString('utf8'));
-    if (this.#current()) this.#wait();
+    this.#unfollow = this.#needs.settings.onChange(() => this.#wait());
+    this.#wait();
   }
 
   stop(): void {
+    this.#unfollow?.();
     this.#due?.();
   }
 
@@ -118,21 +121,21 @@ export class Relays {
 
   failed({ which, name }: RelayHost, reason: string): void {
     this.tell(`mail cannot be handed to the ${which} mail relay host ${name}: ${reason}`);
+    if (which === 'secondary') return;
     const secondary = this.#secondary();
-    if (which === 'secondary' || !secondary) return;
     const now = this.#needs.clock.now();
     const before = this.#current();
     const downSince = before?.downSince ?? now;
     const over = now - downSince >= this.#needs.settings.value.relaySwitchOver * 60_000;
-    const using = before?.using === 'secondary' || over ? 'secondary' : 'primary';
-    if (using === 'secondary' && before?.using !== 'secondary') {
+    const using = secondary && (before?.using === 'secondary' || over) ? 'secondary' : 'primary';
+    if (secondary && using === 'secondary' && before?.using !== 'secondary') {
       switches.count('secondary');
       const minutes = Math.round((now - downSince) / 60_000);
       this.#needs.log.warning(
         `the primary mail relay host ${name} has been unavailable for ${minutes} minutes (${reason}): the secondary one ${secondary.name} is used`,
       );
     }
-    this.#set({ hosts: this.#hosts(), downSince, lastFailure: now, reason: reason.slice(0, 500), using });
+    this.#set({ host: this.#host(), downSince, lastFailure: now, reason: reason.slice(0, 500), using });
     if (!before) this.#wait();
   }
 
@@ -172,14 +175,13 @@ export class Relays {
     return { ...hostOf(value.secondaryRelayHost, value.port), which: 'secondary', tls: value.secondaryRelayTls, login };
   }
 
-  #hosts(): string {
-    const { relayHost, secondaryRelayHost } = this.#needs.settings.value;
-    return `${relayHost} ${secondaryRelayHost}`.toLowerCase();
+  #host(): string {
+    return this.#needs.settings.value.relayHost.toLowerCase();
   }
 
-  /** What is known of the hosts that are set now. */
+  /** What is known of the host that is set now. */
   #current(): State | undefined {
-    return this.#state?.hosts === this.#hosts() ? this.#state : undefined;
+    return this.#state?.host === this.#host() ? this.#state : undefined;
   }
 
   /** Whether it is time to try the primary one again; if so, others who ask meanwhile go to the secondary one. */
@@ -192,9 +194,10 @@ export class Relays {
 
   /** At the end of the switch-over interval what waits for the primary one is tried again, and finds the secondary one. */
   #wait(): void {
-    const state = this.#current();
     this.#due?.();
-    if (state?.using !== 'primary') return;
+    this.#due = undefined;
+    const state = this.#current();
+    if (state?.using !== 'primary' || !this.#secondary()) return;
     const { clock, settings, hasten } = this.#needs;
     this.#due = clock.after(Math.max(0, state.downSince + settings.value.relaySwitchOver * 60_000 - clock.now()), hasten);
   }
@@ -215,7 +218,7 @@ export class Relays {
 function readState(text: string): State | undefined {
   try {
     const state = JSON.parse(text) as State;
-    const good = typeof state.hosts === 'string' && Number.isFinite(state.downSince) && Number.isFinite(state.lastFailure);
+    const good = typeof state.host === 'string' && Number.isFinite(state.downSince) && Number.isFinite(state.lastFailure);
     return good && (state.using === 'primary' || state.using === 'secondary') ? state : undefined;
   } catch {
     return undefined;

@@ -73,9 +73,11 @@ export class Way {
   /** `report`: a report about encryption, which goes out whatever is wrong with that. */
   async reach(destination: string, peer: Peer, report = false): Promise<Reached> {
     const reached = await reach(destination, this.#needs(peer, report));
-    if (reached.kind === 'session') await this.#etrn.alongWith(reached.session);
-    else if (reached.kind === 'defer' && this.#relays.configured) this.#waits(destination);
-    return reached;
+    if (reached.kind === 'defer' && this.#relays.configured) this.#waits(destination);
+    if (reached.kind !== 'session') return reached;
+    await this.#etrn.alongWith(reached.session);
+    // A peer that hangs up at ETRN is not asked again, and gets the mail all the same.
+    return reached.session.open ? reached : reach(destination, this.#needs(peer, report));
   }
 
   /** The relay host that is used now. */

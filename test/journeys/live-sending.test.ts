@@ -102,7 +102,7 @@ test('a domain that is forwarded to SMTPC goes to the address the host table has
   await writeFile(hosts, '127.0.0.1 abc.test\nrubbish here\n');
   await set({ mtSmtpcNameResolution: 'HostTableThenDNS', mtSmtpcHostTable: hosts });
   await arrives(sink, await toFresh('abc.test'));
-  await logged(/host table .*: line 2 is not used: "rubbish" is not an IP address/);
+  await logged(/host table .*: line 2 is not used: it does not begin with an IP address/);
   const changed = fresh({ failing: true });
   await writeFile(hosts, `127.0.0.1 abc.test ${changed}\n`);
   await arrives(sink, await toFresh(changed));

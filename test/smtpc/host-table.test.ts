@@ -38,15 +38,15 @@ test('names that are not ASCII are found by their A-labels', () => {
 });
 
 test.each([
-  ['abc.net 192.0.2.1', 'line 1 is not used: "abc.net" is not an IP address'],
-  ['192.0.2.256 x', 'line 1 is not used: "192.0.2.256" is not an IP address'],
-  ['fe80::1%lo0 localhost', 'line 1 is not used: "fe80::1%lo0" is not an IP address'],
+  ['abc.net 192.0.2.1', 'line 1 is not used: it does not begin with an IP address'],
+  ['192.0.2.256 x', 'line 1 is not used: it does not begin with an IP address'],
+  ['fe80::1%lo0 localhost', 'line 1 is not used: it does not begin with an IP address'],
   ['\n192.0.2.1 # nobody', 'line 2 is not used: there is no name behind the address'],
   ['192.0.2.1 a..b', 'line 1 is not used: "a..b" is not a host name'],
   ['192.0.2.1 -x.example', 'line 1 is not used: "-x.example" is not a host name'],
   [`192.0.2.1 ${'a'.repeat(64)}.example`, 'is not a host name'],
   [`192.0.2.1 ${'a '.repeat(9_000)}`, 'line 1 is not used: it has more than 8192 characters'],
-  ['\u0000\u0001 x', 'is not an IP address'],
+  ['\u0000\u0001 x', 'does not begin with an IP address'],
   ['192.0.2.1 user@example.org', 'is not a host name'],
 ])('a bad line is told with its number', (text, said) => {
   const result = read(`${text}\n192.0.2.9 good.example\n`);
@@ -80,7 +80,7 @@ test('a changed file holds from the next question on, a file that cannot be read
   await rename(`${path}.new`, path);
   const [first, second] = await Promise.all([table.addresses('a.example'), table.addresses('a.example')]);
   expect([first, second]).toEqual(Array(2).fill({ outcome: 'found', addresses: ['192.0.2.2'] }));
-  expect(said.at(-1)).toBe(`host table ${path}: line 2 is not used: "rubbish" is not an IP address`);
+  expect(said.at(-1)).toBe(`host table ${path}: line 2 is not used: it does not begin with an IP address`);
   await rm(path);
   expect(await table.addresses('a.example')).toEqual({ outcome: 'found', addresses: ['192.0.2.2'] });
   expect(said.at(-1)).toMatch(/cannot be read.*; the one read before is used/);

@@ -142,3 +142,10 @@ test('ETRN goes along with delivery where the setting says so, once in a while, 
   await world.until(3, /^Sent /);
   expect(world.sink.heard.filter((line) => line.startsWith('ETRN'))).toHaveLength(2);
 });
+
+test('a peer that hangs up at ETRN gets the mail over another connection', async () => {
+  await begin({ extensions: ['ETRN'], reply: (verb) => (verb === 'ETRN' ? 'drop' : undefined) }, { etrnOnDelivery: true });
+  await world.queued(['a@dest.example']);
+  await world.until(1, /^(Sent|Deferred) /);
+  expect(world.logged.some((line) => line.startsWith('Sent '))).toBe(true);
+});
