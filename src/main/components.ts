@@ -26,8 +26,8 @@ import { createNoticeTexts, createSmtpc, type SmtpcComponent, smtpcSettings } fr
 import { createSmtpd, smtpdSettings } from '../smtpd/index.ts';
 import { createWeb, type Monitor, type QueueDoor, type Service } from '../web/index.ts';
 import { formatWhere, parseWhere, type Where } from './config.ts';
-import { isOwn } from './own-address.ts';
 import { dnsServer } from './dns-servers.ts';
+import { isOwn } from './own-address.ts';
 import type { Parts } from './server.ts';
 import { createSigning } from './signing.ts';
 import { virtualEntries } from './virtual.ts';

@@ -1,8 +1,11 @@
+export type { RebuildMode, RebuildReport } from '../queue/index.ts';
 export type { ComponentStatus } from '../responder/index.ts';
+export type { Published } from '../smtpc/index.ts';
 export { type Config, controlPath, type DoorName, parseConfig, readConfig, type Where } from './config.ts';
 export { basesOfConfig, bundledOnly, serviceOptions } from './config-directory.ts';
 export type { ServerStatus } from './control.ts';
 export type { WholeImport } from './directory-jobs.ts';
+export { dnsServer } from './dns-servers.ts';
 export type { FirstStart } from './first-start.ts';
 export type { HistoryDifference, HistoryLine, HistoryQuestion, PlainValue, UndoReport } from './history.ts';
 export type { ModuleListed } from './modules.ts';
@@ -10,10 +13,7 @@ export { loadSchemaOf, type Offline, type OpenedDirectory, openOffline, type Rep
 export type { DeskSummary, Destinations, MessagePage, OrderReport } from './queue/desk.ts';
 export type { MessageView, RecipientView } from './queue/view.ts';
 export type { Server, StartOptions } from './server.ts';
-export type { RebuildMode, RebuildReport } from '../queue/index.ts';
 export { historyOffline, rebuildStoredQueue, startServer, trace, undoOffline } from './start.ts';
-export type { Published } from '../smtpc/index.ts';
 export type { TlsQuestions } from './tls.ts';
 export type { Trace, TracedMessage, TraceQueue, TraceStep } from './trace/trace.ts';
 export { version } from './version.ts';
-export { dnsServer } from './dns-servers.ts';

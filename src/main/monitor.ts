@@ -85,11 +85,10 @@ async function queueSamples({ queue, clock }: MonitorNeeds): Promise<Sample[]> {
   return [
     gauge(
       'mailtree_queue_recipients',
-      'Recipients that wait, by queue and state: pending ones are due or in work, deferred ones wait for another attempt.',
-      summary.flatMap(({ queue: name, pending, deferred }) => [
-        { labels: { queue: name, state: 'pending' }, value: pending },
-        { labels: { queue: name, state: 'deferred' }, value: deferred },
-      ]),
+      'Recipients that wait, by queue and state: pending (due or in work), deferred, held by an administrator, aside because unreadable.',
+      summary.flatMap(({ queue: name, ...states }) =>
+        (['pending', 'deferred', 'held', 'aside'] as const).map((state) => ({ labels: { queue: name, state }, value: states[state] })),
+      ),
     ),
     one(
       'mailtree_queue_oldest_age_seconds',

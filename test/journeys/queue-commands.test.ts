@@ -133,6 +133,8 @@ test('a held message is not tried, is shown as held everywhere, and goes on when
   ]);
   expect((await ldap.search('cn=SMTPC,cn=queues,cn=monitor', { scope: 'base' })).searchEntries[0]).toMatchObject({ mtQueueHeld: '4' });
   expect(await queue('release', id)).toMatchObject({ code: 0 });
+  const told = (await command('mailtree', ['trace', id], files)).out;
+  expect(told).toMatch(/held for \S+@far\.test.*, by system user .*: ask Anna first\n[\s\S]*released for .*, by system user/);
   expect(await queue('release', id)).toMatchObject({ code: 0, out: expect.stringContaining('were so already') });
   await eventually(async () => (await listed('--state', 'deferred')).some((one) => one.id === id));
   const before = (await listed('--sender', 'user1@*'))[0]?.recipients[0]?.attempts ?? 0;
