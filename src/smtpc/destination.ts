@@ -26,7 +26,8 @@ export interface Host {
 }
 
 export type Plan =
-  | { readonly kind: 'hosts'; readonly hosts: readonly Host[] }
+  /** `table`: it stands in the host table. */
+  | { readonly kind: 'hosts'; readonly hosts: readonly Host[]; readonly table?: true }
   | { readonly kind: 'bounce'; readonly status: string; readonly text: string }
   /** No such name, by all means there are; a relay host may know better. */
   | { readonly kind: 'unknown'; readonly status: string; readonly text: string }
@@ -56,7 +57,7 @@ export async function planFor(destination: string, needs: PlanNeeds): Promise<Pl
   const { resolution } = needs;
   if (resolution === 'HostTableOnly' || resolution === 'HostTableThenDNS') {
     const answer = await needs.table.addresses(destination);
-    if (answer.outcome === 'found') return itself(destination, needs);
+    if (answer.outcome === 'found') return fromTable(destination, needs);
     if (answer.outcome === 'unreadable') return { kind: 'defer', text: answer.why };
     if (resolution === 'HostTableOnly')
       return { kind: 'unknown', status: '5.1.2', text: `the domain ${destination} is not in the host table` };
@@ -64,9 +65,11 @@ export async function planFor(destination: string, needs: PlanNeeds): Promise<Pl
   const plan = await byDns(destination, needs);
   if (resolution !== 'DNSThenHostTable' || (plan.kind !== 'unknown' && plan.kind !== 'defer')) return plan;
   const answer = await needs.table.addresses(destination);
-  if (answer.outcome === 'found') return itself(destination, needs);
+  if (answer.outcome === 'found') return fromTable(destination, needs);
   return answer.outcome === 'unreadable' && plan.kind === 'unknown' ? { kind: 'defer', text: answer.why } : plan;
 }
+
+const fromTable = (name: string, { port }: PlanNeeds): Plan => ({ kind: 'hosts', hosts: [{ name, port, rank: 0 }], table: true });
 
 const itself = (name: string, { port }: PlanNeeds): Plan => ({ kind: 'hosts', hosts: [{ name, port, rank: 0 }] });
 

@@ -87,7 +87,8 @@ export async function reach(destination: string, needs: ReachNeeds): Promise<Rea
       ? byRelay(destination, needs)
       : { kind: 'defer', status: '4.4.3', text: plan.text };
   }
-  const tried = plan.kind === 'hosts' ? await tryHosts(destination, plan.hosts, needs) : plan;
+  const way = plan.kind === 'hosts' && plan.table ? { ...needs, wish: { ...needs.wish, table: true } } : needs;
+  const tried = plan.kind === 'hosts' ? await tryHosts(destination, plan.hosts, way) : plan;
   if (tried.kind !== 'unknown') return tried;
   if (!needs.relays.configured) return bounced(tried);
   needs.log.info(`${tried.text}: the mail relay host gets mail for ${destination}`);

@@ -4,11 +4,13 @@ import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { afterEach, beforeAll, expect, test } from '@jest/globals';
 import type { TlsaRecord } from '../../src/base/index.ts';
-import type { SmtpcSettings } from '../../src/smtpc/index.ts';
+import { defaultsOf } from '../../src/settings/index.ts';
+import { type SmtpcSettings, smtpcSettings } from '../../src/smtpc/index.ts';
+import { leastOf } from '../../src/smtpc/tls/policy.ts';
 import { type Authority, type Issued, makeAuthority } from '../support/authority.ts';
 import { startPolicyHost } from '../support/policy-host.ts';
 import { tempDir } from '../support/temp.ts';
-import { startWorld, type World } from './helpers.ts';
+import { peerThat, startWorld, type World } from './helpers.ts';
 
 const root = makeAuthority('Test Root');
 const good = root.issue({ names: ['mx.dest.example', 'mta-sts.dest.example'] });
@@ -259,4 +261,26 @@ test('peers, relay hosts and the switch keep policies of MTA-STS out', async () 
   expect(host.asked).toEqual([]);
   here.settings.set({ ...here.settings.value, nameResolution: 'DNSOnly' });
   expect(await sendOne(here)).toMatch(/^Deferred .*not trusted/);
+});
+
+test('while the DNS cannot tell whether the way is signed, nothing is sent; a relay host from the host table is as good as before', async () => {
+  const here = await begin(good);
+  const table = `${dir.path}/hosts`;
+  writeFileSync(table, '127.0.0.1 relay.example dest.example\n');
+  here.zones['relay.example'] = { a: 'sick' };
+  here.settings.set({ ...here.settings.value, hostTable: table, relayHost: 'relay.example', nameResolution: 'MailRelayHost' });
+  expect(await sendOne(here)).toMatch(/^Sent .* host=relay\.example encrypted=TLS/);
+  // What stands in the host table is not the DNS's to say.
+  here.zones['dest.example'] = { mx: 'sick' };
+  here.settings.set({ ...here.settings.value, relayHost: '', nameResolution: 'HostTableThenDNS' });
+  expect(await sendOne(here)).toMatch(/^Sent .* host=dest\.example encrypted=TLS/);
+});
+
+test('a report goes to a relay host as that wants it', () => {
+  const settings = { ...defaultsOf(smtpcSettings), tls: 'required' as const, tlsVerify: true };
+  const peer = peerThat({});
+  expect(leastOf({ peer, settings, lax: true })).toMatchObject({ tls: 'opportunistic', verify: false, published: false });
+  expect(leastOf({ peer, settings, lax: true, relay: 'tls' })).toMatchObject({ tls: 'required', verify: false, atOnce: true });
+  expect(leastOf({ peer, settings, lax: true, relay: 'off' })).toMatchObject({ tls: 'off' });
+  expect(leastOf({ peer, settings: { ...settings, tls: 'off' }, lax: true })).toMatchObject({ tls: 'off' });
 });

@@ -86,10 +86,14 @@ export class TlsDesk {
     const peer = this.#needs.peer(domain);
     const plan = await this.#needs.plan(domain);
     const relay = plan ? undefined : this.#needs.relay();
-    const asked = await encryption.for(domain, { peer, report: false, ...(relay ? { relay: relay.tls } : {}) }, 'uncounted');
+    const asked = await encryption.for(
+      domain,
+      { peer, report: false, ...(relay ? { relay: relay.tls } : {}), table: plan?.kind === 'hosts' && plan.table },
+      'uncounted',
+    );
     const hosts = plan?.kind === 'hosts' ? plan.hosts : relay ? [relay] : [];
     const demands = await hostDemands(asked.policy, hosts);
-    const { least, sts, secureMx, why } = asked.policy;
+    const { least, sts, secureWay, why } = asked.policy;
     const wish = await resolver.txt(`_smtp._tls.${domain}`);
     const places = wish.outcome === 'found' ? reportPlaces(wish.records) : [];
     return {
@@ -97,7 +101,7 @@ export class TlsDesk {
       peer: peer.peer,
       peerTls: peer.tls,
       least: { tls: least.tls, verify: least.verify, by: least.by },
-      dane: { possible: secureMx, why },
+      dane: { possible: secureWay, why },
       ...(sts.policy
         ? {
             sts: {

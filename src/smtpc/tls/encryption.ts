@@ -31,6 +31,8 @@ export interface DestinationWish {
   readonly peer: Peer;
   /** The host is a relay host of ours; what is set for it. */
   readonly relay?: RelayHost['tls'];
+  /** The way stands in the host table. */
+  readonly table?: boolean | undefined;
   /** A report about encryption: it goes out whatever fails, and is not counted (RFC 8460 §3). */
   readonly report?: boolean;
 }
@@ -73,13 +75,14 @@ export class Encryption {
   }
 
   /** `uncounted`: somebody wants to know, and no mail is sent. */
-  async for(destination: string, { peer, relay, report = false }: DestinationWish, uncounted?: 'uncounted'): Promise<Asked> {
-    const wish = { peer, settings: this.#needs.settings.value, relay, lax: report };
+  async for(destination: string, { peer, relay, table, report = false }: DestinationWish, uncounted?: 'uncounted'): Promise<Asked> {
+    const wish = { peer, settings: this.#needs.settings.value, relay, table, lax: report };
     const policy = await policyFor(destination, wish, {
       resolver: this.#needs.resolver,
       stsOf: (domain) => this.sts.policyOf(domain),
     });
-    return new Asked(policy, this.#session, report || uncounted ? undefined : this.#count);
+    // A relay host is not the domain's: what becomes of sessions with it is nothing to report there.
+    return new Asked(policy, this.#session, report || uncounted || relay !== undefined ? undefined : this.#count);
   }
 
   readonly #session = (demand: HostDemand): TlsWish => ({

@@ -24,6 +24,8 @@ export interface Wish {
   readonly settings: SmtpcSettings;
   /** The host is a relay host of ours, with a word of its own: the domain's policies mean other hosts. */
   readonly relay?: RelayHost['tls'] | undefined;
+  /** The way stands in the host table: what the DNS says of the domain means other hosts. */
+  readonly table?: boolean | undefined;
   /** Whatever is encrypted is good, and so is what is not. */
   readonly lax?: boolean;
 }
@@ -45,7 +47,7 @@ export interface DestinationPolicy {
   readonly least: Least;
   readonly sts: StsFound;
   /** Whether DANE may be: the way to the hosts is secure. */
-  readonly secureMx: boolean;
+  readonly secureWay: boolean;
   readonly why: string;
   hostDemand(host: string, port: number): Promise<HostDemand | Unusable>;
 }
@@ -66,14 +68,15 @@ export interface PolicyNeeds {
 
 const nothing: AppliedPolicy = { type: 'no-policy-found', text: [], mx: [] };
 
-export function leastOf({ peer, settings, lax, relay }: Wish): Least {
-  if (lax)
-    return {
-      tls: settings.tls === 'off' ? 'off' : 'opportunistic',
-      verify: false,
-      published: false,
-      by: 'a report goes out in any case',
-    };
+export function leastOf(wish: Wish): Least {
+  const least = strictly(wish);
+  if (!wish.lax) return { ...least, published: least.published && !wish.table };
+  // Encrypted from the first octet, or not understood at all.
+  const tls = least.tls === 'required' && !least.atOnce ? 'opportunistic' : least.tls;
+  return { ...least, tls, verify: false, published: false, by: 'a report goes out in any case' };
+}
+
+function strictly({ peer, settings, relay }: Wish): Least {
   const own = relay !== undefined && relay !== 'smtpc';
   const word = own ? relay : peer.tls;
   const by = own ? 'what is set for the relay host' : `mtPeerTls of ${peer.saidBy.tls ?? 'the default for peers'}`;
@@ -94,17 +97,17 @@ export async function policyFor(destination: string, wish: Wish, needs: PolicyNe
   const none: StsFound = {};
   const [sts, way] = await Promise.all([
     stsWanted ? needs.stsOf(destination) : none,
-    daneWanted ? secureWay(destination, relay, needs.resolver) : { secure: false, why: 'DANE is not asked for', names: [] },
+    daneWanted ? wayTo(destination, relay, needs.resolver) : notAsked,
   ]);
   return {
     domain: destination,
     least,
     sts,
-    secureMx: way.secure,
+    secureWay: way.kind === 'secure' || way.kind === 'relay',
     why: way.why,
     async hostDemand(host, port) {
       const name = bare(host);
-      const found: TlsaFound = way.secure && !isIP(name) ? await tlsaOf(name, port, needs.resolver) : { kind: 'none', why: way.why };
+      const found = isIP(name) ? { kind: 'none' as const, why: `${host} has no name` } : await recordsFor(name, port, way, needs.resolver);
       const demand = demandOf({ destination, host: name, port, least, found, policy: sts.policy, meant: way.names });
       return 'unusable' in demand || !least.atOnce ? demand : { ...demand, atOnce: true };
     },
@@ -115,25 +118,36 @@ export async function policyFor(destination: string, wish: Wish, needs: PolicyNe
 const bare = (host: string): string => /^\[(?:IPv6:)?(.+)\]$/i.exec(host)?.[1] ?? host;
 
 interface Way {
-  readonly secure: boolean;
+  readonly kind: 'secure' | 'insecure' | 'unknown' | 'relay';
   readonly why: string;
   /** What the certificate of an exchanger may be for beside its own name: the domain, and what that is an alias of. */
   readonly names: readonly string[];
 }
 
+const notAsked: Way = { kind: 'insecure', why: 'DANE is not asked for', names: [] };
+
 /** Whether the DNS vouches for which hosts take the mail of a domain (RFC 7672 §2.2.1). */
-async function secureWay(destination: string, relay: boolean, resolver: Resolver): Promise<Way> {
-  if (relay) return { secure: true, why: 'the relay host stands in the settings', names: [] };
+async function wayTo(destination: string, relay: boolean, resolver: Resolver): Promise<Way> {
+  if (relay) return { kind: 'relay', why: 'the relay host stands in the settings', names: [] };
   const mx = await resolver.mx(destination);
-  if (mx.outcome === 'temporary') return { secure: false, why: mx.reason, names: [] };
-  if (mx.secure !== true)
-    return {
-      secure: false,
-      why: `the mail exchangers of ${destination} are not signed, or nobody who is believed has validated them (mtSmtpcDnssec)`,
-      names: [],
-    };
+  if (mx.outcome === 'temporary') return { kind: 'unknown', why: mx.reason, names: [] };
+  if (mx.secure !== true) {
+    const why = `the mail exchangers of ${destination} are not signed, or nobody who is believed has validated them (mtSmtpcDnssec)`;
+    return { kind: 'insecure', why, names: [] };
+  }
   const names = [destination.toLowerCase(), ...(mx.canonical === undefined ? [] : [mx.canonical])];
-  return { secure: true, why: `the mail exchangers of ${destination} are signed`, names };
+  return { kind: 'secure', why: `the mail exchangers of ${destination} are signed`, names };
+}
+
+async function recordsFor(name: string, port: number, { kind, why }: Way, resolver: Resolver): Promise<TlsaFound> {
+  if (kind === 'insecure') return { kind: 'none', why };
+  if (kind === 'unknown') return { kind: 'unknown', why };
+  // The address of a relay host may stand in the host table, where it is good while the DNS is away.
+  if (kind === 'relay') {
+    const addresses = await resolver.addresses(name);
+    if (addresses.outcome === 'temporary') return { kind: 'none', why: addresses.reason };
+  }
+  return await tlsaOf(name, port, resolver);
 }
 
 interface Case {
