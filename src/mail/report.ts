@@ -145,6 +145,9 @@ function threading(id: string | undefined): string[] {
   return id !== undefined && id.length <= 500 && /^<[!-;=?-~]+>$/.test(id) ? [`In-Reply-To: ${id}`, `References: ${id}`] : [];
 }
 
+/** A stranger's header may have lines that no report may have. RFC 5321 §4.5.3.1.6 */
+const isLong = (text: string): boolean => text.split('\r\n').some((line) => Buffer.byteLength(line) > 998);
+
 /** The third part: all of it, or for a whole message what stands before its bytes. */
 function originalPart({ original }: ReportContent, international: boolean): string {
   if (original.is === 'whole') {
@@ -153,7 +156,7 @@ function originalPart({ original }: ReportContent, international: boolean): stri
   }
   const text = Buffer.from(original.bytes).toString('utf8');
   const type = international ? 'message/global-headers' : 'text/rfc822-headers';
-  const encoding = ascii(text) ? '7bit' : international ? '8bit' : 'quoted-printable';
+  const encoding = isLong(text) ? 'quoted-printable' : ascii(text) ? '7bit' : international ? '8bit' : 'quoted-printable';
   return [`Content-Type: ${type}`, `Content-Transfer-Encoding: ${encoding}`, '', encoded(text, encoding)].join('\r\n');
 }
 

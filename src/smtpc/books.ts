@@ -8,15 +8,16 @@
 import { asFault, type Clock, type Live, type Log, type Random } from '../base/index.ts';
 import type { Peer } from '../dit/index.ts';
 import { type Lease, leaseLost, type Queue, type Reporter } from '../queue/index.ts';
-import type { KeyValue } from '../storage/index.ts';
+import type { Blobs, KeyValue } from '../storage/index.ts';
 import { forbidden } from './agreed.ts';
 import { all, type Fate, type Fates } from './fate.ts';
 import type { SmtpcSettings } from './settings/index.ts';
-import { type RunWait, settle } from './settle.ts';
+import { isSpam, type RunWait, settle } from './settle.ts';
 
 export interface BooksOptions {
   readonly queue: Queue;
   readonly keyValue: Pick<KeyValue, 'transact'>;
+  readonly blobs: Pick<Blobs, 'read'>;
   readonly settings: Live<SmtpcSettings>;
   readonly peer: (destination: string) => Peer;
   readonly log: Log;
@@ -82,6 +83,7 @@ export class Books {
       delayNoticeAfter: value.delayNoticeAfter * 3_600_000,
       successNotice: value.successNotice,
       spamReportPeriod: value.spamReportPeriod * 3_600_000,
+      isSpam: (message) => isSpam(message, this.#options.blobs),
     });
   }
 

@@ -7,18 +7,20 @@
  */
 
 import type { Clock, Log, Random } from '../base/index.ts';
+import { isSpamTagged } from '../mail/index.ts';
 import {
   countedFrom,
   type Deferral,
   type Lease,
   type Queue,
+  type QueuedMessage,
   type QueuedRecipient,
   type ReportEntry,
   type Reporter,
   type StoryLine,
   tellStep,
 } from '../queue/index.ts';
-import { join, type KeyValue } from '../storage/index.ts';
+import { type Blobs, join, type KeyValue } from '../storage/index.ts';
 import type { Fate, Fates } from './fate.ts';
 import { nextAttempt, type RetryRule } from './retry.ts';
 
@@ -51,13 +53,15 @@ export interface SettleNeeds {
   readonly successNotice: boolean;
   /** Milliseconds that a report about spam is tried for. */
   readonly spamReportPeriod: number;
+  /** Whether a message, which is a report of another host, is about spam by what stands in its header. */
+  readonly isSpam: (message: QueuedMessage) => Promise<boolean>;
 }
 
 export async function settle(lease: Lease, fates: Fates, needs: SettleNeeds): Promise<void> {
   const { message } = lease;
   const now = needs.clock.now();
   const credit = needs.credit?.(message.arrivedAt) ?? 0;
-  const retry = { ...needs.retry, period: message.spam ? Math.min(needs.retry.period, needs.spamReportPeriod) : needs.retry.period };
+  const retry = { ...needs.retry, period: await periodOf(message, fates, now, needs) };
   const done: number[] = [];
   const deferred: Deferral[] = [];
   const notices: ReportEntry[] = [];
@@ -74,6 +78,14 @@ export async function settle(lease: Lease, fates: Fates, needs: SettleNeeds): Pr
   if (report) await needs.keyValue.transact(join(settled, needs.queue.submitPart(report)), 'durable');
   else await needs.keyValue.transact(settled, done.length > 0 ? 'durable' : 'soon');
   for (const line of lines) tellStep(needs.log, line.step === 'Bounced' ? { ...line, report: report?.id } : line);
+}
+
+/** How long the message is tried. Only reports that have waited too long for spam are looked into. */
+async function periodOf(message: QueuedMessage, fates: Fates, now: number, needs: SettleNeeds): Promise<number> {
+  const { retry, spamReportPeriod, isSpam } = needs;
+  const late = now - message.arrivedAt >= spamReportPeriod && spamReportPeriod < retry.period;
+  if (message.sender !== '' || !late || ![...fates.values()].some(({ kind }) => kind === 'defer')) return retry.period;
+  return message.spam || (await isSpam(message)) ? spamReportPeriod : retry.period;
 }
 
 interface Judged {
@@ -152,4 +164,16 @@ function storyLine(lease: Lease, recipient: QueuedRecipient, fate: Fate, deferra
 function hours(ms: number): string {
   const count = Math.round(ms / 3_600_000);
   return count === 1 ? 'an hour' : `${count} hours`;
+}
+
+/** Of a header no more is looked at. */
+const headerAtMost = 32_768;
+
+/** What a scanner, or this server, wrote in front of the message. One that cannot be read is not taken for spam. */
+export async function isSpam({ prefix, blob }: QueuedMessage, blobs: Pick<Blobs, 'read'>): Promise<boolean> {
+  try {
+    return isSpamTagged(prefix, await blobs.read(blob.id, 0, Math.min(blob.size, headerAtMost)));
+  } catch {
+    return false;
+  }
 }

@@ -225,7 +225,7 @@ test('lines that are too long go out in lines that are not, 8 bit or 7', async (
 });
 
 test('hostile fields take no longer than others', async () => {
-  for (const bit of ['"', '(', '<', '\\', '"\\"', ',', ';=', '=?utf-8?Q?', '\xfc', '\xfc ', '( \xfc']) {
+  for (const bit of ['"', '(', '<', '\\', '"\\"', ',', ';=', '=?utf-8?Q?', '\xfc', '\xfc ', '( \xfc', '@', 'a@', '@ ', '.;x=']) {
     const text = ['From', 'Subject', 'Content-Type', 'X'].map((name) => `${name}: ${bit.repeat(60_000 / bit.length)}\xfc\r\n`).join('');
     await sevenBitOnly(`${text}\r\nx`);
   }

@@ -209,6 +209,17 @@ test('a report says who handed the message in, when it was tried, and belongs to
   bytes = before;
 });
 
+test('a header with lines that are too long is carried in lines that are not', async () => {
+  const before = bytes;
+  bytes = Buffer.from(`Subject: x\r\nX-Long: ${'y'.repeat(5_000)}\r\n\r\n`);
+  const message = newMessage('m000000000000001', ['x@far.net'], { sender: 'a@b.example', blob: { id: 'b', size: bytes.length } });
+  await reporter.report(message, [failed()]);
+  bytes = before;
+  const text = stored.at(-1)?.toString() ?? '';
+  expect(Math.max(...text.split('\r\n').map(({ length }) => length))).toBeLessThanOrEqual(998);
+  expect(text.replace(/=\r\n/g, '')).toContain('y'.repeat(5_000));
+});
+
 test('a Message-ID that is none, or breaks out of its line, makes no reference', async () => {
   const before = bytes;
   bytes = Buffer.from('Subject: x\r\nMessage-ID: <a b@c>\r\n <evil>\r\n\r\n');

@@ -163,11 +163,15 @@ test('a report about spam is given up after its own time', async () => {
   await world.queued(['forged@dest.example'], { sender: '', spam: true, arrivedAt });
   await world.queued(['forged@dest.example'], { sender: '', spam: true, arrivedAt: arrivedAt + 1 });
   await world.queued(['honest@dest.example'], { sender: '', arrivedAt });
-  await world.until(3);
+  await world.queued(['tagged@dest.example'], { sender: '', arrivedAt, text: 'X-Spam-Status: Yes, score=9\r\n\r\nx\r\n' });
+  await world.queued(['mail@dest.example'], { arrivedAt, text: 'X-Spam-Status: Yes, score=9\r\n\r\nx\r\n' });
+  await world.until(5);
   expect(world.logged.map((line) => /^(\w+) .* to (\w+)@/.exec(line)?.slice(1).join(' ')).sort()).toEqual([
     'Bounced forged',
+    'Bounced tagged',
     'Deferred forged',
     'Deferred honest',
+    'Deferred mail',
   ]);
 });
 

@@ -31,6 +31,9 @@ const headersAtMost = 1_048_576;
 const fieldsOfReports = /^(?:delivery-status|disposition-notification|feedback-report|tracking-status)$/;
 const codable = /^global(?:-headers|-delivery-status|-disposition-notification)?$/;
 
+/** What a stranger calls something, for people. */
+const named = (text: string): string => text.slice(0, 40).replace(/[^!-~]/g, '?');
+
 type Encoding = NonNullable<HeaderEdit['encoding']>;
 interface Body {
   readonly how: Action['how'];
@@ -109,10 +112,10 @@ function bodyAction({ part, signed }: Segment, count: Counts, { sevenBit }: FitW
     if (high) throw new Cannot(`${why}, so that it cannot be converted to 7 bit`);
     return { how: 'copy' };
   };
-  if (!natural) return stays(`a part is encoded in a way that is not known here (${encoding.slice(0, 40)})`);
+  if (!natural) return stays(`a part is encoded in a way that is not known here (${named(encoding)})`);
   if (type === 'multipart') return stays('the structure of the message is broken or too deep');
   if (type === 'message' && fieldsOfReports.test(subtype)) return high ? { how: 'ascii', encoding: '7bit' } : { how: 'copy' };
-  if (type === 'message' && !codable.test(subtype)) return stays(`a part of type message/${subtype.slice(0, 40)} may not be encoded`);
+  if (type === 'message' && !codable.test(subtype)) return stays(`a part of type message/${named(subtype)} may not be encoded`);
   // Quoted-printable as long as it is the shorter one, for text can be read in it.
   const readable = type === 'text' && encoding !== 'binary' && count.escaped * 2 <= (part.end - part.bodyStart) / 3;
   return readable ? { how: 'qp', encoding: 'quoted-printable' } : { how: 'base64', encoding: 'base64' };

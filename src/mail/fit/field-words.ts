@@ -98,6 +98,9 @@ function* tokens(value: string): IterableIterator<Token> {
   }
 }
 
+/** Without angle brackets. By hand: a pattern would take quadratic time. */
+const isBareAddress = (text: string): boolean => text.indexOf('@') > 0 && !/[\s"]/.test(text);
+
 const unquoted = (text: string): string => text.replace(/^"|"$/g, '').replace(/\\(.)/gs, '$1');
 
 /** Addresses with names: a name with such characters becomes encoded words as a whole, the address itself cannot be. */
@@ -108,7 +111,7 @@ export function addressList(value: string, local: string): string {
     const text = phrase.map(({ text: one }) => one).join('');
     const said = phrase.some(({ text: one, is }) => is !== 'comment' && isHigh(one));
     if (!said) out += phrase.map(({ is, text: one }) => (is === 'comment' ? comment(one, local) : one)).join('');
-    else if (/^\s*[^\s"]+@[^\s"]+\s*$/.test(text)) out += questionMarks(text);
+    else if (isBareAddress(text.trim())) out += questionMarks(text);
     else {
       const blank = /^\s*/.exec(text)?.[0] ?? '';
       const words = phrase
