@@ -239,7 +239,7 @@ class Lmda implements Component {
 /** Where mail goes that was set aside; whoever has no such folder gets it where all mail goes. */
 async function unwantedFolder(store: Store, account: string): Promise<string> {
   const folders = await store.mailboxes(account);
-  return folders.find(({ specialUse }) => specialUse.includes('\\Junk'))?.name ?? 'INBOX';
+  return folders.find(({ specialUse, selectable }) => selectable && specialUse.includes('\\Junk'))?.name ?? 'INBOX';
 }
 
 const deliveryId = (lease: Lease, recipient: QueuedRecipient): string => `${lease.message.id}/${recipient.number}`;

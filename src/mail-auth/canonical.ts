@@ -44,7 +44,7 @@ export class BodyHash {
 
   update(bytes: Uint8Array): void {
     let text = this.#held + Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
-    if (this.#relaxed) text = text.replace(/[ \t]+/g, ' ').replace(/ \r\n/g, '\r\n');
+    if (this.#relaxed) text = text.replace(/[ \t]{2,}|\t/g, ' ').replace(/ \r\n/g, '\r\n');
     const keep = this.#relaxed && text.endsWith(' \r') ? 2 : text.endsWith('\r') || (this.#relaxed && text.endsWith(' ')) ? 1 : 0;
     this.#held = keep > 0 ? text.slice(-keep) : '';
     this.#take(keep > 0 ? text.slice(0, -keep) : text);

@@ -8,7 +8,8 @@
 
 import { isIPv4, isIPv6 } from 'node:net';
 
-const isSpf = /^v=spf1(?: |$)/i;
+/** RFC 7208 §4.5 */
+export const isSpf = (text: string): boolean => /^v=spf1(?: |$)/i.test(text);
 const macro = /%\{([A-Za-z])(\d{0,3})(r?)([.\-+,/_=]*)\}/g;
 const literal = /^(?:[\x21-\x24\x26-\x7e]|%%|%_|%-)*$/;
 /** Ends in a macro, or in a dot and a label that is no number. */
@@ -18,7 +19,7 @@ const faulty = 'v=spf1 syntax-error';
 
 /** Other records come back as they are. */
 export function prepared(text: string, domain: string): string {
-  if (!isSpf.test(text)) return text;
+  if (!isSpf(text)) return text;
   const terms = text
     .slice(6)
     .split(' ')

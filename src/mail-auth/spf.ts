@@ -9,6 +9,7 @@
 import { onDemand } from '../base/index.ts';
 import { normalizeDomain } from '../mail/index.ts';
 import { type Lookup, nodeResolve } from './resolver.ts';
+import { isSpf } from './spf-record.ts';
 
 export const spfResults = ['none', 'neutral', 'pass', 'fail', 'softfail', 'temperror', 'permerror'] as const;
 export type SpfResult = (typeof spfResults)[number];
@@ -49,6 +50,10 @@ const mostLookups = 10;
 const mostVoid = 2;
 
 async function check(client: SpfClient, sender: string, domain: string, host: string, lookup: Lookup): Promise<SpfResult> {
+  // Most names in HELO have no record: that is known without an evaluation, and the answer is remembered.
+  const own = await lookup.txt(domain);
+  if (own.outcome === 'temporary') return 'temperror';
+  if (own.outcome !== 'found' || !own.records.some(isSpf)) return 'none';
   const answer = await mailauth().spf({
     sender,
     ip: client.address,
@@ -59,7 +64,7 @@ async function check(client: SpfClient, sender: string, domain: string, host: st
     resolver: nodeResolve(lookup),
   });
   const result = spfResults.find((one) => one === answer.status.result);
-  return result ?? (domain === '' ? 'none' : 'temperror');
+  return result ?? 'temperror';
 }
 
 const nameOf = (text: string): string | undefined => {

@@ -44,6 +44,25 @@ test('a message is delivered to all its recipients, with what the delivery adds 
   expect(await keysOf(one.keyValue)).not.toContainEqual(expect.stringMatching(/^queue\//));
 });
 
+test('what was set aside goes into the folder for unwanted mail, whatever its name, and into INBOX where there is none', async () => {
+  const one = await open();
+  const names = async (): Promise<string[]> =>
+    (await one.store.mailboxes(bart)).filter(({ messages }) => messages > 0).map(({ name, messages }) => `${name} ${messages}`);
+  const setAside = async (): Promise<void> => {
+    await one.submit(['bart@ima.com'], sample, { quarantine: 'nobody vouches for it', authentication: 'fail' });
+    await one.settle();
+  };
+  await setAside();
+  expect(await names()).toEqual(['Junk 1']);
+  await one.store.renameMailbox(bart, 'Junk', 'Spam');
+  await setAside();
+  expect(await names()).toEqual(['Spam 2']);
+  expect(one.lines.at(-1)).toMatch(/ mailbox=bart@ima\.com\/Spam/);
+  await one.store.deleteMailbox(bart, 'Spam');
+  await setAside();
+  expect((await names()).map((name) => name.split(' ')[0])).toEqual(['INBOX']);
+});
+
 test('a line break in an envelope address cannot add a header line', async () => {
   const one = await open();
   await one.submit(['bart@ima.com'], sample, { sender: 'a@far.net>\r\nX-Evil: 1' });

@@ -17,6 +17,7 @@ import {
   silentLog,
 } from '../../src/base/index.ts';
 import { type Blacklist, type Domain, type MtaPolicy, type Peer, peerSettings, type Recipient, type Spammer } from '../../src/dit/index.ts';
+import type { MailAuthentication } from '../../src/mail-auth/index.ts';
 import type { NewMessage, Queue } from '../../src/queue/index.ts';
 import { defaultsOf } from '../../src/settings/index.ts';
 import { createSmtpd, type Judge, type Smtpd, type SmtpdSettings, smtpdSettings } from '../../src/smtpd/index.ts';
@@ -166,6 +167,7 @@ export interface WorldOptions {
   readonly settings?: Partial<SmtpdSettings>;
   readonly tls?: SecureContextOptions | undefined;
   readonly clock?: Clock;
+  readonly authentication?: MailAuthentication;
   /** Outlives the server. */
   readonly keyValue?: MemoryKeyValue;
   /** Gets the lines of conversations. */
@@ -255,6 +257,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     log,
     freeSpace: async () => mood.free,
     ...(options.clock ? { clock: options.clock } : {}),
+    ...(options.authentication ? { authentication: options.authentication } : {}),
   });
   await smtpd.start(() => {});
   return {
