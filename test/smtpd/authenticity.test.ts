@@ -5,10 +5,10 @@ import { constant, systemClock } from '../../src/base/index.ts';
 import { createMailAuthentication, type MailAuthSettings, mailAuthSettings } from '../../src/mail-auth/index.ts';
 import { defaultsOf } from '../../src/settings/index.ts';
 import { dnsOf, type Zone } from '../mail-auth/support.ts';
-import { Client, greeted, plain, startWorld, testCertificate, type World, type WorldOptions } from './helpers.ts';
+import { type Client, greeted, plain, startWorld, testCertificate, type World, type WorldOptions } from './helpers.ts';
 
 let world: World;
-let clients: Client[] = [];
+const clients: Client[] = [];
 
 const zone: Zone = {
   'TXT strict.example': ['v=spf1 -all'],
