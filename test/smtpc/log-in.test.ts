@@ -1,9 +1,12 @@
 /** Logging in at a relay host: smtp-server is the host for PLAIN, LOGIN and CRAM-MD5. */
 
+import { writeFileSync } from 'node:fs';
 import { afterEach, expect, test } from '@jest/globals';
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
 import type { SmtpcSettings } from '../../src/smtpc/index.ts';
 import { logIn } from '../../src/smtpc/log-in.ts';
+import { makeAuthority } from '../support/authority.ts';
+import { tempDir } from '../support/temp.ts';
 import { startWorld, type World } from './helpers.ts';
 
 const user = 'relay-user';
@@ -87,6 +90,27 @@ test('encryption from the first octet, with a certificate that is good', async (
   expect(line).toMatch(/self-signed|certificate/i);
   expect(taken).toEqual([]);
 });
+
+test.each([
+  ['tls', true, 'mx.dest.example', 'sent'],
+  ['verified', false, 'mx.dest.example', 'sent'],
+  ['tls', true, 'other.example', 'waits'],
+  ['verified', false, 'other.example', 'waits'],
+] as const)(
+  'encryption "%s" and a certificate of an authority that is known, (secure: %s) for %s: %s',
+  async (relayTls, secure, name, becomes) => {
+    const root = makeAuthority('Test Root');
+    const { key, cert } = root.issue({ names: [name] });
+    const dir = await tempDir();
+    writeFileSync(`${dir.path}/root.pem`, root.cert);
+    const taken = await begin({ secure, key, cert, authMethods: ['PLAIN'] }, { relayTls, tlsTrustedFile: `${dir.path}/root.pem` });
+    const { relayHost } = world.settings.value;
+    world.settings.set({ ...world.settings.value, relayHost: relayHost.replace('[127.0.0.1]', 'mx.dest.example') });
+    await send(becomes === 'sent' ? /^Sent / : /^Deferred /);
+    expect(taken).toEqual(becomes === 'sent' ? [{ user, secure: true, method: 'PLAIN' }] : []);
+    await dir.remove();
+  },
+);
 
 test('the password itself does not go over a connection that is not encrypted, unless a setting says so', async () => {
   const taken = await begin({ authMethods: ['PLAIN', 'LOGIN'], disabledCommands: ['STARTTLS'] });
