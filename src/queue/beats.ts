@@ -35,6 +35,7 @@ export class Beats {
   #number = 0;
   #timer: Cancel | undefined;
   #closed = false;
+  #failing = false;
 
   constructor(needs: BeatNeeds) {
     this.#needs = needs;
@@ -61,9 +62,18 @@ export class Beats {
     if (this.#closed) return;
     this.#timer = this.#needs.clock.after(beatEvery, () => {
       this.beat()
-        .catch((thrown: unknown) => this.#needs.log.warning('the queue cannot say that this process lives', thrown))
+        .then(() => {
+          this.#failing = false;
+        })
+        .catch((thrown: unknown) => this.#failed(thrown))
         .finally(() => this.#arm());
     });
+  }
+
+  /** Told once until it works again. */
+  #failed(thrown: unknown): void {
+    if (!this.#failing && !this.#closed) this.#needs.log.warning('the queue cannot be told that this process lives', thrown);
+    this.#failing = true;
   }
 
   /** Says that this process lives, and looks who else does. */

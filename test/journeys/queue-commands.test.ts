@@ -132,6 +132,9 @@ test('a held message is not tried, is shown as held everywhere, and goes on when
     { mtQueueId: id, mtQueueReason: 'ask Anna first' },
   ]);
   expect((await ldap.search('cn=SMTPC,cn=queues,cn=monitor', { scope: 'base' })).searchEntries[0]).toMatchObject({ mtQueueHeld: '4' });
+  expect((await command('mailtree', ['trace', id], files)).out).toMatch(
+    /^ {2}held: \S+@far\.test at SMTPC far\.test, .* by system user .*: ask Anna first$/m,
+  );
   expect(await queue('release', id)).toMatchObject({ code: 0 });
   const told = (await command('mailtree', ['trace', id], files)).out;
   expect(told).toMatch(/held for \S+@far\.test.*, by system user .*: ask Anna first\n[\s\S]*released for .*, by system user/);

@@ -65,16 +65,19 @@ function described({ id, parent, steps, waiting }: TracedMessage): string[] {
   return [
     oneLine(head.filter((text) => text !== '').join('  ')),
     ...steps.map((step) => `  ${stepText(step)}`),
-    ...waiting.map(({ address, queue, identifier, attempts, nextAttempt, reason }) =>
-      oneLine(
-        `  waits: ${address} at ${queue}${identifier === '' ? '' : ` ${identifier}`}, ${attempts} attempts, next ${new Date(nextAttempt).toISOString()}${reason === undefined ? '' : `: ${reason}`}`,
-      ),
-    ),
+    ...waiting.map((one) => oneLine(`  ${waitText(one)}`)),
     ...(waiting.length === 0 ? [`  nothing of it waits in the queue`] : []),
   ];
 }
 
 /** A step as one line. */
+function waitText({ address, queue, identifier, attempts, nextAttempt, reason, held }: TracedMessage['waiting'][number]): string {
+  const place = `${address} at ${queue}${identifier === '' ? '' : ` ${identifier}`}, ${attempts} attempts`;
+  const why = (text: string | undefined): string => (text === undefined ? '' : `: ${text}`);
+  if (held) return `held: ${place}, since ${new Date(held.since).toISOString()} by ${held.by}${why(held.note)}`;
+  return `waits: ${place}, next ${new Date(nextAttempt).toISOString()}${why(reason)}`;
+}
+
 export function stepText(step: TraceStep): string {
   const at = step.time.replace('T', ' ').replace(/\.\d+Z$/, 'Z');
   return oneLine(`${at}  ${step.component}  ${told(step)}`);
