@@ -3,7 +3,7 @@
  *
  * Promise: only an answer from the server asked, with our number and our question, is taken; anything else is passed over and the
  * time runs on. Every question has a random number and a port of its own.
- * Spec: RFC 1035 §4, RFC 5452 §9, RFC 7766, RFC 6891 §6.2
+ * Spec: RFC 1035 §4, RFC 4035 §3.2.1, RFC 5452 §9, RFC 7766, RFC 6891 §6.2
  */
 
 import { randomInt } from 'node:crypto';
@@ -27,6 +27,12 @@ export type QuestionType = 'MX' | 'A' | 'AAAA' | 'PTR' | 'TXT' | 'CNAME' | 'TLSA
 /** What fits through nearly every network unfragmented (DNS flag day 2020). */
 const udpSize = 1_232;
 
+/**
+ * Where it matters whether the answer is authentic: with DO in the question a validating server sets AD in its answer (RFC 6840 §5.8). AD in
+ * the question would do, too, but servers that know nothing of it send back the flags they were asked with.
+ */
+const vouched: ReadonlySet<QuestionType> = new Set(['MX', 'A', 'AAAA', 'CNAME', 'TLSA']);
+
 interface Question {
   readonly name: string;
   readonly type: QuestionType;
@@ -38,11 +44,19 @@ export async function exchange(server: DnsServer, question: Question, timeoutMs:
   const query = {
     type: 'query' as const,
     id,
-    // RFC 6840 §5.7: with AD in the question a validating server says in its answer whether it is authentic.
-    flags: packets().RECURSION_DESIRED | packets().AUTHENTIC_DATA,
+    flags: packets().RECURSION_DESIRED,
     questions: [{ name: question.name, type: question.type }],
     additionals: [
-      { type: 'OPT' as const, name: '.', udpPayloadSize: udpSize, flags: 0, options: [], extendedRcode: 0, ednsVersion: 0, flag_do: false },
+      {
+        type: 'OPT' as const,
+        name: '.',
+        udpPayloadSize: udpSize,
+        flags: vouched.has(question.type) ? packets().DNSSEC_OK : 0,
+        options: [],
+        extendedRcode: 0,
+        ednsVersion: 0,
+        flag_do: vouched.has(question.type),
+      },
     ],
   };
   const fits = (packet: DecodedPacket | undefined): boolean => packet !== undefined && packet.id === id && answers(packet, question);

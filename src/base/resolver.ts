@@ -5,7 +5,7 @@
  * answers are remembered as long as their TTL allows and within a bound; the same question asked by many at one time is asked
  * once. Aliases (CNAME) are followed. Whoever needs other numbers of tries than the settings' makes another resolver.
  * `secure` is only what a server whose word counts has validated; who cannot be asked safely is never believed.
- * Spec: RFC 1035, RFC 2308 (negative answers), RFC 2181 §5.2, RFC 6840 §5.7 (AD), RFC 6698 (TLSA)
+ * Spec: RFC 1035, RFC 2308 (negative answers), RFC 2181 §5.2, RFC 6840 §5.8 (AD), RFC 6698 (TLSA)
  */
 
 import { isIPv4, isIPv6 } from 'node:net';

@@ -236,3 +236,9 @@ test('a server that kept silent goes behind the others for a while', async () =>
   expect(await r.txt('c.example')).toMatchObject({ records: ['back'] });
   await mute.stop();
 });
+
+test('a server that sends back the flags it was asked with has validated nothing', async () => {
+  const r = await resolver({ 'a.example': { a: ['192.0.2.1'] } });
+  dns.echo = true;
+  expect(await r.addresses('a.example')).toMatchObject({ outcome: 'found', secure: false });
+});

@@ -32,6 +32,8 @@ export interface FakeDns {
   zone: Record<string, FakeName>;
   /** `MX example.org` … in the order they came. */
   readonly asked: string[];
+  /** The flags of a question come back in its answer. */
+  echo?: boolean;
   /** Changes a response before it is sent; what it returns is sent, all of it. */
   tamper: ((packet: Packet) => Packet[]) | undefined;
   stop(): Promise<void>;
@@ -114,7 +116,12 @@ function respond(dns: FakeDns, query: DecodedPacket): Packet | undefined {
   return {
     type: 'response',
     ...(query.id === undefined ? {} : { id: query.id }),
-    flags: dnsPacket.RECURSION_DESIRED | dnsPacket.RECURSION_AVAILABLE | (secure ? dnsPacket.AUTHENTIC_DATA : 0) | rcode,
+    flags:
+      dnsPacket.RECURSION_DESIRED |
+      dnsPacket.RECURSION_AVAILABLE |
+      (secure ? dnsPacket.AUTHENTIC_DATA : 0) |
+      (dns.echo ? (query.flags ?? 0) : 0) |
+      rcode,
     questions: [question],
     answers: here?.failing ? [] : answers,
   };

@@ -50,12 +50,11 @@ export interface TlsWish extends Omit<Demand, 'by'> {
 
 export function judge(socket: TLSSocket, { check, now }: Pick<TlsWish, 'check' | 'now'>): Encryption | Refusal {
   const about = { protocol: socket.getProtocol() ?? 'TLS', cipher: socket.getCipher().name };
-  const chain = chainOf(socket.getPeerCertificate(true));
   if (check.kind === 'dane') {
-    const refusal = daneRefusal(chain, check.records, check.names, now());
+    const refusal = daneRefusal(chainOf(socket.getPeerCertificate(true)), check.records, check.names, now());
     return refusal ?? { ...about, verified: 'dane' };
   }
-  const flaw = pkixRefusal(socket, chain[0], check.names, check.kind === 'sts');
+  const flaw = pkixRefusal(socket, socket.getPeerX509Certificate(), check.names, check.kind === 'sts');
   if (!flaw) return { ...about, verified: check.kind === 'none' ? 'pkix' : check.kind };
   if (check.kind !== 'none' && check.enforced) return flaw;
   return { ...about, verified: 'none', ...(check.kind === 'none' ? {} : { flaw }) };
