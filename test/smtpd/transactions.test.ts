@@ -43,6 +43,31 @@ test('a message for somebody here is queued with its trace before 250 is said', 
   expect(world.logged.at(-1)).toMatch(/^Received q1 size: 21 bytes from: <bill@elsewhere\.example> to Ann@jade\.example channel=SMTPD /);
 });
 
+test.each([
+  ['utf-8;j\\x{FC}rgen\\x{2B}x@far.example', 'utf-8;jürgen+x@far.example'],
+  ['utf-8;jürgen@far.example', 'utf-8;jürgen@far.example'],
+  ['UTF-8;plain@far.example', 'utf-8;plain@far.example'],
+  ['utf-8;+C3+BC@far.example', 'utf-8;ü@far.example'],
+])('an original recipient of the international form, ORCPT=%s, is understood', async (given, meant) => {
+  await begin();
+  const c = await client();
+  await c.say('MAIL FROM:<bill@elsewhere.example> SMTPUTF8');
+  expect(await c.say(`RCPT TO:<ann@jade.example> ORCPT=${given}`)).toMatch(/^250 /);
+  await c.say('DATA');
+  await c.say('x\r\n.');
+  expect(world.accepted[0]?.recipients).toEqual([{ address: 'ann@jade.example', dsn: { originalRecipient: meant } }]);
+});
+
+test.each(['rfc822;jürgen@far.example', 'utf-8;', 'utf-8;a\\x{D800}@x', 'utf-8;a\\x{0}@x', 'nothing'])(
+  'ORCPT=%s is refused as malformed',
+  async (given) => {
+    await begin();
+    const c = await client();
+    await c.say('MAIL FROM:<bill@elsewhere.example> SMTPUTF8');
+    expect(await c.say(`RCPT TO:<ann@jade.example> ORCPT=${given}`)).toMatch(/^501 5\.5\.4 /);
+  },
+);
+
 test('several messages go over one connection, pipelined in one piece', async () => {
   await begin();
   const c = await client();
