@@ -12,92 +12,12 @@ import { isIP, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import SMTPConnection from 'nodemailer/lib/smtp-connection/index.js';
-import type { Cancel, Clock } from '../base/index.ts';
-import type { DsnRequest } from '../queue/index.ts';
+import type { Cancel } from '../base/index.ts';
+import type { PeerAnswer, PeerMessage, PeerReply, PeerSession, PhaseTimeouts, SessionOptions } from './peer-session.ts';
 import type { Refusal } from './tls/dane.ts';
-import { type Encryption, judge, type TlsWish } from './tls/verify.ts';
+import { type Encryption, judge } from './tls/verify.ts';
 
-/** Milliseconds for each phase. */
-export interface PhaseTimeouts {
-  readonly initial: number;
-  readonly helo: number;
-  readonly mail: number;
-  readonly rcpt: number;
-  readonly data: number;
-  readonly block: number;
-  readonly end: number;
-  readonly quit: number;
-}
 type Phase = keyof PhaseTimeouts;
-
-export interface SessionOptions {
-  /** Connected already. */
-  readonly socket: Socket;
-  /** The peer's name. */
-  readonly host: string;
-  /** What we call ourselves. */
-  readonly name: string;
-  readonly timeouts: PhaseTimeouts;
-  readonly clock: Clock;
-  readonly esmtp: boolean;
-  readonly tls: TlsWish;
-  /** Octets of a message that are read ahead of the connection. */
-  readonly dataBuffer: number;
-}
-
-export interface PeerRecipient {
-  readonly address: string;
-  readonly dsn?: DsnRequest | undefined;
-}
-
-export interface PeerMessage {
-  readonly sender: string;
-  readonly recipients: readonly PeerRecipient[];
-  /** Octets, before dots are stuffed. */
-  readonly size: number;
-  readonly eightBit: boolean;
-  readonly smtputf8: boolean;
-  readonly ret?: 'full' | 'hdrs' | undefined;
-  readonly envelopeId?: string | undefined;
-  readonly content: () => AsyncIterable<Uint8Array>;
-}
-
-/** What became of one recipient: `said` is the peer's reply on one line, or our words where it gave none. */
-export type PeerAnswer =
-  | { readonly kind: 'taken'; readonly said: string }
-  | {
-      readonly kind: 'permanent' | 'temporary';
-      readonly said: string;
-      readonly code?: number;
-      readonly phase: 'connection' | 'mail' | 'rcpt' | 'data';
-    };
-
-export interface PeerReply {
-  readonly code: number;
-  /** What stands behind the code, on one line. */
-  readonly text: string;
-}
-
-export interface PeerSession {
-  readonly host: string;
-  readonly encrypted: boolean;
-  /** How; undefined in the clear. */
-  readonly encryption: Encryption | undefined;
-  readonly extensions: ReadonlySet<string>;
-  /** The ways of logging in that the peer offers, upper case. */
-  readonly mechanisms: readonly string[];
-  /** Octets of the largest message, undefined where the peer does not say. */
-  readonly maxSize: number | undefined;
-  /** False once the connection is gone. */
-  readonly open: boolean;
-  readonly ended: Promise<void>;
-  send(message: PeerMessage): Promise<ReadonlyMap<string, PeerAnswer>>;
-  /** One line between messages, of which nothing but the reply counts: AUTH and what belongs to it, ETRN. PeerFailure where none comes. */
-  say(line: string): Promise<PeerReply>;
-  /** Says QUIT where that is possible, and closes. */
-  quit(): void;
-  destroy(): void;
-}
 
 /** Why there was no encryption as it is asked for. */
 export type TlsTrouble = Refusal | { readonly type: 'starttls-not-supported'; readonly text: string };
@@ -122,6 +42,10 @@ export class PeerFailure extends Error {
 /** Far beyond our own: the library's real-time timers are only there so that nothing is forgotten for ever. */
 const never = 3 * 3_600_000;
 const longestReply = 64 * 1_024;
+/** Messages up to this size are handed over whole: it costs less than a stream. */
+const wholeAtMost = 64 * 1_024;
+/** Well below what a socket buffers, so that nobody waits for it to drain while it is corked. */
+const oneWriteAtMost = 8 * 1_024;
 
 interface SendError extends Error {
   code?: string | undefined;
@@ -142,6 +66,7 @@ type Dsn = { ret?: string | null; envid?: string | null; notify?: string | null;
 interface Inner {
   _sendCommand(text: string, logged?: string): void;
   _sendRcpt(recipient: string, done: unknown): void;
+  _createSendStream(done: unknown): Readable;
   _processResponse(): void;
   _actionGreeting(text: string): void;
   _actionEHLO(text: string): void;
@@ -281,6 +206,7 @@ class Session implements PeerSession {
   #arrange(): void {
     const inner = this.#inner;
     const [sendCommand, sendRcpt, process, greeted] = [inner._sendCommand, inner._sendRcpt, inner._processResponse, inner._actionGreeting];
+    const createSendStream = inner._createSendStream;
     inner._sendCommand = (text, logged) => {
       const verb = text.split(' ', 1)[0] ?? '';
       this.#watch(phases[verb] ?? this.#phase);
@@ -296,6 +222,19 @@ class Session implements PeerSession {
           ? { notify: wanted.notify?.join(',').toUpperCase() ?? null, orcpt: wanted.originalRecipient ?? null }
           : undefined;
       sendRcpt.call(inner, recipient, done);
+    };
+    inner._createSendStream = (done) => {
+      const size = this.#message?.size ?? 0;
+      const stream = createSendStream.call(inner, done);
+      // Handed over whole: from here on the peer has the time of the end of data.
+      if (size <= wholeAtMost) this.#watch('end');
+      if (size <= oneWriteAtMost) {
+        // The message and the dot behind it in one segment.
+        const socket = inner._socket;
+        socket.cork();
+        stream.once('end', () => socket.uncork());
+      }
+      return stream;
     };
     inner._processResponse = () => {
       // A whole reply: the peer is alive, and the next one has its time from here.
@@ -407,15 +346,18 @@ class Session implements PeerSession {
     });
   }
 
-  #transmit(message: PeerMessage, addresses: readonly string[]): Promise<SendInfo> {
+  async #transmit(message: PeerMessage, addresses: readonly string[]): Promise<SendInfo> {
     const dsn = {
       ...(message.ret ? { ret: message.ret.toUpperCase() } : {}),
       ...(message.envelopeId === undefined ? {} : { envid: message.envelopeId }),
     };
     const envelope = { from: message.sender, to: [...new Set(addresses)], size: message.size, use8BitMime: message.eightBit, dsn };
-    return new Promise((resolve, reject) => {
-      const content = Readable.from(this.#measured(message.content()), { objectMode: false, highWaterMark: this.#options.dataBuffer });
-      this.#connection.send(envelope as never, content, (error, info) => {
+    const content = message.size <= wholeAtMost ? await gathered(message.content()) : this.#measured(message.content());
+    return await new Promise((resolve, reject) => {
+      const given = Buffer.isBuffer(content)
+        ? content
+        : Readable.from(content, { objectMode: false, highWaterMark: this.#options.dataBuffer });
+      this.#connection.send(envelope as never, given, (error, info) => {
         if (error) reject(error);
         else resolve(info as unknown as SendInfo);
       });
@@ -442,6 +384,12 @@ class Session implements PeerSession {
     this.#connection.close();
     this.#options.socket.destroy();
   }
+}
+
+async function gathered(content: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of content) chunks.push(chunk);
+  return Buffer.concat(chunks);
 }
 
 const oneReply = (text: string): string => text.replace(/\s*\r?\n\s*/g, ' / ').slice(0, 1_000);

@@ -6,9 +6,9 @@
 
 import { originalRecipientOut } from '../mail/index.ts';
 import type { DsnRequest, Lease, QueuedMessage, QueuedRecipient } from '../queue/index.ts';
-import type { PeerSession } from './client.ts';
 import { type Fate, type Fates, fateOf } from './fate.ts';
 import { type Fitted, type FittingNeeds, fitted } from './fitting.ts';
+import type { PeerSession } from './peer-session.ts';
 import { sendInTurns } from './turns.ts';
 
 export interface DeliverOptions extends FittingNeeds {

@@ -7,7 +7,8 @@
  */
 
 import { type Cancel, type Clock, type Live, type Log, Lru, severalAtOnce } from '../base/index.ts';
-import { PeerFailure, type PeerSession } from './client.ts';
+import { PeerFailure } from './client.ts';
+import type { PeerSession } from './peer-session.ts';
 import type { Reached } from './reach.ts';
 import type { SmtpcSettings } from './settings/index.ts';
 

@@ -5,7 +5,7 @@
  */
 
 import type { QueuedRecipient } from '../queue/index.ts';
-import type { PeerAnswer } from './client.ts';
+import type { PeerAnswer } from './peer-session.ts';
 import type { Encryption } from './tls/verify.ts';
 
 export type Fate =

@@ -9,8 +9,8 @@
 import { type FitSource, fitMessage, hasInternationalHeader, prefixWithoutVerdicts, withoutVerdicts } from '../mail/index.ts';
 import type { Lease, QueuedMessage, QueuedRecipient } from '../queue/index.ts';
 import type { Blobs } from '../storage/index.ts';
-import type { PeerSession } from './client.ts';
 import type { Fate } from './fate.ts';
+import type { PeerSession } from './peer-session.ts';
 
 export interface FittingNeeds {
   readonly blobs: Pick<Blobs, 'stream'>;

@@ -9,7 +9,7 @@
 
 import { createHmac } from 'node:crypto';
 import { saslprep, scramClient } from '../base/index.ts';
-import type { PeerReply, PeerSession } from './client.ts';
+import type { PeerReply, PeerSession } from './peer-session.ts';
 
 export interface Login {
   readonly user: string;

@@ -10,10 +10,11 @@
 
 import type { Socket } from 'node:net';
 import { type Clock, counter, type Log } from '../base/index.ts';
-import { openSession, PeerFailure, type PeerSession, type PhaseTimeouts } from './client.ts';
+import { openSession, PeerFailure } from './client.ts';
 import { connectFirst } from './connect.ts';
 import { type Family, type Host, type Located, locate, type PlanNeeds, planFor, type Target } from './destination.ts';
 import { type Login, logIn } from './log-in.ts';
+import type { PeerSession, PhaseTimeouts } from './peer-session.ts';
 import type { RelayHost, Relays } from './relays.ts';
 import type { Asked, DestinationWish, Encryption } from './tls/encryption.ts';
 import type { HostDemand } from './tls/policy.ts';

@@ -17,7 +17,7 @@ import { type ErrandNeeds, Errands } from './errand.ts';
 import { all } from './fate.ts';
 import { DeferredPlaces, PendingPlaces, Place } from './places.ts';
 import { longestDelay } from './retry.ts';
-import { weightOf, weightRule, weighs } from './weight.ts';
+import { weighs, weightOf, weightRule } from './weight.ts';
 
 export interface SchedulerNeeds extends ErrandNeeds {
   readonly log: Log;

@@ -6,7 +6,7 @@
  * Spec: RFC 5321 §4.5.3.1.10 (452, and 552 of older hosts), RFC 3463 (X.5.3)
  */
 
-import type { PeerAnswer, PeerMessage, PeerSession } from './client.ts';
+import type { PeerAnswer, PeerMessage, PeerSession } from './peer-session.ts';
 
 export async function sendInTurns(session: Pick<PeerSession, 'send' | 'open'>, message: PeerMessage): Promise<Map<string, PeerAnswer>> {
   const answers = new Map<string, PeerAnswer>();

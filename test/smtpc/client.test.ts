@@ -10,6 +10,7 @@ test('the client of nodemailer has the steps that ours hooks into', () => {
   const steps = [
     '_sendCommand',
     '_sendRcpt',
+    '_createSendStream',
     '_processResponse',
     '_actionGreeting',
     '_actionHELO',

@@ -5,11 +5,11 @@
  * too large is cut off there. Names are resolved by our own resolver. Spec: RFC 8461 §3.3; RFC 9110; RFC 6125 §6.4
  */
 
+import { X509Certificate } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { type RequestOptions, request } from 'node:https';
 import { isIP } from 'node:net';
 import type { SecureContext } from 'node:tls';
-import { X509Certificate } from 'node:crypto';
 import type { Clock, Resolver } from '../../base/index.ts';
 
 export interface HttpsNeeds {
