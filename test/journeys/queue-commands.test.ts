@@ -5,7 +5,7 @@ import { request } from 'node:https';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Client } from 'ldapts';
-import { ldapAdministrator, newest, subjects } from '../support/mail-clients.ts';
+import { control, ldapAdministrator, newest, subjects } from '../support/mail-clients.ts';
 import {
   adminDn,
   adminPassword,
@@ -45,10 +45,9 @@ interface Shown {
   readonly recipients: readonly { readonly address: string; readonly state: string; readonly attempts: number; readonly queue: string }[];
 }
 
-async function listed(...args: string[]): Promise<readonly Shown[]> {
-  const { code, out, err } = await queue('list', '--json', '--queue', 'SMTPC', ...args);
-  expect({ code, err }).toEqual({ code: 0, err: '' });
-  return (JSON.parse(out) as { messages: Shown[] }).messages;
+async function listed(filter: Readonly<Record<string, string>> = {}): Promise<readonly Shown[]> {
+  const query = new URLSearchParams({ queue: 'SMTPC', ...filter });
+  return (await control<{ messages: Shown[] }>(files, `/queue/messages?${query}`)).messages;
 }
 
 /** Hands in a message and waits until it is put off. */
@@ -56,9 +55,7 @@ async function putOff(sender: string, recipients: string[], subject: string): Pr
   expect(await command('sendmail', ['-f', sender, ...recipients], files, `Subject: ${subject}\n\nx\n`)).toMatchObject({ code: 0, err: '' });
   let id = '';
   await eventually(async () => {
-    const found = (await listed('--sender', sender, '--state', 'deferred')).filter(
-      ({ recipients: all }) => all.length === recipients.length,
-    );
+    const found = (await listed({ sender, states: 'deferred' })).filter(({ recipients: all }) => all.length === recipients.length);
     id = found.at(-1)?.id ?? '';
     return id !== '';
   });
@@ -71,6 +68,7 @@ test('summary, destinations, list, show and headers say what waits and why', asy
   expect((await queue('destinations')).out).toMatch(
     /^far\.test +4 +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \(in .*\) +no name server answered for far\.test$/m,
   );
+  expect((await queue('senders')).out).toMatch(/^example\.test +1 +4$/m);
   expect((await queue('list')).out).toMatch(
     new RegExp(
       `^id +weight +sender +deferred +size +state +recipients\\n${id} +0 +user1@example\\.test +\\d+s +\\d+ +deferred +a@far\\.test b@far\\.test c@far\\.test and 1 more$`,
@@ -106,18 +104,18 @@ test('what a filter finds is worked only where that is said, and only as much as
   expect(await queue('delete', '--sender', 'user2@*', '--dry-run', '--all-matching')).toMatchObject({ code: 0, err: '' });
   expect(await queue('delete', '--sender', 'user2@*', '--all-matching', '--count', '7')).toMatchObject({ code: 1, out: '' });
   expect(await queue('delete', '--everything', '--sender', 'user2@*', '--all-matching')).toMatchObject({ code: 1, out: '' });
-  expect(await listed('--sender', 'user2@*')).toHaveLength(1);
+  expect(await listed({ sender: 'user2@*' })).toHaveLength(1);
   expect(await queue('delete', '--sender', 'user2@*', '--all-matching', '--count', '1')).toEqual({
     code: 0,
     out: '1 message with 1 recipient was deleted\n',
     err: '',
   });
-  expect(await listed('--sender', 'user2@*')).toEqual([]);
+  expect(await listed({ sender: 'user2@*' })).toEqual([]);
   expect(await queue('delete', '--sender', 'user2@*', '--all-matching')).toMatchObject({ code: 1, err: '' });
 });
 
 test('a held message is not tried, is shown as held everywhere, and goes on when released', async () => {
-  const [message] = await listed('--sender', 'user1@example.test');
+  const [message] = await listed({ sender: 'user1@example.test' });
   const id = message?.id ?? '';
   expect(await queue('hold', id, '--note', 'ask Anna first')).toMatchObject({
     code: 0,
@@ -139,10 +137,10 @@ test('a held message is not tried, is shown as held everywhere, and goes on when
   const told = (await command('mailtree', ['trace', id], files)).out;
   expect(told).toMatch(/held for \S+@far\.test.*, by system user .*: ask Anna first\n[\s\S]*released for .*, by system user/);
   expect(await queue('release', id)).toMatchObject({ code: 0, out: expect.stringContaining('were so already') });
-  await eventually(async () => (await listed('--state', 'deferred')).some((one) => one.id === id));
-  const before = (await listed('--sender', 'user1@*'))[0]?.recipients[0]?.attempts ?? 0;
+  await eventually(async () => (await listed({ states: 'deferred' })).some((one) => one.id === id));
+  const before = (await listed({ sender: 'user1@*' }))[0]?.recipients[0]?.attempts ?? 0;
   expect(await queue('now', id)).toMatchObject({ code: 0 });
-  await eventually(async () => ((await listed('--sender', 'user1@*'))[0]?.recipients[0]?.attempts ?? 0) > before);
+  await eventually(async () => ((await listed({ sender: 'user1@*' }))[0]?.recipients[0]?.attempts ?? 0) > before);
 });
 
 test('bounced mail comes back with the reason, a requeued one is routed anew, and precedence is kept', async () => {
@@ -233,7 +231,7 @@ test('an administrator works the queue over HTTPS; users, wrong passwords and pr
   });
   expect(await api('operate', { body: { ...order, count: 3 } })).toMatchObject({ status: 409 });
   expect(await api('operate', { body: order })).toMatchObject({ status: 200, body: { messages: 2, recipients: 3 } });
-  const [held] = await listed('--state', 'held');
+  const [held] = await listed({ states: 'held' });
   expect((await queue('show', held?.id ?? '')).out).toContain(`held by ${adminDn}`);
   expect(await api('operate', { body: { operation: { do: 'delete' }, filter: {} } })).toMatchObject({ status: 400 });
   expect(await api('operate', { body: { operation: { do: 'delete' }, filter: { ids: 'a'.repeat(1_100_000) } } })).toMatchObject({

@@ -15,6 +15,7 @@ import {
   type MessagePage,
   type MessageView,
   type OrderReport,
+  type SenderDomain,
   type TraceStep,
   trace,
 } from '../../main/index.ts';
@@ -87,6 +88,18 @@ export function addQueueCommands(program: Command, _run: Run): void {
       const found = await client.get<Destinations>('destinations', { queue: name });
       if (options.json) json(found);
       else printDestinations(found, Date.now());
+    }),
+  );
+  addFilterOptions(command('senders', 'how much waits of each domain that sends')).action(
+    act(async (client, options: Common & FilterOptions) => {
+      const found = await client.get<SenderDomain[]>('senders', filterOf([], options));
+      if (options.json) json(found);
+      else if (found.length === 0) console.log('no message matches');
+      else
+        table(
+          ['sender domain', 'messages', 'recipients'],
+          found.map(({ domain, messages, recipients }) => [domain === '' ? '(others)' : domain, String(messages), String(recipients)]),
+        );
     }),
   );
   for (const name of ['list', 'search'] as const)

@@ -51,6 +51,13 @@ export interface Counted {
 /** What was done, or in a dry run what would have been. */
 export type OrderReport = Counted & Partial<OperationReport> & { readonly dryRun: boolean };
 
+export interface SenderDomain extends Counted {
+  /** `<>`: the null sender. */
+  readonly domain: string;
+}
+
+const mostDomains = 10_000;
+
 export type Destinations = Awaited<ReturnType<Queue['destinations']>>;
 
 export class QueueDesk {
@@ -73,6 +80,18 @@ export class QueueDesk {
     const queue = queueNames.find((one) => one === name.toUpperCase());
     if (!queue) throw new Fault('not-found', `there is no queue ${name.slice(0, 40)}; there are ${queueNames.join(', ')}`);
     return this.#needs.queue.destinations(queue as QueueName);
+  }
+
+  /** What waits by the domains of senders, most messages first. Beyond so many domains the rest is one, without a name. */
+  async senders(filter: QueueFilter): Promise<readonly SenderDomain[]> {
+    const found = new Map<string, { messages: number; recipients: number }>();
+    for await (const { message, recipients } of this.#needs.control.find(filter)) {
+      const named = message.sender === '' ? '<>' : message.sender.slice(message.sender.lastIndexOf('@') + 1).toLowerCase();
+      const domain = found.has(named) || found.size < mostDomains ? named : '';
+      const known = found.get(domain) ?? { messages: 0, recipients: 0 };
+      found.set(domain, { messages: known.messages + 1, recipients: known.recipients + recipients.length });
+    }
+    return [...found].map(([domain, counts]) => ({ domain, ...counts })).sort((a, b) => b.messages - a.messages);
   }
 
   async page(filter: QueueFilter, options: SearchOptions): Promise<MessagePage> {
