@@ -1,6 +1,8 @@
 /** Mailtree on a host of a test network, on the ports that mail has: 25, 587, 465. Its other doors are on the host's loopback, and reachable from here. */
 
 import type { Change } from 'ldapts';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { ImapFlow } from 'imapflow';
 import type { QueueListing } from '../../../src/queue/index.ts';
 import { control, ldapAdministrator } from '../../support/mail-clients.ts';
@@ -21,6 +23,8 @@ export interface MailHost {
   drained(ms?: number): Promise<void>;
   /** Everything that waits has been put off for later. */
   deferred(): Promise<boolean>;
+  /** Stopped, and started again at another time: `+5h`, as libfaketime has it. */
+  restart(later?: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -34,18 +38,25 @@ export async function startMailHost(
     listen: { smtp: '[::]:25', submission: '[::]:587', smtps: '[::]:465' },
     extra: [`dns: ['${options.nameserver}']`, options.extra ?? ''].join('\n'),
   });
-  const server = await runServer(prepared, { command: host.command });
+  let server = await runServer(prepared, { command: host.command });
   const doors: Door[] = ['ldap', 'smtp', 'submission', 'imap', 'pop3', 'http'];
   const ports = {
     ...prepared.ports,
     ...Object.fromEntries(await Promise.all(doors.map(async (door) => [door, await host.forward(prepared.ports[door])] as const))),
   };
   const files = { ...prepared, ports };
-  const ldap = await ldapAdministrator(files);
+  let ldap = await ldapAdministrator(files);
+  const end = async (): Promise<void> => {
+    await ldap.unbind();
+    const code = await server.stop();
+    if (code !== 0) throw new Error(`the server ended with ${code}:\n${server.output()}`);
+  };
   return {
     host,
     files,
-    server,
+    get server() {
+      return server;
+    },
     modify: (dn, ...changes) => ldap.modify(dn, changes),
     add: (dn, attributes) => ldap.add(dn, attributes),
     remove: (dn) => ldap.del(dn),
@@ -55,11 +66,14 @@ export async function startMailHost(
       const waiting = await control<readonly QueueListing[]>(files, '/queue');
       return waiting.length > 0 && waiting.every(({ recipients }) => recipients.every(({ reason }) => reason !== undefined));
     },
+    async restart(later) {
+      await end();
+      server = await runServer(prepared, { command: [...host.command, ...(later === undefined ? [] : atAnotherTime(later))] });
+      ldap = await ldapAdministrator(files);
+    },
     async stop() {
-      await ldap.unbind();
-      const code = await server.stop();
+      await end();
       await prepared.remove();
-      if (code !== 0) throw new Error(`the server ended with ${code}:\n${server.output()}`);
     },
   };
 }
@@ -83,4 +97,13 @@ async function inboxOf(port: number, user: string): Promise<string[]> {
   } finally {
     await client.logout();
   }
+}
+
+/** Not by its program: that stays in between, and a signal to it does not reach the server. */
+function atAnotherTime(offset: string): string[] {
+  const library = readdirSync('/usr/lib')
+    .map((folder) => join('/usr/lib', folder, 'faketime', 'libfaketime.so.1'))
+    .find((file) => existsSync(file));
+  if (!library) throw new Error('libfaketime is not installed');
+  return ['env', `LD_PRELOAD=${library}`, `FAKETIME=${offset}`, 'FAKETIME_DONT_FAKE_MONOTONIC=1'];
 }

@@ -62,16 +62,20 @@ export class RawSmtp {
     return this.reply();
   }
 
-  /** Sends one message; answers with the reply to the whole of it. `content` is sent as it is but for its dots. */
+  /**
+   * Sends one message; answers with the reply to the whole of it. `content` is sent as it is but for its dots; parameters of RCPT go with
+   * the last recipient.
+   */
   async send(
     from: string,
-    to: string,
+    to: string | readonly string[],
     content: Buffer,
     parameters: { readonly mail?: string; readonly rcpt?: string } = {},
   ): Promise<string> {
     const [mail, rcpt] = [parameters.mail, parameters.rcpt].map((one) => (one === undefined ? '' : ` ${one}`));
-    this.#socket.write(`MAIL FROM:<${from}>${mail}\r\nRCPT TO:<${to}>${rcpt}\r\nDATA\r\n`);
-    for (const expected of ['250', '250', '354']) {
+    const recipients = typeof to === 'string' ? [to] : to;
+    this.#socket.write(`MAIL FROM:<${from}>${mail}\r\nRCPT TO:<${recipients.join('>\r\nRCPT TO:<')}>${rcpt}\r\nDATA\r\n`);
+    for (const expected of ['250', ...recipients.map(() => '250'), '354']) {
       const got = await this.reply();
       if (!got.startsWith(expected)) throw new Error(`for ${from} the server says ${got}`);
     }
