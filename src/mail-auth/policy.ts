@@ -93,7 +93,7 @@ function temporary({ spf, dmarc, vouched }: Findings, settings: MailAuthSettings
 function standingOf({ spf, dkim, dmarc, vouched }: Findings): Decision['standing'] {
   if (dmarc?.result === 'pass' || vouched !== undefined) return 'pass';
   const [sender] = spf;
-  if (dmarc?.result === 'fail' || sender?.result === 'fail' || sender?.result === 'softfail') return 'fail';
+  if (dmarc?.result === 'fail' || sender?.result === 'fail') return 'fail';
   return sender?.result === 'pass' || dkim.some(({ result }) => result === 'pass') ? 'pass' : 'none';
 }
 

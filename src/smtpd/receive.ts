@@ -165,7 +165,8 @@ class MessageReceiver implements Receiver {
       }
     } else await house.queue.submit(message);
     const recipients = message.recipients.map(({ address }) => address);
-    tellStep(house.log, { step: 'Received', message, recipients, channel: message.inputChannel, session: this.#session.id });
+    const found = conclusion?.summary ? { text: conclusion.summary } : {};
+    tellStep(house.log, { step: 'Received', message, recipients, channel: message.inputChannel, session: this.#session.id, ...found });
     return { code: 250, status: '2.0.0', text: `Ok: queued as ${id}` };
   }
 

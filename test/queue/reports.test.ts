@@ -249,6 +249,7 @@ test('an administrator’s words stand in place of ours, filled in, and the deta
 test.each<[string, Partial<NewMessage>, string]>([
   ['was disowned by its domain', { prefix: 'Authentication-Results: mail.ima.com;\r\n\tspf=pass; dmarc=fail (p=reject)\r\n' }, ''],
   ['failed SPF', { prefix: 'Authentication-Results: mail.ima.com; spf=fail smtp.mailfrom=b.example\r\n' }, ''],
+  ['nobody vouched for at the door', { authentication: 'fail' }, ''],
   ['is a machine’s answer', {}, 'Auto-Submitted: auto-replied (vacation)\r\n\r\n'],
   ['is a report with a sender', {}, 'Content-Type: multipart/report;\r\n\treport-type=delivery-status; boundary=x\r\n\r\n'],
 ])('no report about a message from another host that %s', async (_, over, header) => {
@@ -267,6 +268,9 @@ test('what a stranger claims about authentication in the message itself counts f
   const prefix = 'Authentication-Results: mail.ima.com; spf=fail; dkim=pass; dmarc=pass\r\n';
   const message = newMessage('m000000000000001', ['x@far.net'], { sender: 'a@b.example', origin: { address: '192.0.2.1' }, prefix });
   expect(await reporter.report(message, [failed()])).toBeDefined();
+  // By a forwarder that is trusted, say: the door knows more than the words of its field.
+  const vouched = { ...message, prefix: 'Authentication-Results: mail.ima.com; dmarc=fail\r\n', authentication: 'pass' as const };
+  expect(await reporter.report(vouched, [failed()])).toBeDefined();
   bytes = before;
 });
 
