@@ -7,17 +7,17 @@ test('queues that nobody works are shown only while they hold mail, and said to 
   const rows = queueRows({
     components: ['PREPROCESSOR', 'LMDA', 'SMTPC'].map(component),
     queues: [
-      { queue: 'INPUT', pending: 0, deferred: 0, held: 0, aside: 0 },
-      { queue: 'LOCAL', pending: 1, deferred: 2, held: 0, aside: 0 },
+      { queue: 'INPUT', pending: 0, deferred: 0, held: 0, aside: 1 },
+      { queue: 'LOCAL', pending: 1, deferred: 2, held: 4, aside: 0 },
       { queue: 'SMTPC', pending: 0, deferred: 0, held: 0, aside: 0 },
       { queue: 'DL', pending: 0, deferred: 0, held: 0, aside: 0 },
       { queue: 'BSMTPOUT', pending: 3, deferred: 0, held: 0, aside: 0 },
     ],
   });
   expect(rows).toEqual([
-    ['INPUT', '0', '0', ''],
-    ['LOCAL', '1', '2', ''],
-    ['SMTPC', '0', '0', ''],
-    ['BSMTPOUT', '3', '0', 'no component of this server works this queue'],
+    ['INPUT', '0', '0', '0', '1 cannot be read (mailtree queue aside)'],
+    ['LOCAL', '1', '2', '4', ''],
+    ['SMTPC', '0', '0', '0', ''],
+    ['BSMTPOUT', '3', '0', '0', 'no component of this server works this queue'],
   ]);
 });

@@ -8,28 +8,36 @@ import { monitorTree } from '../../src/main/monitor/tree.ts';
 import { type MessageView, viewOf } from '../../src/main/queue/view.ts';
 import type { FoundMessage } from '../../src/queue/index.ts';
 import { all, attributes, type Opened, openTemporary, refusal, root, settings } from '../directory/support.ts';
-import { type Door, openDoor } from '../support/ldap-door.ts';
+import { type Door, openDoor, simpleBind } from '../support/ldap-door.ts';
 import { newMessage, testQueue } from '../support/queue.ts';
 import { type ControlledQueue, controlled } from '../support/queue-control.ts';
+import { eventually } from '../support/server.ts';
 
 let opened: Opened;
 let queued: ControlledQueue;
 let door: Door;
 let listed = 0;
+/** Walks through the queue under way. */
+let walks = 0;
 let figures = 0;
 const admin = 'cn=admin,cn=admins,cn=mailtree';
 const messages = 'cn=messages,cn=SMTPC,cn=queues,cn=monitor';
 const smtpc = (address: string, identifier = address.split('@')[1] ?? '') => ({ address, filed: { queue: 'SMTPC' as const, identifier } });
 
 async function* counted(found: AsyncIterable<FoundMessage>): AsyncGenerator<MessageView> {
-  for await (const one of found) {
-    listed++;
-    yield viewOf({ ...one, weight: -7 });
+  walks++;
+  try {
+    for await (const one of found) {
+      listed++;
+      yield viewOf({ ...one, weight: -7 });
+    }
+  } finally {
+    walks--;
   }
 }
 
 beforeEach(async () => {
-  [listed, figures] = [0, 0];
+  [listed, figures, walks] = [0, 0, 0];
   opened = await openTemporary({ schema: await loadSchema(), settings: settings({ sizeLimit: 5, lookThroughLimit: 3, sortLimit: 50 }) });
   await fillPlain();
   queued = await controlled(testQueue);
@@ -253,4 +261,43 @@ test('nobody writes or follows what is computed, and the refusal says why', asyn
   expect(() => directory.synchronise(root, { ...follow, persist: true, cookie: undefined, reloadHint: false } as never)).toThrow(
     /cannot be followed/,
   );
+});
+
+test('a client that abandons a search, hangs up in the middle, or leaves pages unread keeps no walk through the queue open', async () => {
+  for (let n = 0; n < 200; n++) await queued.queue.submit(newMessage(`m${String(n).padStart(4, '0')}`, [smtpc(`r${n}@b.example`)]));
+  const all = { op: 'search', base: messages, scope: 'one', derefAliases: 0, sizeLimit: 0, timeLimit: 0, typesOnly: false } as const;
+  const asks = { ...all, filter: parseFilter('(mtQueueRecipient=*)'), attributes: [] };
+  const abandoning = await door.client();
+  expect(await abandoning.ask(1, simpleBind(admin, 'admin secret'))).toMatchObject({ body: { result: { code: 0 } } });
+  abandoning.send(2, asks);
+  await abandoning.next();
+  abandoning.send(3, { op: 'abandon', target: 2 });
+  const leaving = await door.client();
+  await leaving.ask(1, simpleBind(admin, 'admin secret'));
+  leaving.send(2, asks);
+  await leaving.next();
+  leaving.socket.destroy();
+  const paging = await client(admin);
+  for await (const _ of paging.searchPaginated(messages, { scope: 'one', paged: { pageSize: 50 } })) break;
+  await paging.unbind();
+  await eventually(async () => walks === 0);
+});
+
+test.each([
+  ['nested too deep', `${'(!'.repeat(70)}(cn=x)${')'.repeat(70)}`, 2],
+  ['of values that are none', '(&(mtQueueSize=huge)(mtQueueArrival=yesterday)(mtQueueState>=x))', 0],
+  [
+    'of every form',
+    '(|(mtQueueSender~=ANNA)(mtQueueSize:integerMatch:=5)(:dn:caseIgnoreMatch:=SMTPC)(mtQueueRecipient=*a*b*c*)(!(nonsense=*)))',
+    0,
+  ],
+])('a filter %s is answered as anywhere else', async (_, filter, code) => {
+  await queued.queue.submit(newMessage('aaaa', [smtpc('a@b.example')]));
+  const administrator = await client(admin);
+  const done = await administrator.search('cn=monitor', { filter }).then(
+    () => 0,
+    (thrown: { code?: number }) => thrown.code,
+  );
+  expect(done).toBe(code);
+  await administrator.unbind();
 });

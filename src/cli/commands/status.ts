@@ -62,7 +62,7 @@ function print(status: ServerStatus): void {
   console.log('');
   printComponents(status.components);
   console.log('');
-  table(['queue', 'pending', 'deferred', ''], queueRows(status));
+  table(['queue', 'pending', 'deferred', 'held', ''], queueRows(status));
 }
 
 /** `directory  ldaps://ldap1.jade.net, connected for 3d 4h`, or why not. */
@@ -80,12 +80,13 @@ const workers: Readonly<Record<string, string>> = { INPUT: 'PREPROCESSOR', LOCAL
 export function queueRows({ queues, components }: Pick<ServerStatus, 'queues' | 'components'>): string[][] {
   const worked = (queue: string): boolean => components.some(({ name }) => name === (workers[queue] ?? queue));
   return queues
-    .filter(({ queue, pending, deferred }) => worked(queue) || pending + deferred > 0)
-    .map(({ queue, pending, deferred }) => [
-      queue,
-      String(pending),
-      String(deferred),
-      worked(queue) ? '' : 'no component of this server works this queue',
+    .filter(({ queue, pending, deferred, held, aside }) => worked(queue) || pending + deferred + held + aside > 0)
+    .map(({ queue, pending, deferred, held, aside }) => [
+      ...[queue, String(pending), String(deferred), String(held)],
+      [
+        ...(worked(queue) ? [] : ['no component of this server works this queue']),
+        ...(aside > 0 ? [`${aside} cannot be read (mailtree queue aside)`] : []),
+      ].join('; '),
     ]);
 }
 
