@@ -191,7 +191,7 @@ function addTls(app: Hono, tls: TlsQuestions): void {
     if (!domain) throw new Fault('malformed', 'domain is missing');
     return domain;
   };
-  app.get('/tls', async (c) => c.json(await tls.about(domainOf(c.req.query('domain')))));
+  app.get('/tls', async (c) => c.json(await tls.about(domainOf(c.req.query('domain')), { connect: c.req.query('connect') === '1' })));
   app.get('/tls/publish', async (c) => {
     const { domain, mode, maxAge } = c.req.query();
     return c.json(await tls.publish({ domain: domainOf(domain), mode, maxAge }));

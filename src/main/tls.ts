@@ -25,7 +25,7 @@ const usualAge = 604_800;
 
 export function tlsQuestions({ desk, resolver, mta, certificate }: TlsNeeds): TlsQuestions {
   return {
-    about: (domain) => desk.about(domain),
+    about: (domain, how) => desk.about(domain, how),
     counted: () => desk.counted(),
     report: () => desk.report(),
     async publish({ domain: given, mode = 'testing', maxAge = String(usualAge) }) {

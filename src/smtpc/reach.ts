@@ -96,9 +96,9 @@ export async function reach(destination: string, needs: ReachNeeds): Promise<Rea
   return byRelay(destination, needs);
 }
 
-/** One host, by its own name. */
-export async function reachHost(host: Host, needs: HostNeeds): Promise<Reached> {
-  const tried = await tryHosts(host.name, [host], needs);
+/** One host, by its own name or for the destination that mail would be for. */
+export async function reachHost(host: Host, needs: HostNeeds, destination = host.name): Promise<Reached> {
+  const tried = await tryHosts(destination, [host], needs);
   return tried.kind === 'unknown' ? bounced(tried) : tried;
 }
 

@@ -86,6 +86,7 @@ class Smtpc implements SmtpcComponent {
       reporter: this.#tlsReporter,
       relay: () => this.#way.relay(),
       plan: (destination) => this.#way.plan(destination),
+      probe: (destination, host, wish) => this.#way.probe(destination, host, wish),
     });
     this.#watch = new ClockWatch(clock, log, () => this.#scheduler.moved());
     const reporter = createReporter({ blobs, mta, clock, random, newId: () => queue.newId(), log, ...reports });

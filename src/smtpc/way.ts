@@ -10,7 +10,7 @@ import type { Clock, Live, Log, Random, Resolver } from '../base/index.ts';
 import type { MtaPolicy, Peer } from '../dit/index.ts';
 import type { Queue } from '../queue/index.ts';
 import type { KeyValue } from '../storage/index.ts';
-import { hostOf, type Plan, planFor } from './destination.ts';
+import { type Host, hostOf, type Plan, planFor } from './destination.ts';
 import { type EtrnAnswer, EtrnSender } from './etrn.ts';
 import { createHostTable, type HostTable } from './host-table.ts';
 import type { PhaseTimeouts } from './peer-session.ts';
@@ -18,7 +18,8 @@ import { type Reached, type ReachNeeds, reach, reachHost, relayNeeds } from './r
 import { type RelayHost, type RelayStatus, Relays } from './relays.ts';
 import { sourceFor } from './settings/connections.ts';
 import type { SmtpcSettings } from './settings/index.ts';
-import { Encryption } from './tls/encryption.ts';
+import { type DestinationWish, Encryption } from './tls/encryption.ts';
+import type { Encryption as SessionEncryption } from './tls/verify.ts';
 
 export interface WayOptions {
   readonly queue: Pick<Queue, 'retryNow'>;
@@ -93,6 +94,20 @@ export class Way {
     if (needs.resolution === 'MailRelayHost') return undefined;
     const plan = await planFor(destination, needs);
     return this.#relays.configured && (plan.kind === 'unknown' || (plan.kind === 'defer' && needs.relayWithoutDns)) ? undefined : plan;
+  }
+
+  /** A session with one of the hosts of `plan`, as mail would have it, and ended at once: how it was encrypted, or why there is none. */
+  async probe(
+    destination: string,
+    host: Host,
+    wish: Omit<DestinationWish, 'peer'>,
+  ): Promise<SessionEncryption | 'none' | { readonly failed: string }> {
+    const { encryption } = this;
+    const uncounted: ReachNeeds['encryption'] = { for: (domain, asked) => encryption.for(domain, { ...asked, ...wish }, 'uncounted') };
+    const reached = await reachHost(host, { ...this.#needs(this.#options.peer(destination)), encryption: uncounted }, destination);
+    if (reached.kind !== 'session') return { failed: reached.text };
+    reached.session.quit();
+    return reached.session.encryption ?? 'none';
   }
 
   etrn(host: string, names?: readonly string[]): Promise<EtrnAnswer[]> {

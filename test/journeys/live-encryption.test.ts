@@ -132,8 +132,13 @@ test('DANE, and whose word counts', async () => {
   sink.script.tls = chained(other);
   const last = domain({ secure: true });
   expect(await line(last)).toMatch(/^Sent .* verified=dane/);
-  const { out, code } = await mailtree('tls', last);
+  const { out, code } = await mailtree('tls', last, '--connect');
   expect(code).toBe(0);
+  expect(out).toMatch(/ {2}now: TLSv1\.3 \S+, verified: dane\n/);
+  sink.script.tls = chained(good);
+  expect((await mailtree('tls', last, '--connect')).out).toMatch(
+    / {2}now: no session: mx\.remote\.test \[127\.0\.0\.1\]: no TLSA record matches/,
+  );
   expect(out).toContain(`${owner}. IN TLSA 3 1 1 ${data.toString('hex').toUpperCase()}`);
   expect(out).toMatch(/mx\.remote\.test:\d+\n {2}always encrypted, with a certificate that the TLSA records name\n {4}by DANE/);
   zone({ 'mx.remote.test': { a: ['127.0.0.1'] }, [owner]: {} });

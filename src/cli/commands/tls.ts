@@ -11,6 +11,7 @@ type Counted = Awaited<ReturnType<TlsQuestions['counted']>>;
 type Sent = Awaited<ReturnType<TlsQuestions['report']>>;
 
 interface TlsOptions {
+  readonly connect?: boolean;
   readonly publish?: boolean;
   readonly mode?: string;
   readonly maxAge?: string;
@@ -21,19 +22,20 @@ export function addTlsCommands(program: Command, run: Run): void {
   program
     .command('tls <domain>')
     .description('how mail to the domain is encrypted and why: peer, DANE, MTA-STS, looked up now')
+    .option('--connect', 'greets each host as for mail, and says how the session was encrypted')
     .option('--publish', 'for a domain of this server: the records and the policy to publish, so that others encrypt mail to it')
     .option('--mode <mode>', 'with --publish: enforce, testing or none (testing)')
     .option('--max-age <seconds>', 'with --publish: how long others remember the policy (604800)')
     .option('--json', 'as JSON')
     .action(
-      run(async (config, domain: string, { publish, mode, maxAge, json: asJson }: TlsOptions) => {
+      run(async (config, domain: string, { connect, publish, mode, maxAge, json: asJson }: TlsOptions) => {
         if (publish) {
           const wanted = await askControl<Published>(config, { path: '/tls/publish', query: { domain, mode, maxAge } });
           if (asJson) json(wanted);
           else printPublished(wanted);
           return;
         }
-        const about = await askControl<About>(config, { path: '/tls', query: { domain } });
+        const about = await askControl<About>(config, { path: '/tls', query: { domain, connect: connect ? '1' : undefined } });
         if (asJson) json(about);
         else print(about);
       }),
@@ -75,12 +77,20 @@ function print(about: About): void {
   for (const host of hosts) printHost(host);
 }
 
-function printHost({ host, port, usable, tls, verify, names, policy, why }: Host): void {
+function printHost({ host, port, usable, tls, verify, names, session, policy, why }: Host): void {
   console.log(`\n${host}:${port}`);
   console.log(usable && tls !== undefined ? `  ${words(tls, verify ?? 'none')}\n    by ${why}` : `  gets no mail as things are: ${why}`);
   if (names && names.length > 0)
     console.log(`    certificate for ${names.join(' or ')}${verify === 'dane' ? ', where an issuer is named' : ''}`);
   for (const line of policy) console.log(`    ${line}`);
+  if (session !== undefined) console.log(`  now: ${sessionText(session)}`);
+}
+
+function sessionText(session: NonNullable<Host['session']>): string {
+  if (session === 'none') return 'a session that is not encrypted';
+  if ('failed' in session) return `no session: ${session.failed}`;
+  const { protocol, cipher, verified, flaw } = session;
+  return `${protocol} ${cipher}, verified: ${verified}${flaw ? ` (${flaw.text})` : ''}`;
 }
 
 const proofs: Readonly<Record<NonNullable<Host['verify']>, string>> = {

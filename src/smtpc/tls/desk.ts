@@ -4,17 +4,18 @@
  * Promise: asking changes nothing but what is remembered of the DNS and of policies. Source: checklist SMTPC-12; docs/tls.md
  */
 
-import { Fault, type Resolver } from '../../base/index.ts';
+import { Fault, type Resolver, severalAtOnce } from '../../base/index.ts';
 import type { Peer } from '../../dit/index.ts';
 import { normalizeDomain } from '../../mail/index.ts';
-import type { Plan } from '../destination.ts';
+import type { Host, Plan } from '../destination.ts';
 import type { RelayHost } from '../relays.ts';
-import type { Encryption } from './encryption.ts';
+import type { DestinationWish, Encryption as Policies } from './encryption.ts';
 import { type HostDemand, hostDemands, type Unusable } from './policy.ts';
 import { reportPlaces } from './report-wish.ts';
 import type { ReportSent, TlsReporter } from './reporter.ts';
 import type { CountedDomain } from './results.ts';
 import type { StsFound } from './sts.ts';
+import type { Encryption } from './verify.ts';
 
 export interface HostEncryption {
   readonly host: string;
@@ -26,6 +27,8 @@ export interface HostEncryption {
   readonly verify?: 'dane' | 'sts' | 'pkix' | 'none';
   /** Names its certificate may be for. */
   readonly names?: readonly string[];
+  /** Where it was tried: what a session had, `none` for one in the clear, or why there was none. */
+  readonly session?: Encryption | 'none' | { readonly failed: string };
   /** TLSA records, or the policy's lines. */
   readonly policy: readonly string[];
   readonly why: string;
@@ -57,7 +60,7 @@ export interface DomainEncryption {
 }
 
 export interface DeskNeeds {
-  readonly encryption: Encryption;
+  readonly encryption: Policies;
   readonly reporter: TlsReporter;
   readonly resolver: Resolver;
   readonly peer: (destination: string) => Peer;
@@ -65,11 +68,14 @@ export interface DeskNeeds {
   readonly relay: () => RelayHost | undefined;
   /** The way to a destination, as mail would go now; undefined: to a relay host. */
   readonly plan: (destination: string) => Promise<Plan | undefined>;
+  /** A session with one of its hosts, ended at once. */
+  readonly probe: (destination: string, host: Host, wish: Omit<DestinationWish, 'peer'>) => Promise<NonNullable<HostEncryption['session']>>;
 }
 
 export type Counted = Omit<CountedDomain, 'record'>;
 
 const mostCounted = 1_000;
+const probesAtOnce = 5;
 
 export class TlsDesk {
   readonly #needs: DeskNeeds;
@@ -78,24 +84,22 @@ export class TlsDesk {
     this.#needs = needs;
   }
 
-  /** Fault `malformed` for what is no domain. */
-  async about(given: string): Promise<DomainEncryption> {
+  /** Fault `malformed` for what is no domain. `connect`: each host is greeted, too. */
+  async about(given: string, how: { readonly connect?: boolean } = {}): Promise<DomainEncryption> {
     const domain = given.startsWith('[') ? given : normalizeDomain(given.replace(/\.$/, ''));
     if (domain === undefined) throw new Fault('malformed', `${given} is not a domain`);
     const { encryption, resolver } = this.#needs;
     const peer = this.#needs.peer(domain);
     const plan = await this.#needs.plan(domain);
     const relay = plan ? undefined : this.#needs.relay();
-    const asked = await encryption.for(
-      domain,
-      { peer, report: false, ...(relay ? { relay: relay.tls } : {}), table: plan?.kind === 'hosts' && plan.table },
-      'uncounted',
-    );
+    const wish = { ...(relay ? { relay: relay.tls } : {}), table: plan?.kind === 'hosts' && plan.table };
+    const asked = await encryption.for(domain, { peer, ...wish }, 'uncounted');
     const hosts = plan?.kind === 'hosts' ? plan.hosts : relay ? [relay] : [];
+    const sessions = how.connect ? await severalAtOnce(hosts, probesAtOnce, (host) => this.#needs.probe(domain, host, wish)) : [];
     const demands = await hostDemands(asked.policy, hosts);
     const { least, sts, secureWay, why } = asked.policy;
-    const wish = await resolver.txt(`_smtp._tls.${domain}`);
-    const places = wish.outcome === 'found' ? reportPlaces(wish.records) : [];
+    const record = await resolver.txt(`_smtp._tls.${domain}`);
+    const places = record.outcome === 'found' ? reportPlaces(record.records) : [];
     return {
       domain,
       peer: peer.peer,
@@ -116,7 +120,10 @@ export class TlsDesk {
       ...(sts.failure ? { stsFailure: sts.failure } : {}),
       reports: places.map((one) => (one.kind === 'mail' ? `mailto:${one.address}` : one.url)),
       ...(relay ? { relay: relay.name } : {}),
-      hosts: demands.map((demand, n) => shown(hosts[n] as { name: string; port: number }, demand)),
+      hosts: demands.map((demand, n) => ({
+        ...shown(hosts[n] as Host, demand),
+        ...(sessions[n] === undefined ? {} : { session: sessions[n] }),
+      })),
       ...unreachable(plan, relay !== undefined),
     };
   }
@@ -136,7 +143,7 @@ export class TlsDesk {
   }
 }
 
-function shown({ name, port }: { name: string; port: number }, demand: HostDemand | Unusable): HostEncryption {
+function shown({ name, port }: Host, demand: HostDemand | Unusable): HostEncryption {
   const about = { host: name, port, policy: demand.policy.text };
   if ('unusable' in demand) return { ...about, usable: false, why: demand.unusable };
   const { tls, check, by } = demand;
