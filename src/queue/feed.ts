@@ -71,6 +71,11 @@ export class Feed {
     return this.#hints !== this.#seen;
   }
 
+  /** Neither knows anything nor is there anything to look for. */
+  get idle(): boolean {
+    return this.#fresh.size === 0 && !this.behind;
+  }
+
   get cursor(): Key {
     return this.#cursor;
   }

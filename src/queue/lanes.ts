@@ -7,7 +7,7 @@
 import type { Clock } from '../base/index.ts';
 import type { Key } from '../storage/index.ts';
 import { type Candidate, Feed, type FeedLimits } from './feed.ts';
-import { type Lane, lanes, placeOf } from './records.ts';
+import { type Lane, laneOfKey, lanes } from './records.ts';
 
 const turns = 8;
 const usual: readonly Lane[] = ['+', '', '-'];
@@ -31,7 +31,7 @@ export class Lanes {
 
   /** The lane a due key stands in. */
   for(due: Key): Feed {
-    return this.#feeds[placeOf(due).lane];
+    return this.#feeds[laneOfKey(due)];
   }
 
   /** In which order the lanes are asked this time. */
@@ -43,9 +43,9 @@ export class Lanes {
   add(candidates: readonly Candidate[]): void {
     const [first] = candidates;
     if (!first) return;
-    const lane = placeOf(first.due).lane;
-    if (candidates.length === 1 || candidates.every(({ due }) => placeOf(due).lane === lane)) this.of(lane).add(candidates);
-    else for (const each of lanes) this.of(each).add(candidates.filter(({ due }) => placeOf(due).lane === each));
+    const lane = laneOfKey(first.due);
+    if (candidates.length === 1 || candidates.every(({ due }) => laneOfKey(due) === lane)) this.of(lane).add(candidates);
+    else for (const each of lanes) this.of(each).add(candidates.filter(({ due }) => laneOfKey(due) === each));
   }
 
   /** Only the index knows what is due. */

@@ -271,6 +271,7 @@ export async function leaseFrom(leasing: Leasing, feeds: Lanes, queue: QueueName
   const leases: Lease[] = [];
   for (const lane of feeds.turn()) {
     if (leases.length >= limit) break;
+    if (feeds.of(lane).idle) continue;
     leases.push(...(await leaseLane(with_, lane, limit - leases.length)));
   }
   return leases;

@@ -40,6 +40,7 @@ import {
   holder,
   isHeldKey,
   type Lane,
+  laneOfKey,
   lanes,
   messageKey,
   placeKey,
@@ -340,7 +341,7 @@ class LevelledQueue implements OpenQueue {
       const key = placeKey(id, slip);
       if (due > now) this.#feed(queue).for(key).expect(due);
       else this.#feed(queue).for(key).stage(key);
-      topics.add(topicOf(queue, placeOf(key).lane));
+      topics.add(topicOf(queue, laneOfKey(key)));
     }
     return { ...rest, wake: [...(rest.wake ?? []), ...topics], result: undefined };
   }

@@ -45,6 +45,7 @@ export const slipKey = (id: QueueId, slip: string): Key => `queue/m/${id}/${slip
 export const slipsKey = (id: QueueId): Key => `queue/n/${id}`;
 export const asideKey = (id: QueueId, slip: string): Key => `queue/x/${id}/${slip}`;
 export const leasePrefix = 'queue/l/';
+const dueStart = 'queue/d/'.length;
 export const epochPrefix = 'queue/e/';
 export const holdPrefix = 'queue/h/';
 export const asidePrefix = 'queue/x/';
@@ -69,9 +70,15 @@ export interface DuePlace {
 /** Of a key of the due index, or of one that an administrator keeps back (those have no lane). */
 export function placeOf(key: Key): DuePlace {
   const [, , named = '', due, id, slip] = key.split('/');
-  const lane = named.endsWith('+') ? '+' : named.endsWith('-') ? '-' : '';
+  const lane = laneOfKey(key);
   const queue = (lane === '' ? named : named.slice(0, -1)) as QueueName;
   return { queue, lane, due: fromSortable(due ?? ''), id: id ?? '', slip: slip ?? '' };
+}
+
+/** The lane of a key of the due index, without taking it apart. */
+export function laneOfKey(key: Key): Lane {
+  const last = key.charCodeAt(key.indexOf('/', dueStart) - 1);
+  return last === 43 ? '+' : last === 45 ? '-' : '';
 }
 
 export const isHeldKey = (key: Key): boolean => key.startsWith(holdPrefix);

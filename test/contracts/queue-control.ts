@@ -371,6 +371,25 @@ export function queueControlContract(testQueue: (options: TestQueueOptions) => P
       expect(await operate(one, { do: 'priority', precedence: 1 }, {}).catch(({ message }) => message)).toMatch(/must be said/);
     });
 
+    test('a priority is what the destination is weighed by, and stays through deferrals and sleep', async () => {
+      const one = await open();
+      const id = await send(one, ['a@far.example'], { precedence: 1 });
+      const waits = async () =>
+        (await collect(one.queue.waiting('SMTPC', 'far.example'))).map(({ precedence, sleeps }) => [precedence, sleeps]);
+      expect(await waits()).toEqual([[1, false]]);
+      const now = one.clock.now();
+      await one.queue.defer(await take(one, 'SMTPC'), [{ number: 1, nextAttempt: now + 9_000_000, runAt: now + 1_000, reason: 'later' }]);
+      expect(await operate(one, { do: 'priority', precedence: 0 }, { ids: [id] })).toMatchObject({ recipients: 1 });
+      expect(await waits()).toEqual([[0, true]]);
+      expect(await operate(one, { do: 'priority', precedence: -2 }, { states: ['deferred'] })).toMatchObject({ recipients: 1 });
+      expect(await waits()).toEqual([[-2, true]]);
+      const keys = (await collect(one.queue.waiting('SMTPC', 'far.example'))).map(({ key }) => key);
+      const [lease] = await one.queue.leaseWaiting('SMTPC', [...keys, 'queue/h/SMTPC/x', 'queue/d/LOCAL/x', '']);
+      await one.queue.defer(lease as Lease, [{ number: 1, nextAttempt: now + 60_000, reason: 'later' }]);
+      expect(await waits()).toEqual([[-2, false]]);
+      expect((await one.control.search({}, { order: 'priority' })).messages[0]).toMatchObject({ weight: -2 });
+    });
+
     test.each<[string, Operation, QueueFilter, RegExp]>([
       ['deleting everything without saying so', { do: 'delete' }, {}, /must be said/],
       ['an operation that is none', { do: 'toString' } as never, { sender: 'a' }, /no operation/],
