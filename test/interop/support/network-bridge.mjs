@@ -1,10 +1,37 @@
-/** Runs in a namespace: connections asked for on a Unix socket are made from there. The first line says where to, as JSON; the answer is `open`, or why not. */
+/**
+ * Runs in a namespace: connections asked for on a Unix socket are made from there, and connections to a port there lead to a Unix socket. The first
+ * line says what is wanted, as JSON; the answer is `open`, or why not.
+ */
 
 import { connect, createServer } from 'node:net';
 
-createServer({ allowHalfOpen: true }, (client) => {
+const halfOpen = { allowHalfOpen: true };
+
+function join(one, other) {
+  one.pipe(other).pipe(one);
+  one.on('error', () => {}).on('close', () => other.destroy());
+  other.on('error', () => {}).on('close', () => one.destroySoon());
+}
+
+function dial(client, target) {
+  const there = connect({ ...target, ...halfOpen, noDelay: true });
+  const failed = (thrown) => client.end(`${thrown.message}\n`);
+  there.once('error', failed);
+  there.once('connect', () => {
+    there.off('error', failed);
+    client.write('open\n');
+    join(client, there);
+  });
+}
+
+function listen(client, port, path) {
+  const server = createServer({ ...halfOpen, noDelay: true }, (caller) => join(caller, connect({ path, ...halfOpen })));
+  server.once('error', (thrown) => client.end(`${thrown.message}\n`));
+  server.listen(port, '::', () => client.write('open\n'));
+}
+
+createServer(halfOpen, (client) => {
   let head = '';
-  let opened = false;
   client.on('error', () => {});
   const read = () => {
     for (let octet = client.read(1); octet; octet = client.read(1)) {
@@ -13,15 +40,9 @@ createServer({ allowHalfOpen: true }, (client) => {
         continue;
       }
       client.off('readable', read);
-      const there = connect({ ...JSON.parse(head), allowHalfOpen: true, noDelay: true });
-      there.once('connect', () => {
-        opened = true;
-        client.write('open\n');
-        client.pipe(there).pipe(client);
-      });
-      there.on('error', (thrown) => (opened ? client.destroy() : client.end(`${thrown.message}\n`)));
-      there.on('close', () => client.destroySoon());
-      client.on('close', () => there.destroy());
+      const { listen: port, path, ...target } = JSON.parse(head);
+      if (port === undefined) dial(client, target);
+      else listen(client, port, path);
       return;
     }
   };

@@ -24,6 +24,8 @@ export interface Host {
   connect(address: string, port: number, from?: string): Promise<Socket>;
   /** A port of this machine's loopback that leads to a port of the host's loopback. */
   forward(port: number): Promise<number>;
+  /** Who connects to a port of the host talks to us. */
+  listen(port: number, onConnection: (socket: Socket) => void): Promise<void>;
 }
 
 export interface Network<Name extends string = string> {
@@ -102,9 +104,12 @@ function hostOf(namespace: string, addresses: readonly string[], socketPath: str
       return said().includes('ready');
     }, 30_000);
   };
-  const open = async (address: string, port: number, from?: string): Promise<Socket> => {
+  const ready = (): Promise<void> => {
     bridge ??= startBridge();
-    await bridge;
+    return bridge;
+  };
+  const open = async (address: string, port: number, from?: string): Promise<Socket> => {
+    await ready();
     return through(socketPath, { host: address, port, ...(from === undefined ? {} : { localAddress: from }) });
   };
   return {
@@ -112,6 +117,15 @@ function hostOf(namespace: string, addresses: readonly string[], socketPath: str
     command,
     tool: (program, args, options) => tool(command[0] as string, [...command.slice(1), program, ...args], options),
     connect: open,
+    async listen(port, onConnection) {
+      await ready();
+      const path = `${socketPath}-${port}`;
+      const server = createServer(onConnection);
+      await new Promise<void>((done) => server.listen(path, done));
+      server.unref();
+      close.push(async () => void server.close());
+      (await through(socketPath, { listen: port, path })).destroy();
+    },
     async forward(port) {
       const server = createServer((here) => {
         here.on('error', () => {});
@@ -133,7 +147,7 @@ function hostOf(namespace: string, addresses: readonly string[], socketPath: str
   };
 }
 
-/** A connection that a bridge makes: it is asked in one line and answers in one. */
+/** A connection, or a listener, that a bridge makes: it is asked in one line and answers in one. */
 function through(socketPath: string, target: object): Promise<Socket> {
   const socket = connect({ path: socketPath });
   return new Promise((done, fail) => {
