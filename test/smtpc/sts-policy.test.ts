@@ -23,6 +23,7 @@ test.each([
   [['v=STSv1; id=7;; a=b'], undefined],
   [['v=STSv1; id=7; ext=a=b'], undefined],
   [['v=STSv1; id=7\u0000'], undefined],
+  [[`v=STSv1;${' '.repeat(60_000)}id=7`], undefined],
 ] as const)('%j has the id %j', (records, id) => {
   expect(stsId(records)).toBe(id);
 });

@@ -198,6 +198,17 @@ test('policies in use are fetched anew every day, so that they do not run out; w
   expect(await sts.policyOf('dest.example')).toEqual({});
 });
 
+test('a record that was damaged is fetched again, and holds up nothing', async () => {
+  const damage = () =>
+    keyValue.transact(async () => ({ puts: [['smtpc/sts/dest.example', Buffer.from('{"id":')]], result: undefined }), 'durable');
+  await damage();
+  expect((await sts.policyOf('dest.example')).policy?.id).toBe('1');
+  await damage();
+  await sts.refresh();
+  expect((await opened().policyOf('dest.example')).policy?.id).toBe('1');
+  expect(host.asked).toHaveLength(2);
+});
+
 test('a host that answers nothing is given up after a minute', async () => {
   const { createServer } = await import('node:net');
   let begun = 0;

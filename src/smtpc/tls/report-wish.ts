@@ -11,12 +11,14 @@ export type ReportPlace =
   | { readonly kind: 'https'; readonly url: string; readonly host: string; readonly port: number; readonly path: string };
 
 const mostPlaces = 10;
+/** Of a record: beyond it is nothing we would use. */
+const longestRecord = 4_096;
 
 /** Empty: the domain wants none, or its record is wrong. */
 export function reportPlaces(records: readonly string[]): ReportPlace[] {
   const own = records.filter((one) => /^v=TLSRPTv1[ \t]*;/.test(one));
   const [text] = own;
-  if (own.length !== 1 || text === undefined) return [];
+  if (own.length !== 1 || text === undefined || text.length > longestRecord) return [];
   const fields = text.split(/[ \t]*;[ \t]*/).slice(1);
   if (fields.at(-1) === '') fields.pop();
   if (fields.some((field) => !/^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}=[^;\u0000-\u001f\u007f]+$/.test(field))) return [];

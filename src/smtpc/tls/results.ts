@@ -126,8 +126,14 @@ export class Results {
   }
 }
 
-const policiesIn = (bytes: Uint8Array | undefined): CountedPolicy[] =>
-  bytes ? (JSON.parse(Buffer.from(bytes).toString('utf8')) as CountedPolicy[]) : [];
+/** What cannot be read is counted anew. */
+function policiesIn(bytes: Uint8Array | undefined): CountedPolicy[] {
+  try {
+    return bytes ? (JSON.parse(Buffer.from(bytes).toString('utf8')) as CountedPolicy[]) : [];
+  } catch {
+    return [];
+  }
+}
 
 const samePolicy = (a: AppliedPolicy, b: AppliedPolicy): boolean => a.type === b.type && a.text.join('\n') === b.text.join('\n');
 

@@ -146,7 +146,7 @@ export class Sts {
     let kept = this.#memory.get(domain);
     if (!kept) {
       const bytes = await this.#needs.keyValue.get(keys + segment(domain));
-      kept = bytes && (JSON.parse(Buffer.from(bytes).toString('utf8')) as KeptPolicy);
+      kept = bytes && readKept(bytes);
       if (kept) this.#memory.set(domain, kept);
     }
     return kept && this.#holds(kept) ? kept : undefined;
@@ -186,9 +186,9 @@ export class Sts {
     const gone: string[] = [];
     const due: { readonly domain: string; readonly kept: KeptPolicy }[] = [];
     for await (const [key, bytes] of keyValue.scan(below(keys))) {
-      const kept = JSON.parse(Buffer.from(bytes).toString('utf8')) as KeptPolicy;
+      const kept = readKept(bytes);
       const domain = fromSegment(key.slice(keys.length));
-      if (!this.#holds(kept)) gone.push(domain);
+      if (!kept || !this.#holds(kept)) gone.push(domain);
       else {
         all.push({ domain, usedAt: kept.usedAt });
         const old = now - kept.fetchedAt >= Math.min(day, kept.maxAge * 500);
@@ -212,5 +212,14 @@ export class Sts {
     if (!fetched) return;
     if ('type' in fetched) this.#needs.log.info(`the MTA-STS policy of ${domain} could not be fetched anew: ${fetched.text}`);
     else await this.#keep(domain, { ...fetched, usedAt: kept.usedAt });
+  }
+}
+
+/** Undefined for what cannot be read: it is fetched again. */
+function readKept(bytes: Uint8Array): KeptPolicy | undefined {
+  try {
+    return JSON.parse(Buffer.from(bytes).toString('utf8')) as KeptPolicy;
+  } catch {
+    return undefined;
   }
 }
