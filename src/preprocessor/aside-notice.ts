@@ -26,6 +26,7 @@ export class AsideNotice {
   readonly #needs: AsideNoticeNeeds;
   #some: NewlyAside[] = [];
   #count = 0;
+  #telling: Promise<void> = Promise.resolve();
   #timer: Cancel | undefined;
   #stop: (() => void) | undefined;
 
@@ -43,7 +44,8 @@ export class AsideNotice {
     this.#stop = undefined;
     this.#timer?.();
     this.#timer = undefined;
-    await this.#tell();
+    this.#say();
+    await this.#telling;
   }
 
   #heard(entry: NewlyAside): void {
@@ -52,7 +54,7 @@ export class AsideNotice {
     if (this.#some.length < named) this.#some.push(entry);
     if (this.#timer) return;
     this.#quiet();
-    void this.#tell();
+    this.#say();
   }
 
   #quiet(): void {
@@ -60,8 +62,12 @@ export class AsideNotice {
       this.#timer = undefined;
       if (this.#count === 0) return;
       this.#quiet();
-      void this.#tell();
+      this.#say();
     });
+  }
+
+  #say(): void {
+    this.#telling = this.#telling.then(() => this.#tell());
   }
 
   async #tell(): Promise<void> {

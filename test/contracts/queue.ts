@@ -361,7 +361,14 @@ export function queueContract(testQueue: (options: TestQueueOptions) => Promise<
     await first.queue.submit(newMessage(good, ['b@x.example']));
     await first.keyValue.transact(async () => ({ puts: [[`queue/m/${bad}/0`, Buffer.from('{')]], result: undefined }), 'durable');
     const later = await first.crash();
+    const aside: unknown[] = [];
+    later.queue.onAside(() => {
+      throw new Error('broken');
+    });
+    later.queue.onAside((entry) => aside.push(entry));
     expect((await later.queue.lease('INPUT', 10)).map(({ message }) => message.id)).toEqual([good]);
+    expect(aside).toEqual([{ id: bad, slip: '0', queue: 'INPUT', recipients: 1, problem: expect.any(String) }]);
+    expect(errors.splice(1)).toEqual(['a listener of what is put aside failed']);
     expect(errors).toHaveLength(1);
     expect(await keysOf(later.keyValue)).toContain(`queue/x/${bad}/0`);
   });

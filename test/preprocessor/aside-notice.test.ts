@@ -69,6 +69,7 @@ test('by setting nobody is told; what was not told yet is told when the preproce
   one.hear(1);
   one.state.wanted = true;
   one.hear(2);
+  await one.settled();
   one.hear(3);
   await one.settled();
   expect(one.notes.join()).not.toContain('abcd1');

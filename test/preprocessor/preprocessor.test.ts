@@ -353,6 +353,24 @@ describe('loop detection', () => {
   });
 });
 
+test('the postmaster hears of a record that cannot be read, unless the setting says otherwise, and other mail goes on', async () => {
+  for (const notifyPostmaster of [true, false]) {
+    const one = await open();
+    one.settings.preprocessor.set({ ...one.settings.preprocessor.value, notifyPostmaster });
+    const damaged = 'queue/d/INPUT/00000000000000/00000000damaged/0';
+    await one.keyValue.transact(async () => ({ puts: [[damaged, Buffer.from('3:0')]], result: undefined }), 'durable');
+    await one.submit(['bart@ima.com']);
+    await one.settle();
+    expect(await one.inbox('uuid-bart@ima.com')).toHaveLength(1);
+    // What was heard of while it was stopped is filed at the next start.
+    await one.settle();
+    const notes = await one.inbox('uuid-postmaster@ima.com');
+    expect(notes).toHaveLength(notifyPostmaster ? 1 : 0);
+    if (notifyPostmaster) expect(notes[0]).toContain('00000000damaged 0 in INPUT, 3 recipients: message or slip is missing');
+    expect((await one.queue.summary())[0]).toMatchObject({ queue: 'INPUT', pending: 0, aside: 3 });
+  }
+});
+
 test('a module that does not come to an end within its time delays its message and no other, and is told', async () => {
   const signals: AbortSignal[] = [];
   const stuck = saying(
