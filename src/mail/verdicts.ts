@@ -67,21 +67,26 @@ export async function* withoutVerdicts(source: AsyncIterable<Uint8Array>): Async
       continue;
     }
     head = head.length === 0 ? chunk : Buffer.concat([head, chunk]);
-    if (!complete(head) && head.length < headerAtMost) continue;
+    const end = headerEnd(head);
+    if (end < 0 && head.length < headerAtMost) continue;
     // A header without end is left alone.
-    yield complete(head) ? stripped(head) : head;
+    yield end < 0 ? head : stripped(head, end);
     head = undefined;
   }
-  if (head !== undefined && head.length > 0) yield stripped(head);
+  if (head !== undefined && head.length > 0) yield stripped(head, head.length);
 }
 
-function complete(bytes: Uint8Array): boolean {
+/** Where the empty line stands; -1 where there is none yet. */
+function headerEnd(bytes: Uint8Array): number {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  return buffer.includes('\r\n\r\n') || buffer.includes('\n\n') || buffer[0] === 10 || (buffer[0] === 13 && buffer[1] === 10);
+  if (buffer[0] === 10 || (buffer[0] === 13 && buffer[1] === 10)) return 0;
+  const crlf = buffer.indexOf('\r\n\r\n');
+  const lf = buffer.subarray(0, crlf < 0 ? buffer.length : crlf).indexOf('\n\n');
+  return lf >= 0 ? lf : crlf;
 }
 
-function stripped(head: Uint8Array): Uint8Array {
-  if (!marker.test(Buffer.from(head.buffer, head.byteOffset, head.length).toString('latin1'))) return head;
+function stripped(head: Uint8Array, end: number): Uint8Array {
+  if (!marker.test(Buffer.from(head.buffer, head.byteOffset, end).toString('latin1'))) return head;
   const names = splitHeader(head).fields.flatMap(({ name }) => (isOurs(name) ? [name] : []));
   return names.length === 0 ? head : withoutFields(head, names);
 }

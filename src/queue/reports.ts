@@ -49,7 +49,7 @@ export interface ReporterNeeds {
   readonly texts?: (action: ReportAction, late: boolean) => Promise<string | undefined>;
   readonly limit?: ReportLimit;
   /** Hears of reports that are not written. */
-  readonly log?: Pick<Log, 'info' | 'warning'>;
+  readonly log?: Pick<Log, 'message' | 'warning'>;
 }
 
 export interface ReportOptions {
@@ -131,11 +131,11 @@ class Reports implements Reporter {
     if (origin.user !== undefined || origin.address === undefined) return false;
     // The door knows; a message that came otherwise may have been looked at by a scanner.
     if (authentication === undefined ? isForged(prefix) : authentication === 'fail') {
-      log?.info(`${id}: no report to <${to}>: the domain of the sender disowns the message`);
+      log?.message(`${id}: no report to <${to}>: the domain of the sender disowns the message`);
       return true;
     }
     if (isAutomaticAnswer(header)) {
-      log?.info(`${id}: no report to <${to}>: the message is itself an automatic answer`);
+      log?.message(`${id}: no report to <${to}>: the message is itself an automatic answer`);
       return true;
     }
     const counted = limit?.take(to);

@@ -2,6 +2,7 @@
 
 import { chmod, writeFile } from 'node:fs/promises';
 import { existsSync, readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import type { Client } from 'ldapts';
@@ -53,6 +54,7 @@ beforeAll(async () => {
     'late.test': { mx: [[10, 'mx.far.test']] },
     'victim.test': { mx: [[10, 'mx.far.test']] },
     'mx.far.test': { a: ['127.0.0.1'] },
+    'forged.test': { mx: [[10, 'mx.far.test']], txt: ['v=spf1 -all'] },
     '1.0.0.127.bl.test': { a: ['127.0.0.2'] },
   });
   sink = await startSink({ extensions: everything });
@@ -107,8 +109,10 @@ async function submit(to: string, body: string, more: { mail?: string; rcpt?: st
 }
 
 /** As somebody on the Internet. */
-async function stranger(from: string, to: string): Promise<void> {
-  const dialog = await Dialog.open(files.ports.smtp);
+async function stranger(from: string, to: string, localAddress = '127.0.0.1'): Promise<void> {
+  const socket = connect({ port: files.ports.smtp, host: '127.0.0.1', localAddress });
+  await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
+  const dialog = new Dialog(socket);
   await dialog.reply();
   for (const line of ['EHLO mx.elsewhere.test', `MAIL FROM:<${from}>`, `RCPT TO:<${to}>`]) await dialog.say(line);
   expect(await dialog.say('DATA')).toMatch(/^354/);
@@ -210,6 +214,10 @@ test('a flood of mail in one name makes no flood of reports to it', async () => 
   await stranger('poor@victim.test', 'user2@example.test');
   await eventually(async () => reports() === 3);
   expect(sink.messages.at(-1)?.data).toContain('(you wrote to user2@example.test)');
+  // Whose domain says that it sends no mail did not send this.
+  await stranger('poor@forged.test', 'user2@example.test', '127.0.0.77');
+  await eventually(async () => log().includes('no report to <poor@forged.test>: the domain of the sender disowns the message'));
+  expect(sink.messages.filter(({ to }) => to.includes('poor@forged.test'))).toEqual([]);
 });
 
 async function baseOf(mail: string): Promise<string> {

@@ -42,7 +42,7 @@ const reporter = createReporter({
   clock,
   texts: async () => words,
   limit: createReportLimit(clock, () => perHour),
-  log: { info: (line) => told.push(line), warning: (line) => told.push(line) },
+  log: { message: (line) => told.push(line), warning: (line) => told.push(line) },
   random: () => 0.5,
   newId: () => 'id0000000000000a',
 });
