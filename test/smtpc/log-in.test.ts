@@ -11,6 +11,11 @@ import { startWorld, type World } from './helpers.ts';
 
 const user = 'relay-user';
 const password = 'sécret pass';
+const root = makeAuthority('Test Root');
+const issued = {
+  'mx.dest.example': root.issue({ names: ['mx.dest.example'] }),
+  'other.example': root.issue({ names: ['other.example'] }),
+};
 let world: World;
 let relay: SMTPServer | undefined;
 
@@ -99,8 +104,7 @@ test.each([
 ] as const)(
   'encryption "%s" and a certificate of an authority that is known, (secure: %s) for %s: %s',
   async (relayTls, secure, name, becomes) => {
-    const root = makeAuthority('Test Root');
-    const { key, cert } = root.issue({ names: [name] });
+    const { key, cert } = issued[name];
     const dir = await tempDir();
     writeFileSync(`${dir.path}/root.pem`, root.cert);
     const taken = await begin({ secure, key, cert, authMethods: ['PLAIN'] }, { relayTls, tlsTrustedFile: `${dir.path}/root.pem` });

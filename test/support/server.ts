@@ -71,7 +71,9 @@ export async function prepareServer(
     ...(options.example === false ? [] : ['example: true', `examplePassword: ${password}`]),
     'listen:',
     ...(external ? [] : [`  ldapi: ${ldapi}`]),
-    ...doors.filter((door) => !external || !/^ldap/.test(door)).map((door) => `  ${door}: '${listen[door]}'`),
+    ...doors
+      .filter((door) => !external || !/^ldap/.test(door))
+      .map((door) => `  ${door}: ${listen[door].startsWith('[') ? `'${listen[door]}'` : listen[door]}`),
     ...(external
       ? [
           'directory:',
