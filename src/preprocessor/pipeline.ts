@@ -118,17 +118,26 @@ class Run implements Processed {
   /** Throws what the module throws, and where it takes longer than it may. */
   async #ask(module: Module, variant: Variant, task: Omit<ModuleTask, 'signal'>): Promise<ModuleVerdict | readonly ModuleVerdict[]> {
     const { clock, moduleTime } = this.#needs;
-    const [time, over] = [moduleTime(), new AbortController()];
+    const time = moduleTime();
     let cancel: Cancel = () => {};
+    // Made for modules that ask for it: most are done at once.
+    let over: AbortController | undefined;
+    const whole: ModuleTask = {
+      ...task,
+      get signal() {
+        over ??= new AbortController();
+        return over.signal;
+      },
+    };
     const tooLong = new Promise<never>((_, reject) => {
       cancel = clock.after(time, () => {
         const late = new Error(`module ${module.name} did not come to an end within ${time / 1000} seconds`);
-        over.abort(late);
+        over?.abort(late);
         reject(late);
       });
     });
     try {
-      return await Promise.race([module.run(this.#handle(variant), { ...task, signal: over.signal }), tooLong]);
+      return await Promise.race([module.run(this.#handle(variant), whole), tooLong]);
     } finally {
       cancel();
     }
