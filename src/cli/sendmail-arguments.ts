@@ -168,6 +168,9 @@ Reads a message from standard input, up to its end or a line that holds a single
   -bi                     nothing: aliases stand in the directory
   --config FILE           configuration file of the server (or MAILTREE_CONFIG)
 
+The server's own user and root hand in directly; everybody else as a client of this host, by SMTP (listen.smtp): to other hosts
+where relaying is allowed for this host's address.
+
 Other flags of sendmail are taken and ignored. Ends with a code of sysexits.h: 0 the message is in the queue for good; 64 usage;
 65 an address or the message is wrong; 69 refused; 70 a defect; 75 try again later; 77 not permitted; 78 configuration.
 `;

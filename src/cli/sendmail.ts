@@ -72,8 +72,22 @@ async function submit(config: Config, given: SendmailArguments): Promise<void> {
   if (recipients.length === 0) throw new Fault('unsupported', 'no recipients');
   const { fullName, ret, envelopeId } = given;
   const query = { sender, recipient: recipients, fullName, ret, envelopeId, notify: given.notify?.join(',') };
-  await askControl(config, { method: 'POST', path: '/messages', query, body: Readable.from([bytes]) });
+  try {
+    await askControl(config, { method: 'POST', path: '/messages', query, body: Readable.from([bytes]) });
+  } catch (thrown) {
+    // Whoever is neither the server's user nor root hands in like any other client of this host.
+    const { smtp } = config.listen;
+    if (!isClosed(thrown) || smtp === 'off') throw thrown;
+    const where = { host: /^(0\.0\.0\.0|::|\*)$/.test(smtp.host) ? 'localhost' : smtp.host, port: smtp.port };
+    const complete = (address: string): string => (address === '' || address.includes('@') ? address : `${address}@${config.domain}`);
+    const { handInBySmtp } = await import('./sendmail-smtp.ts');
+    const all = { where, name: config.host, sender: complete(sender), recipients: recipients.map(complete), bytes };
+    await handInBySmtp({ ...all, notify: query.notify?.toUpperCase(), ret: ret?.toUpperCase(), envelopeId });
+  }
 }
+
+const isClosed = (thrown: unknown): boolean =>
+  thrown instanceof Fault && (thrown.cause as NodeJS.ErrnoException | undefined)?.code === 'EACCES';
 
 /** The system user the server runs as: its data are that user's. */
 function ownerOf(folder: string): number | undefined {

@@ -60,6 +60,14 @@ test('the LDIF of docs/administration.md makes a user who logs in, and moves a l
   await apply((listener ?? '').replace('0.0.0.0:143', `127.0.0.1:${files.ports.imap}`));
 });
 
+test('the LDIF of docs/administration.md lets programs of this host send elsewhere', async () => {
+  const relay = shown('docs/administration.md').find((ldif) => ldif.includes('mtSmtpdRelayAllow'));
+  expect(await rcpt(files, 'friend@remote.test')).toMatch(/^550 /);
+  await apply(relay ?? '');
+  await eventually(async () => /^250 /.test(await rcpt(files, 'friend@remote.test')));
+  await ldap.modify('cn=smtpd,cn=mailtree', change('replace', 'mtSmtpdRelayAllow'));
+});
+
 test('the LDIF of README.md adds an address', async () => {
   for (const ldif of shown('README.md')) await apply(ldif);
   expect(await rcpt(files, 'info@example.test')).toMatch(/^250 /);
