@@ -110,6 +110,8 @@ export interface QueuedRecipient {
    * listings `nextAttempt` is the run.
    */
   readonly runAt?: number;
+  /** An administrator wants it to go now, whatever is known of its destination. */
+  readonly told?: true;
   /** -2 (first) … 2 (last): the message's own, or what an administrator made of it. Not set: 0, ordinary. */
   readonly precedence?: number;
   /** An administrator keeps it back. */

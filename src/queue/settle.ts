@@ -86,7 +86,7 @@ function filedRecipients(recipient: QueuedRecipient, to: Filing['to'], numbers: 
 function deferredRecipient(recipient: QueuedRecipient, deferral: Deferral, now: number): QueuedRecipient {
   const told = deferral.delayNotified || recipient.delayNotified ? { delayNotified: true } : {};
   const sleeps = deferral.runAt === undefined ? {} : { runAt: deferral.runAt };
-  const { runAt: _before, ...rest } = recipient;
+  const { runAt: _before, told: _done, ...rest } = recipient;
   return {
     ...rest,
     attempts: recipient.attempts + (deferral.untried ? 0 : 1),

@@ -9,7 +9,7 @@
  */
 
 import type { Cancel, Log } from '../base/index.ts';
-import type { Lease } from '../queue/index.ts';
+import type { Lease, WaitingSlip } from '../queue/index.ts';
 import { isFresh, waitsUntil } from './agreed.ts';
 import type { Channel } from './channels.ts';
 import { Chooser } from './choose.ts';
@@ -27,6 +27,9 @@ export interface SchedulerNeeds extends ErrandNeeds {
 const asideAtMost = 64;
 const afterDefectMs = 60_000;
 const minute = 60_000;
+const hour = 60 * minute;
+
+const isTold = ({ recipients }: Lease): boolean => recipients.some(({ told }) => told === true);
 
 export class Scheduler {
   readonly #needs: SchedulerNeeds;
@@ -198,7 +201,7 @@ export class Scheduler {
       const first = channel.nextRun > run;
       if (first) channel.nextRun = run;
       this.#putAside(channel, lease, books.keepFor(lease, run, peer, first));
-    } else if (down && down.until > now && !channel.all) {
+    } else if (down && down.until > now && !channel.all && !isTold(lease)) {
       const wait = { at: down.until, asleep: channels.room, tried: false };
       this.#putAside(channel, lease, books.settle(lease, all(lease.recipients, down.fate), wait));
     } else if (isFresh(lease)) this.#send(channel, lease);
@@ -250,7 +253,9 @@ export class Scheduler {
         const first = chooser ? await chooser.next() : lease;
         if (!first) return;
         const most = (peer: { messagesPerSession: number }): number => Math.min(settings.value.messagesPerSession, peer.messagesPerSession);
-        await this.#errands.run({ channel, first, place, most, next, probe: false, answered: () => this.#answered(channel) });
+        const answered = (): void => this.#answered(channel);
+        const ended = await this.#errands.run({ channel, first, place, most, next, probe: false, answered });
+        if (ended === 'down') await this.#reconsider(channel);
       } finally {
         this.#pending.leave(run, place);
         channels.leave(channel);
@@ -278,6 +283,36 @@ export class Scheduler {
     return new Chooser({ queue, destination, weigh, which, farthest, now: () => clock.now() });
   }
 
+  /**
+   * What sleeps was told when to wake by the settings of that time. Where they have changed since, or nobody remembers them, what would
+   * sleep too long is told again. Costs an index entry each, once a change.
+   */
+  async #reconsider(channel: Channel): Promise<void> {
+    const { books, clock, peer, queue, settings } = this.#needs;
+    const { down, rule: before } = channel;
+    const { delayNotice, delayNoticeAfter } = settings.value;
+    const { retryPeriod } = peer(channel.destination);
+    const rule = `${retryPeriod} ${delayNotice ? delayNoticeAfter : 'none'}`;
+    if (!down || before === rule) return;
+    channel.rule = rule;
+    const now = clock.now();
+    const notice = delayNotice ? delayNoticeAfter * hour : Number.POSITIVE_INFINITY;
+    const oversleeps = ({ arrivedAt, due, sleeps }: WaitingSlip): boolean =>
+      sleeps && (due > arrivedAt + retryPeriod * hour || (due > arrivedAt + notice && (before !== undefined || arrivedAt + notice > now)));
+    const again = async (keys: readonly string[]): Promise<void> => {
+      for (const lease of await queue.leaseWaiting('SMTPC', keys))
+        await books.settle(lease, all(lease.recipients, down.fate), { at: down.until, asleep: true, tried: false });
+    };
+    let keys: string[] = [];
+    for await (const slip of queue.waiting('SMTPC', channel.destination)) {
+      if (oversleeps(slip)) keys.push(slip.key);
+      if (keys.length < asideAtMost) continue;
+      await again(keys);
+      keys = [];
+    }
+    await again(keys);
+  }
+
   #startRuns(): void {
     const now = this.#needs.clock.now();
     for (const channel of [...this.#ready]) {
@@ -300,6 +335,7 @@ export class Scheduler {
     const work = async (): Promise<void> => {
       try {
         await this.#probe(channel, chooser, place, first);
+        await this.#reconsider(channel);
       } catch (thrown) {
         channel.nextRun = clock.now() + afterDefectMs;
         throw thrown;

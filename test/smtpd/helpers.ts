@@ -215,7 +215,9 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       return { result: undefined };
     },
     retryNow: async (_queue: string, identifier: string) => mood.waiting.get(identifier) ?? 0,
-    destinations: async () => [...mood.waiting].map(([identifier, recipients]) => ({ identifier, recipients, nextAttempt: 0 })),
+    async *identifiers() {
+      for (const identifier of mood.waiting.keys()) yield { identifier, nextAttempt: 0 };
+    },
   } as unknown as Queue;
   const log: Log = {
     ...silentLog,

@@ -283,6 +283,10 @@ test('ETRN starts what waits for a domain, and for what is below it', async () =
     'ETRN -x': '501',
   }))
     expect(`${line}: ${await c.say(line)}`).toMatch(`${line}: ${answer}`);
+  // Whoever asks, and from wherever: a domain is not tried for it as often as a stranger likes.
+  const again = await client();
+  for (let n = 0; n < 3; n += 1) expect(await again.say('ETRN dial.example')).toMatch(/^253 /);
+  expect(await again.say('ETRN dial.example')).toBe('250 2.0.0 queuing for dial.example was started a moment ago');
   set({ etrnPerMinute: 1 });
   const d = await client();
   expect(await d.say('ETRN dial.example')).toMatch(/^458 4\.7\.1 /);

@@ -32,6 +32,9 @@ export interface Sink {
   /** The address each connection came from. */
   readonly clients: (string | undefined)[];
   connections: number;
+  /** Connections that are open, and the most that ever were. */
+  open: number;
+  peak: number;
   stop(): Promise<void>;
 }
 
@@ -48,6 +51,8 @@ export async function startSink(script: SinkScript = {}, at: { readonly host?: s
     heard: [],
     clients: [],
     connections: 0,
+    open: 0,
+    peak: 0,
     stop: async () => {
       for (const socket of open) socket.destroy();
       await new Promise<void>((resolve) => server.close(() => resolve()));
@@ -55,8 +60,13 @@ export async function startSink(script: SinkScript = {}, at: { readonly host?: s
   };
   server.on('connection', (socket) => {
     open.add(socket);
-    socket.on('close', () => open.delete(socket));
+    socket.on('close', () => {
+      open.delete(socket);
+      sink.open -= 1;
+    });
     sink.connections += 1;
+    sink.open += 1;
+    sink.peak = Math.max(sink.peak, sink.open);
     sink.clients.push(socket.remoteAddress);
     new SinkSession(sink, socket, sink.connections).begin();
   });

@@ -51,7 +51,7 @@ function changeOf(operation: Exclude<Operation, { do: 'bounce' }>, by: string, n
     case 'release':
       return (one) => (one.held ? released(one, now) : one);
     case 'retry':
-      return (one, state) => (state === 'deferred' ? { ...awake(one), nextAttempt: now } : one);
+      return (one, state) => (state === 'deferred' ? { ...awake(one), nextAttempt: now, told: true } : one);
     case 'requeue':
       return (one) => requeued(one, now);
     case 'priority':

@@ -1,7 +1,8 @@
 /**
  * ETRN: a host asks for the mail that waits for its domain.
  *
- * The mail goes the way it always goes, so whoever asks gets nothing that is not theirs; how often one may ask is limited.
+ * The mail goes the way it always goes, so whoever asks gets nothing that is not theirs. How often one may ask is limited, and so is how often
+ * a domain is tried because of it, whoever asks: nobody makes us hammer at a third party.
  * Source: manual chapter 6, "ETRN Support". Spec: RFC 1985 §5
  */
 
@@ -9,6 +10,9 @@ import { readDomain } from '../path.ts';
 import { withinRate } from '../policy/client.ts';
 import { refused, setting } from '../policy/refusal.ts';
 import { type Command, type Outcome, reply, type Session } from '../session.ts';
+
+/** Runs of a domain's queue that ETRN can start within a minute. */
+const domainPerMinute = 6;
 
 async function run(session: Session, argument: string): Promise<Outcome> {
   const { settings, house } = session;
@@ -23,16 +27,23 @@ async function run(session: Session, argument: string): Promise<Outcome> {
     return refused(458, '4.7.1', 'too many ETRN from your address, try again later', setting(session, 'mtSmtpdEtrnPerMinute'));
   const nodes = below ? await waitingBelow(session, node) : [node];
   let messages = 0;
-  for (const one of nodes) messages += await house.queue.retryNow('SMTPC', one);
+  let begun = false;
+  for (const one of nodes) {
+    if (house.rates.take('etrn-domain', one, domainPerMinute, house.clock.now())) messages += await house.queue.retryNow('SMTPC', one);
+    else begun = true;
+  }
   house.log.message(`ETRN ${argument.trim()} by [${session.address}]: ${messages} are tried`);
+  if (messages === 0 && begun) return reply(250, '2.0.0', `queuing for ${node} was started a moment ago`);
   if (messages === 0) return reply(251, '2.0.0', `no messages waiting for ${node}`);
   return reply(253, '2.0.0', `${messages} pending messages for ${node} started`);
 }
 
 /** RFC 1985 §5.1: `@` is the domain with everything below it. */
 async function waitingBelow({ house }: Session, node: string): Promise<string[]> {
-  const waiting = await house.queue.destinations('SMTPC');
-  return waiting.map(({ identifier }) => identifier).filter((one) => one === node || one.endsWith(`.${node}`));
+  const found: string[] = [];
+  for await (const { identifier } of house.queue.identifiers('SMTPC'))
+    if (identifier === node || identifier.endsWith(`.${node}`)) found.push(identifier);
+  return found;
 }
 
 export const etrn: Command = { name: 'ETRN', spec: 'RFC 1985 §5', states: ['greeted'], run };

@@ -6,7 +6,7 @@
 
 import { clientNetwork, Lru } from '../../base/index.ts';
 
-export type RateKind = 'connections' | 'messages' | 'recipients' | 'etrn';
+export type RateKind = 'connections' | 'messages' | 'recipients' | 'etrn' | 'etrn-domain';
 
 const windowMs = 60_000;
 const mostClients = 50_000;
