@@ -12,7 +12,7 @@ export interface Choice {
   readonly queue: Pick<Queue, 'waiting' | 'leaseWaiting'>;
   readonly destination: string;
   /** Undefined: nothing is weighed. */
-  readonly weigh: () => ((slip: WaitingSlip) => number) | undefined;
+  readonly weigh: () => ((message: Traits) => number) | undefined;
   readonly now: () => number;
   /**
    * `due`: what is due. `run`: that and what waits for the run. `all`: whatever waits, because somebody said so.
@@ -28,21 +28,38 @@ const known = { weighed: 2_000, plain: 200 };
 /** For how long a walk is good. */
 const freshMs = 60_000;
 
+/** Leases that came by themselves and are kept for a run. */
+const offeredAtMost = 100;
+
 interface Weighed {
   readonly slip: WaitingSlip;
   readonly weight: number;
 }
 
+/** What is weighed. */
+export type Traits = Pick<WaitingSlip, 'precedence' | 'size' | 'deferredSince'>;
+
+function traitsOf({ message, recipients }: Lease): Traits {
+  const since = recipients.flatMap(({ deferredSince }) => (deferredSince === undefined ? [] : [deferredSince]));
+  return {
+    precedence: recipients[0]?.precedence ?? message.precedence ?? 0,
+    size: message.blob.size + Buffer.byteLength(message.prefix, 'utf8'),
+    ...(since.length > 0 ? { deferredSince: Math.min(...since) } : {}),
+  };
+}
+
 /** Of the message and its slip, whatever its time is. */
 const nameOf = ({ key }: WaitingSlip): string => key.split('/').slice(-2).join('/');
 
-const inOrder = (a: Weighed, b: Weighed): number => a.weight - b.weight || (a.slip.id < b.slip.id ? -1 : a.slip.id > b.slip.id ? 1 : 0);
+type Ordered = { readonly weight: number; readonly slip: Pick<WaitingSlip, 'id'> };
+const inOrder = (a: Ordered, b: Ordered): number => a.weight - b.weight || (a.slip.id < b.slip.id ? -1 : a.slip.id > b.slip.id ? 1 : 0);
 
 export class Chooser {
   readonly #choice: Choice;
   readonly #had = new Set<string>();
   readonly #names = new WeakMap<Lease, string>();
-  #batch: WaitingSlip[] = [];
+  #batch: Weighed[] = [];
+  #offered: { readonly lease: Lease; readonly slip: Pick<WaitingSlip, 'id'>; readonly weight: number }[] = [];
   #walkedAt = 0;
   #line: Promise<unknown> = Promise.resolve();
   #stopped = false;
@@ -63,6 +80,19 @@ export class Chooser {
     this.#batch = [];
   }
 
+  /** One that fell due by itself: it goes when it is its turn. False where it cannot be kept. */
+  offer(lease: Lease): boolean {
+    if (this.#stopped || this.#choice.which === 'all' || this.#offered.length >= offeredAtMost) return false;
+    this.#offered.push({ lease, slip: lease.message, weight: this.#choice.weigh()?.(traitsOf(lease)) ?? 0 });
+    this.#offered.sort(inOrder);
+    return true;
+  }
+
+  /** Those that nobody has had. */
+  rest(): Lease[] {
+    return this.#offered.splice(0).map(({ lease }) => lease);
+  }
+
   /** A lease that was given back untried is handed out again. */
   back(lease: Lease): void {
     this.#had.delete(this.#names.get(lease) ?? '');
@@ -77,7 +107,10 @@ export class Chooser {
   async #next(): Promise<Lease | undefined> {
     while (!this.#stopped) {
       if (this.#batch.length === 0 || this.#choice.now() - this.#walkedAt > freshMs) await this.#walk();
-      const slip = this.#batch.shift();
+      const [head] = this.#batch;
+      const [offered] = this.#offered;
+      if (offered && (!head || inOrder(offered, head) < 0)) return this.#offered.shift()?.lease;
+      const slip = this.#batch.shift()?.slip;
       if (!slip) return undefined;
       const [lease] = await this.#choice.queue.leaseWaiting('SMTPC', [slip.key]);
       if (!lease) continue;
@@ -105,10 +138,7 @@ export class Chooser {
       if (!weight && found.length >= most) break;
       if (found.length >= 2 * most) found = found.sort(inOrder).slice(0, most);
     }
-    this.#batch = found
-      .sort(inOrder)
-      .slice(0, most)
-      .map(({ slip }) => slip);
+    this.#batch = found.sort(inOrder).slice(0, most);
   }
 
   #isFor(slip: WaitingSlip): boolean {

@@ -148,10 +148,15 @@ export class Errands {
       channel.nextRun = until;
     }
     const until = channel.down?.until ?? now;
-    // Whoever got as far as a session may be to blame itself: another one is the next probe.
-    const at = fates ? until + peer(channel.destination).queueInterval * 60_000 : until;
+    // Whoever got as far as a session may be to blame itself: others are the next probes, where there are any.
+    const at = fates && (await this.#othersWait(channel)) ? now + 4 * Math.max(until - now, 60_000) : until;
     await books.settle(lease, fates ?? all(lease.recipients, fate), { at, asleep: false, tried: true });
     return 'down';
+  }
+
+  async #othersWait({ destination }: Channel): Promise<boolean> {
+    for await (const _ of this.#needs.queue.waiting('SMTPC', destination)) return true;
+    return false;
   }
 
   #deliverOptions(peer: Peer) {

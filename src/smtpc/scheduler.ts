@@ -9,10 +9,11 @@
  */
 
 import type { Cancel, Log } from '../base/index.ts';
+import type { Peer } from '../dit/index.ts';
 import type { Lease, WaitingSlip } from '../queue/index.ts';
 import { isFresh, waitsUntil } from './agreed.ts';
 import type { Channel } from './channels.ts';
-import { Chooser } from './choose.ts';
+import { Chooser, type Traits } from './choose.ts';
 import { type ErrandNeeds, Errands } from './errand.ts';
 import { all } from './fate.ts';
 import { DeferredPlaces, PendingPlaces, Place } from './places.ts';
@@ -38,6 +39,7 @@ export class Scheduler {
   readonly #deferred: DeferredPlaces;
   /** Channels whose time has come, in that order. */
   readonly #ready = new Set<Channel>();
+  readonly #choosers = new Map<Channel, Chooser>();
   readonly #running = new Set<Promise<void>>();
   readonly #aside = new Set<Promise<void>>();
   #rule: ReturnType<typeof weightRule>['rule'];
@@ -205,12 +207,18 @@ export class Scheduler {
       const wait = { at: down.until, asleep: channels.room, tried: false };
       this.#putAside(channel, lease, books.settle(lease, all(lease.recipients, down.fate), wait));
     } else if (isFresh(lease)) this.#send(channel, lease);
-    else if (!channel.running && this.#deferred.room && channels.open(channel, peer.sessions) && !weighs(this.#rule)) {
-      this.#startRun(channel, lease);
+    else if (this.#offer(channel, lease, peer)) {
+      // It goes when it is its turn.
     } else {
       this.#due(channel, now);
       this.#putAside(channel, lease, books.park(lease, now));
     }
+  }
+
+  /** Hands it to the channel's run, which begins where there is room for it. */
+  #offer(channel: Channel, lease: Lease, peer: Peer): boolean {
+    if (!channel.running && this.#deferred.room && this.#needs.channels.open(channel, peer.sessions)) this.#startRun(channel);
+    return this.#choosers.get(channel)?.offer(lease) ?? false;
   }
 
   /** Nothing is sent for it. */
@@ -277,9 +285,10 @@ export class Scheduler {
     const weigh = () => {
       const rule = this.#rule;
       const now = clock.now();
-      return weighs(rule) ? (slip: Parameters<typeof weightOf>[0]) => weightOf(slip, rule, now) : undefined;
+      return weighs(rule) ? (message: Traits) => weightOf(message, rule, now) : undefined;
     };
-    const farthest = longestDelay(peer(destination).queueInterval * minute);
+    // A message that may be to blame itself waits for up to four runs (errand.ts).
+    const farthest = 6 * longestDelay(peer(destination).queueInterval * minute);
     return new Chooser({ queue, destination, weigh, which, farthest, now: () => clock.now() });
   }
 
@@ -323,18 +332,21 @@ export class Scheduler {
     }
   }
 
-  #startRun(channel: Channel, first?: Lease): void {
+  #startRun(channel: Channel): void {
     const { channels, clock } = this.#needs;
     this.#ready.delete(channel);
     const chooser = this.#chooser(channel, channel.all ? 'all' : 'run');
     channel.running = true;
+    this.#choosers.set(channel, chooser);
     channel.all = false;
     channel.nextRun = Number.POSITIVE_INFINITY;
     const place = this.#deferred.enter();
     channels.enter(channel);
     const work = async (): Promise<void> => {
       try {
-        await this.#probe(channel, chooser, place, first);
+        // Whatever is due comes to the run first, so that it begins with the right one.
+        await this.#filling;
+        await this.#probe(channel, chooser, place);
         await this.#reconsider(channel);
       } catch (thrown) {
         channel.nextRun = clock.now() + afterDefectMs;
@@ -342,16 +354,28 @@ export class Scheduler {
       } finally {
         this.#deferred.leave(place);
         channel.running = false;
+        this.#choosers.delete(channel);
         channel.nextRun = channel.down ? channel.down.until : Math.min(channel.nextRun, chooser.earliest);
         if (channel.all || channel.nextRun <= clock.now()) this.#due(channel, clock.now());
+        const rest = chooser.rest();
+        await Promise.all(rest.map((lease) => this.#giveBack(channel, lease)));
         channels.tidy(channel);
       }
     };
     this.#inTurn(work());
   }
 
+  /** What a run was offered and did not come to. */
+  async #giveBack(channel: Channel, lease: Lease): Promise<void> {
+    const { books, clock, queue, signal } = this.#needs;
+    if (channel.down && !signal().aborted)
+      await books.settle(lease, all(lease.recipients, channel.down.fate), { at: channel.down.until, asleep: true, tried: false });
+    else await queue.release(lease).catch((thrown: unknown) => books.defect(lease, thrown));
+    this.#due(channel, Math.max(clock.now(), channel.down?.until ?? 0));
+  }
+
   /** The first message of a channel; where the host takes it up the others follow, over as many sessions as are agreed. */
-  async #probe(channel: Channel, chooser: Chooser, place: Place, given: Lease | undefined): Promise<void> {
+  async #probe(channel: Channel, chooser: Chooser, place: Place): Promise<void> {
     const { channels, peer } = this.#needs;
     const helpers: Promise<void>[] = [];
     const answered = (): void => {
@@ -361,7 +385,7 @@ export class Scheduler {
       this.wake();
     };
     try {
-      const first = given ?? (await chooser.next());
+      const first = await chooser.next();
       if (first && !(await this.#overSession(channel, chooser, place, first, answered))) return;
     } finally {
       channels.leave(channel);
