@@ -198,6 +198,28 @@ test('policies in use are fetched anew every day, so that they do not run out; w
   expect(await sts.policyOf('dest.example')).toEqual({});
 });
 
+test('a name server that is silent holds up mail for five seconds, once in five minutes; what is remembered holds meanwhile', async () => {
+  await sts.policyOf('dest.example');
+  let asked = 0;
+  const { txt } = resolver;
+  resolver = {
+    ...resolver,
+    txt: (name) => {
+      asked += 1;
+      return asked > 1 ? txt(name) : new Promise(() => {});
+    },
+  };
+  sts = opened();
+  const work = sts.policyOf('dest.example');
+  clock.advance(5_000);
+  expect((await work).policy?.id).toBe('1');
+  id('2');
+  expect((await sts.policyOf('dest.example')).policy?.id).toBe('1');
+  clock.advance(300_000);
+  expect((await sts.policyOf('dest.example')).policy?.id).toBe('2');
+  expect(asked).toBe(2);
+});
+
 test('a record that was damaged is fetched again, and holds up nothing', async () => {
   const damage = () =>
     keyValue.transact(async () => ({ puts: [['smtpc/sts/dest.example', Buffer.from('{"id":')]], result: undefined }), 'durable');

@@ -49,6 +49,8 @@ const inMemory = 2_000;
 const mostOctets = 65_536;
 const fetchMs = 60_000;
 const pauseMs = 300_000;
+/** For the record of a domain. */
+const patienceMs = 5_000;
 const hour = 3_600_000;
 const day = 24 * hour;
 /** A policy nobody asked for in this time is not fetched any more by itself. */
@@ -59,6 +61,8 @@ export class Sts {
   readonly #needs: StsNeeds;
   readonly #memory = new Lru<string, KeptPolicy>(inMemory);
   readonly #running = new Map<string, Promise<StsFound>>();
+  /** Domains whose record could not be had, and until when they are not asked again. */
+  readonly #silent = new Lru<string, number>(inMemory);
   readonly #failed = new Lru<string, { readonly until: number; readonly id: string; readonly failure: StsFailure }>(inMemory);
   #timer: Cancel | undefined;
   #abort = new AbortController();
@@ -70,6 +74,7 @@ export class Sts {
   start(): void {
     this.#abort = new AbortController();
     this.#failed.clear();
+    this.#silent.clear();
     this.#again();
   }
 
@@ -104,9 +109,8 @@ export class Sts {
   }
 
   async #find(domain: string): Promise<StsFound> {
-    const { resolver, clock } = this.#needs;
-    const [record, kept] = await Promise.all([resolver.txt(`_mta-sts.${domain}`), this.#kept(domain)]);
-    const id = record.outcome === 'found' ? stsId(record.records) : undefined;
+    const { clock } = this.#needs;
+    const [id, kept] = await Promise.all([this.#id(domain), this.#kept(domain)]);
     // RFC 8461 §5.1: without a record, or with the id that is known, what is remembered holds.
     if (id === undefined || kept?.id === id) return kept ? { policy: await this.#used(domain, kept) } : {};
     const before = this.#failed.get(domain);
@@ -119,6 +123,25 @@ export class Sts {
     this.#failed.set(domain, { until: clock.now() + pauseMs, id, failure: fetched });
     this.#needs.log.warning(`the MTA-STS policy of ${domain} cannot be had: ${fetched.text}${kept ? '; the last one holds' : ''}`);
     return { ...(kept ? { policy: kept } : {}), failure: fetched };
+  }
+
+  /**
+   * Of the record as it is now. A name server that does not answer means what no record does (RFC 8461 §5.1), and mail need not wait for
+   * all its retries, nor all mail for one.
+   */
+  async #id(domain: string): Promise<string | undefined> {
+    const { resolver, clock } = this.#needs;
+    if ((this.#silent.get(domain) ?? 0) > clock.now()) return undefined;
+    let cancel: Cancel = () => {};
+    const late = new Promise<undefined>((resolve) => {
+      cancel = clock.after(patienceMs, () => resolve(undefined));
+    });
+    const record = await Promise.race([resolver.txt(`_mta-sts.${domain}`), late]).finally(() => cancel());
+    if (!record || record.outcome === 'temporary') {
+      this.#silent.set(domain, clock.now() + pauseMs);
+      return undefined;
+    }
+    return record.outcome === 'found' ? stsId(record.records) : undefined;
   }
 
   async #fetch(domain: string, id: string): Promise<KeptPolicy | StsFailure> {
