@@ -63,7 +63,10 @@ export class MessageSignatures {
     if (isVerdict(read)) return { read, key: undefined };
     const name = hashName(read);
     if (!this.#hashes.has(name)) this.#hashes.set(name, new BodyHash(read.body, read.bodyLimit));
-    return { read, key: keyOf(read, this.#options.lookup) };
+    const key = keyOf(read, this.#options.lookup);
+    // Of a message that breaks off nobody waits for it.
+    key.catch(() => {});
+    return { read, key };
   }
 
   get chain(): Chain | string | undefined {

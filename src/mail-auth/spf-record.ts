@@ -26,7 +26,8 @@ export function prepared(text: string, domain: string): string {
     .filter((term) => term !== '');
   const modifiers = terms.map((term) => /^(redirect|exp)=/i.exec(term)?.[1]?.toLowerCase()).filter((name) => name !== undefined);
   if (new Set(modifiers).size !== modifiers.length || !terms.every(isTerm)) return faulty;
-  return ['v=spf1', ...terms.map((term) => withDomain(term, domain))].join(' ');
+  // The dot at the end of a name says nothing, and mailauth takes it for a fault.
+  return ['v=spf1', ...terms.map((term) => withDomain(/[:=]/.test(term) ? term.replace(/\.(?=\/|$)/, '') : term, domain))].join(' ');
 }
 
 function isTerm(term: string): boolean {

@@ -237,8 +237,10 @@ test.each([
   ['v=spf1 foo=bar ip4:192.0.2.1 -all', 'pass'],
   ['v=spf1 exists:%%.example.com exists:%{l}.example.com ?all', 'neutral'],
   ['v=spf1', 'neutral'],
+  ['v=spf1 a:host.example./24 -all', 'pass'],
+  ['v=spf1 exists:host.example. -all', 'pass'],
 ])('a faulty term counts wherever it stands: %s', async (record, expected) => {
-  expect(await spfOf(record)).toBe(expected);
+  expect(await spfOf(record, { 'A host.example': ['192.0.2.77'] })).toBe(expected);
 });
 
 test('the current domain is that of the record, behind include and redirect too', async () => {
