@@ -146,7 +146,7 @@ export const peerSettings = declareSettings({
     tls: choice({
       attribute: 'mtPeerTls',
       label: 'Encryption',
-      help: 'Whether mail to this peer is encrypted: as cn=smtpc says, never, where it is offered, always (mail waits where it is not offered), or always with a certificate that is good.',
+      help: 'Whether mail to this peer is encrypted: as cn=smtpc says, never, where it is offered, always (mail waits where it is not offered), or always with a certificate that is good. What DANE and MTA-STS ask for comes on top, but not of a peer with off or opportunistic.',
       spec: 'checklist SMTPC-12; RFC 3207',
       choices: ['smtpc', 'off', 'opportunistic', 'required', 'verified'],
       default: 'smtpc',
