@@ -10,7 +10,7 @@ export type { FirstStart } from './first-start.ts';
 export type { HistoryDifference, HistoryLine, HistoryQuestion, PlainValue, UndoReport } from './history.ts';
 export type { ModuleListed } from './modules.ts';
 export { loadSchemaOf, type Offline, type OpenedDirectory, openOffline, type Replacement, type Trial } from './offline.ts';
-export type { DeskSummary, Destinations, MessagePage, OrderReport, SenderDomain } from './queue/desk.ts';
+export type { DeskSummary, Destinations, DomainChannel, MessagePage, OrderReport, SenderDomain } from './queue/desk.ts';
 export type { MessageView, RecipientView } from './queue/view.ts';
 export type { Server, StartOptions } from './server.ts';
 export { historyOffline, rebuildStoredQueue, startServer, trace, undoOffline } from './start.ts';

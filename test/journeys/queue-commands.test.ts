@@ -68,6 +68,10 @@ test('summary, destinations, list, show and headers say what waits and why', asy
   expect((await queue('destinations')).out).toMatch(
     /^far\.test +4 +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \(in .*\) +no name server answered for far\.test$/m,
   );
+  expect((await queue('domain', 'FAR.test')).out).toMatch(
+    /^profile +of the peer [\s\S]*^ {2}retry period +\d+ hours$[\s\S]*^deferred recipients +4\n {2}reason +no name server[\s\S]*a@far\.test/m,
+  );
+  expect((await queue('domain', 'nowhere.test')).out).toMatch(/^deferred recipients +0\n\nno message matches\n$/m);
   expect((await queue('senders')).out).toMatch(/^example\.test +1 +4$/m);
   expect((await queue('list')).out).toMatch(
     new RegExp(

@@ -12,6 +12,7 @@ import { Fault } from '../../base/index.ts';
 import {
   type DeskSummary,
   type Destinations,
+  type DomainChannel,
   type MessagePage,
   type MessageView,
   type OrderReport,
@@ -24,7 +25,7 @@ import { loadConfig } from '../config-file.ts';
 import { complain, json, type Run, table } from '../program.ts';
 import { defaultUser, localQueue, type QueueClient, remoteQueue, type ServerOptions } from '../queue/client.ts';
 import { addFilterOptions, type FilterOptions, filterOf } from '../queue/filter.ts';
-import { printDestinations, printMessage, printPage, printSummary, time } from '../queue/show.ts';
+import { printChannel, printDestinations, printMessage, printPage, printSummary, time } from '../queue/show.ts';
 import { stepText } from './trace.ts';
 
 interface Common extends ServerOptions {
@@ -90,6 +91,18 @@ export function addQueueCommands(program: Command, _run: Run): void {
       else printDestinations(found, Date.now());
     }),
   );
+  command('domain <domain>', 'a domain of SMTPC: what is agreed with it, what is deferred for it, and the messages')
+    .option('--sort <order>', 'time, size, sender, priority or weight', 'weight')
+    .action(
+      act(async (client, domain: string, options: Common & { sort: string }) => {
+        const channel = await client.get<DomainChannel>('domain', { name: domain });
+        const page = await client.get<MessagePage>('messages', { queue: 'SMTPC', identifier: domain, order: options.sort });
+        if (options.json) return json({ ...channel, ...page });
+        printChannel(channel, Date.now());
+        printPage({ messages: page.messages }, Date.now());
+        if (page.next !== undefined) console.log(`there are more: mailtree queue list --destination ${domain} --sort ${options.sort}`);
+      }),
+    );
   addFilterOptions(command('senders', 'how much waits of each domain that sends')).action(
     act(async (client, options: Common & FilterOptions) => {
       const found = await client.get<SenderDomain[]>('senders', filterOf([], options));

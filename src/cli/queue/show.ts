@@ -1,7 +1,7 @@
 /** The queue as tables for people: what the manual's queue status pages show. Source: manual chapter 6 "Queue Status"; checklist SMTPC-13 */
 
 import { oneLine } from '../../base/index.ts';
-import type { DeskSummary, Destinations, MessagePage, MessageView } from '../../main/index.ts';
+import type { DeskSummary, Destinations, DomainChannel, MessagePage, MessageView } from '../../main/index.ts';
 import { duration } from '../duration.ts';
 import { table } from '../program.ts';
 
@@ -33,6 +33,28 @@ export function printDestinations(found: Destinations, now: number): void {
         one.reason ?? '',
       ]),
     );
+}
+
+/** Source: manual chapter 6, "SMTPC Channel Information" */
+export function printChannel({ domain, profile, deferred }: DomainChannel, now: number): void {
+  const rows: [string, string][] = [
+    ['domain', domain],
+    ['profile', `of the peer ${profile.peer}`],
+    ['  queue mail before attempting delivery', profile.queueFirst ? 'enabled' : 'disabled'],
+    ['  queue run interval', `${profile.queueInterval} min`],
+    ['  retry period', `${profile.retryPeriod} hours`],
+    ['  maximum sessions', String(profile.sessions)],
+    ['  messages per session', String(profile.messagesPerSession)],
+    ['deferred recipients', String(deferred?.recipients ?? 0)],
+    ...(deferred
+      ? ([
+          ['  reason', deferred.reason ?? ''],
+          ['  next queue retry', `${time(deferred.nextAttempt)} (${within(deferred.nextAttempt, now)})`],
+        ] as [string, string][])
+      : []),
+  ];
+  for (const [name, text] of rows) console.log(`${name.padEnd(39)}  ${oneLine(text)}`.trimEnd());
+  console.log('');
 }
 
 export function printPage({ messages, next }: MessagePage, now: number): void {

@@ -7,6 +7,7 @@
 
 import { statfs } from 'node:fs/promises';
 import { Fault } from '../../base/index.ts';
+import type { Peer } from '../../dit/index.ts';
 import type {
   FoundMessage,
   OperationReport,
@@ -28,8 +29,20 @@ export interface DeskNeeds {
   readonly control: QueueControl;
   /** Least goes first; settings decide, so it is asked for anew each time. */
   readonly weigh: () => (message: Weighed) => number;
+  readonly peer: (domain: string) => Peer;
   /** Folder whose disk has the queue. */
   readonly folder: string;
+}
+
+/** What holds for a domain at SMTPC; units as of the peers' settings. */
+export interface DomainProfile
+  extends Pick<Peer, 'peer' | 'queueFirst' | 'queueInterval' | 'retryPeriod' | 'sessions' | 'messagesPerSession'> {}
+
+/** A domain channel of SMTPC: its profile, and what is deferred there, where anything is. */
+export interface DomainChannel {
+  readonly domain: string;
+  readonly profile: DomainProfile;
+  readonly deferred?: Destinations[number];
 }
 
 export interface DeskSummary {
@@ -80,6 +93,15 @@ export class QueueDesk {
     const queue = queueNames.find((one) => one === name.toUpperCase());
     if (!queue) throw new Fault('not-found', `there is no queue ${name.slice(0, 40)}; there are ${queueNames.join(', ')}`);
     return this.#needs.queue.destinations(queue as QueueName);
+  }
+
+  async channel(name: string): Promise<DomainChannel> {
+    const domain = name.trim().toLowerCase();
+    if (domain === '' || domain.length > 255) throw new Fault('malformed', 'a domain is needed');
+    const { peer, queueFirst, queueInterval, retryPeriod, sessions, messagesPerSession } = this.#needs.peer(domain);
+    const deferred = (await this.#needs.queue.destinations('SMTPC')).find(({ identifier }) => identifier.toLowerCase() === domain);
+    const profile = { peer, queueFirst, queueInterval, retryPeriod, sessions, messagesPerSession };
+    return { domain, profile, ...(deferred ? { deferred } : {}) };
   }
 
   /** What waits by the domains of senders, most messages first. Beyond so many domains the rest is one, without a name. */

@@ -15,7 +15,13 @@ export function openDesk({ queue, blobs, dit, config, logs }: Parts): QueueDesk 
   const reporter = createReporter({ blobs, mta: dit.mta, clock: systemClock, random: Math.random, newId: () => queue.newId(), log });
   const smtpc = dit.settings(smtpcSettings);
   const weigh = (): ReturnType<typeof weigher> => weigher(smtpc.value, systemClock.now());
-  return new QueueDesk({ queue, control: queue.control({ blobs, reporter }), weigh, folder: config.data });
+  return new QueueDesk({
+    queue,
+    control: queue.control({ blobs, reporter }),
+    weigh,
+    peer: (domain) => dit.peer(domain),
+    folder: config.data,
+  });
 }
 
 export function queueDoor(desk: QueueDesk, { dit, directory, config, logs }: Parts): QueueDoor {

@@ -2,7 +2,7 @@
  * The queue by HTTP and JSON, below whatever path it is mounted at: for the command line on the control socket, and for administrators
  * from other hosts on the web door, whose guard it is behind.
  *
- *   GET  summary · destinations?queue= · senders?<filter> · messages?<filter>&order=&limit=&after= · stream?<filter> · messages/ID · messages/ID/header · aside
+ *   GET  summary · destinations?queue= · domain?name= · senders?<filter> · messages?<filter>&order=&limit=&after= · stream?<filter> · messages/ID · messages/ID/header · aside
  *   POST operate {operation, filter, dryRun, count, everything} · aside/ID/SLIP/retry|delete
  *
  * Promise: a refusal has the fault's HTTP status and its text; a list is sent as it is read.
@@ -23,6 +23,7 @@ export function queueRoutes(desk: QueueDesk, by: (c: Context) => string): Hono {
   const app = new Hono();
   app.get('/summary', async (c) => c.json(await desk.summary()));
   app.get('/destinations', async (c) => c.json(await desk.destinations(c.req.query('queue') ?? 'SMTPC')));
+  app.get('/domain', async (c) => c.json(await desk.channel(c.req.query('name') ?? '')));
   app.get('/senders', async (c) => c.json(await desk.senders(readFilter(c.req.query()))));
   app.get('/messages', async (c) => {
     const { filter, options } = readSearch(c.req.query());
