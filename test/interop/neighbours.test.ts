@@ -52,7 +52,7 @@ beforeAll(async () => {
     command: net.hosts.dns.command,
     zones: { 'example.test': { '@': { mx: [[10, 'mail.example.test']] }, mail: { a: [at.ours], aaaa: ['2001:db8::1'] } }, ...zones },
   });
-  const common = { users: ['friend', 'jürgen', 'second'], sizeLimit, relayFor: [at.client] };
+  const common = { users: ['friend', 'jürgen', 'second'], sizeLimit, relayFor: [at.client], relayDomains: ['example.test'] };
   [mail, postfix, exim] = await Promise.all([
     startMailHost(net.hosts.ours, { name: 'mail.example.test', domain: 'example.test', nameserver: named.server }),
     startPostfixNeighbour({ ...common, host: net.hosts.postfix, name: 'mx.postfix.test', domain: 'postfix.test' }),
@@ -223,18 +223,38 @@ describe.each(['postfix', 'exim'] as const)('%s', (kind) => {
     await mail.drained();
   });
 
-  test('mail that waits there for us comes with its next queue run', async () => {
+  /** Leaves a message there because we take no connection from it for now; resolves when we would take it again. */
+  async function leftThere(subject: string): Promise<void> {
+    const refusing = ['mtSmtpdConnectionDeny', 'mtSmtpdConnectionCode'];
+    const before = there().log().length;
     await mail.modify(
       'cn=smtpd,cn=mailtree',
       change('replace', 'mtSmtpdConnectionDeny', at[kind], '2001:db8::2'),
       change('replace', 'mtSmtpdConnectionCode', 'temporary'),
     );
-    await through(at[kind], `somebody@${domain}`, user, Buffer.from(header(`waiting at ${kind}`)));
-    await eventually(async () => (await there().waiting()) === 1 && /421/.test(there().log()), 30_000);
-    await mail.modify('cn=smtpd,cn=mailtree', change('replace', 'mtSmtpdConnectionDeny'), change('replace', 'mtSmtpdConnectionCode'));
+    await through(at[kind], `somebody@${domain}`, user, Buffer.from(header(subject)));
+    await eventually(async () => (await there().waiting()) === 1 && /421/.test(there().log().slice(before)), 30_000);
+    await mail.modify('cn=smtpd,cn=mailtree', ...refusing.map((one) => change('replace', one)));
+  }
+
+  test('mail that waits there for us comes with its next queue run', async () => {
+    await leftThere(`waiting at ${kind}`);
     await there().flush();
     await arrived(inbox, `waiting at ${kind}`);
     await eventually(async () => (await there().waiting()) === 0, 30_000);
+  });
+
+  test('mail that waits there for us comes when we ask (ETRN)', async () => {
+    await leftThere(`asked of ${kind}`);
+    await there().settled();
+    await mail.modify(
+      'cn=smtpc,cn=mailtree',
+      change('replace', 'mtSmtpcEtrnName', 'example.test'),
+      change('replace', 'mtSmtpcEtrnHost', `mx.${kind}.test`),
+    );
+    await arrived(inbox, `asked of ${kind}`);
+    await eventually(async () => (await there().waiting()) === 0, 30_000);
+    await mail.modify('cn=smtpc,cn=mailtree', change('replace', 'mtSmtpcEtrnName'), change('replace', 'mtSmtpcEtrnHost'));
   });
 });
 

@@ -1,7 +1,7 @@
 /** Exim as a neighbour: the program that `test/interop/exim.sh` unpacks, with a configuration and a spool of its own. */
 
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { reachable } from '../../../bench/peers/postfix.ts';
 import { eventually } from '../../../support/server.ts';
@@ -39,6 +39,7 @@ export async function startEximNeighbour(options: NeighbourOptions): Promise<Nei
     domain: options.domain,
     host,
     inbox: (one) => maildir(join(dir, 'mail', one)),
+    settled: async () => void (await eventually(async () => processesWith(conf) === 1, 30_000)),
     flush: async () => void (await exim('-qff')),
     waiting: async () => Number(await exim('-bpc')),
     log: () => readFileSync(join(dir, 'log', 'mainlog'), 'utf8'),
@@ -48,6 +49,18 @@ export async function startEximNeighbour(options: NeighbourOptions): Promise<Nei
       await remove();
     },
   };
+}
+
+/** The daemon, and one for each connection and each message that is being delivered. */
+function processesWith(argument: string): number {
+  const lineOf = (pid: string): string => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'latin1');
+    } catch {
+      return '';
+    }
+  };
+  return readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && lineOf(pid).includes(`\0${argument}\0`)).length;
 }
 
 function configuration(
@@ -82,6 +95,8 @@ host_lookup =
 acl_smtp_rcpt = rcpt
 acl_smtp_data = accept
 acl_smtp_etrn = accept
+# Its own way respects retry times, and what a client said may not be put into a command: everything is tried.
+smtp_etrn_command = ${program} -C ${dir}/exim.conf -qff
 smtp_accept_max = 100
 smtp_accept_max_per_host = 100
 smtp_accept_queue_per_connection = 0

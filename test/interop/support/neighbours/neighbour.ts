@@ -26,6 +26,8 @@ export interface Neighbour {
   readonly host: Host;
   /** Messages in a mailbox, whole, in Latin-1, with the line ends it keeps. */
   inbox(user: string): string[];
+  /** Nothing is being worked on: what is there waits for another time. */
+  settled(): Promise<void>;
   /** Everything that waits is tried now. */
   flush(): Promise<void>;
   /** How many messages wait. */

@@ -60,6 +60,8 @@ export async function startPostfixNeighbour(options: NeighbourOptions & { readon
     if (ran.code !== 0) throw new Error(`${program} ${args.join(' ')}: ${ran.all}`);
     return ran.out;
   };
+  const settled = async (): Promise<void> =>
+    void (await eventually(async () => !/"queue_name": "(?:active|incoming)"/.test(await command('postqueue', '-j')), 30_000));
   await eventually(async () => {
     await (await host.connect('127.0.0.1', 25)).destroy();
     return true;
@@ -69,9 +71,10 @@ export async function startPostfixNeighbour(options: NeighbourOptions & { readon
     domain,
     host,
     inbox: (user) => maildir(join(mail, user)),
+    settled,
     async flush() {
       // What is being worked on at the moment would miss it.
-      await eventually(async () => !/"queue_name": "(?:active|incoming)"/.test(await command('postqueue', '-j')), 30_000);
+      await settled();
       await command('postqueue', '-f');
     },
     waiting: async () => (await command('postqueue', '-j')).split('\n').filter((line) => line !== '').length,
