@@ -5,9 +5,13 @@
  * Spec: RFC 7489 §3.1 (alignment), §3.2 (organizational domain, by the public suffix list), §6.3, §6.6
  */
 
-import { getDomain } from 'tldts';
+import type * as Suffixes from 'tldts';
+import { onDemand } from '../base/index.ts';
 import { parseTags } from './tags.ts';
 import type { Lookup } from './resolver.ts';
+
+/** The public suffix list: some 7 MB that most commands never need. */
+const suffixes = onDemand<typeof Suffixes>('tldts', import.meta.url);
 
 export type DmarcPolicy = 'none' | 'quarantine' | 'reject';
 
@@ -33,7 +37,7 @@ export interface DmarcVerdict {
 
 /** The domain that a registry hands out; the domain itself where it is such a suffix. */
 export function organizationalDomain(domain: string): string {
-  return getDomain(domain, { allowPrivateDomains: true }) ?? domain;
+  return suffixes().getDomain(domain, { allowPrivateDomains: true }) ?? domain;
 }
 
 export function aligned(one: string, other: string, strict: boolean): boolean {
