@@ -119,8 +119,9 @@ export class PendingPlaces {
     return this.#busy() < pendingProcessors || this.#open() !== undefined;
   }
 
-  /** A place for a session that begins with one message. Ask `room` first. */
-  enter(): { readonly run: Run; readonly place: Place } {
+  /** A place for a session that begins with one message; undefined where the last was given away since `room` was asked. */
+  enter(): { readonly run: Run; readonly place: Place } | undefined {
+    if (!this.room) return undefined;
     const open = this.#busy() < this.#bounds().pendingProcessors ? undefined : this.#open();
     const run: Run =
       open ??

@@ -245,7 +245,9 @@ export class Scheduler {
   /** A session of the pending queue. */
   #send(channel: Channel, lease: Lease): void {
     const { channels, queue, settings } = this.#needs;
-    const { run, place } = this.#pending.enter();
+    const entered = this.#pending.enter();
+    if (!entered) return this.#putAside(channel, lease, queue.release(lease));
+    const { run, place } = entered;
     channels.enter(channel);
     const chooser = weighs(this.#rule) ? this.#chooser(channel, 'due') : undefined;
     const next = async (): Promise<Lease | undefined> => {

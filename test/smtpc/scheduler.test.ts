@@ -382,12 +382,12 @@ test.each<[string, object, [string, Partial<NewMessage> & { text?: string }][], 
 
 test('time in the queue takes off from the weight', async () => {
   let down = true;
-  const settings = { precedenceMultiplier: 1, timeMultiplier: 1, timeBoundaries: '1', timeWeights: '0, 9' };
+  const settings = { precedenceMultiplier: 1, timeMultiplier: 1, timeBoundaries: '3', timeWeights: '0, 9' };
   const all = await begin({ reply: (verb) => (verb === 'connect' && down ? '421 4.3.2 no' : undefined) }, settings);
   all.peers[dest] = { sessions: 1 };
   await all.queued([`old@${dest}`], { precedence: 2 });
   await all.until(1);
-  await pass(all, 2 * hour, 5 * minute);
+  await pass(all, 4 * hour, 5 * minute);
   await all.queued([`urgent@${dest}`], { precedence: -2 });
   await all.until(1, /^Deferred .* to urgent@/);
   down = false;
