@@ -246,7 +246,10 @@ export class Scheduler {
   #send(channel: Channel, lease: Lease): void {
     const { channels, queue, settings } = this.#needs;
     const entered = this.#pending.enter();
-    if (!entered) return this.#putAside(channel, lease, queue.release(lease));
+    if (!entered) {
+      this.#putAside(channel, lease, queue.release(lease));
+      return;
+    }
     const { run, place } = entered;
     channels.enter(channel);
     const chooser = weighs(this.#rule) ? this.#chooser(channel, 'due') : undefined;
