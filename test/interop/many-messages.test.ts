@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { change, imap } from '../support/mail-clients.ts';
 import { eventually } from '../support/server.ts';
 import { type Named, startNamed } from './support/dns/named.ts';
+import { mailDomains } from './support/dns/zones.ts';
 import { type MailHost, startMailHost } from './support/mail-host.ts';
 import type { Neighbour } from './support/neighbours/neighbour.ts';
 import { startPostfixNeighbour } from './support/neighbours/postfix.ts';
@@ -19,17 +20,12 @@ let postfix: Neighbour;
 let sink: SmtpSink;
 
 beforeAll(async () => {
-  const addresses = Object.fromEntries(Object.entries(at).map(([name, address]) => [name, [address]])) as Record<keyof typeof at, string[]>;
-  net = await openNetwork(addresses, { nameserver: at.dns });
-  const zone = (domain: string, address: string) => ({
-    [domain]: { mx: [[10, `mx.${domain}.test`] as const] },
-    [`mx.${domain}`]: { a: [address] },
-  });
+  net = await openNetwork(at, { nameserver: at.dns });
   named = await startNamed({
     address: at.dns,
     port: 53,
     command: net.hosts.dns.command,
-    zones: { test: { ...zone('example', at.ours), ...zone('sink', at.sink) } },
+    zones: mailDomains({ example: at.ours, sink: at.sink }),
   });
   [mail, postfix, sink] = await Promise.all([
     startMailHost(net.hosts.ours, { name: 'mx.example.test', domain: 'example.test', nameserver: named.server }),

@@ -11,6 +11,7 @@ import { change } from '../support/mail-clients.ts';
 import { eventually, password } from '../support/server.ts';
 import { tempDir } from '../support/temp.ts';
 import { type Named, startNamed } from './support/dns/named.ts';
+import { mailDomains } from './support/dns/zones.ts';
 import { type MailHost, startMailHost } from './support/mail-host.ts';
 import type { Neighbour } from './support/neighbours/neighbour.ts';
 import { startPostfixNeighbour } from './support/neighbours/postfix.ts';
@@ -31,24 +32,13 @@ let temp: Awaited<ReturnType<typeof tempDir>>;
 
 beforeAll(async () => {
   temp = await tempDir();
-  const addresses = Object.fromEntries(Object.entries(at).map(([name, address]) => [name, [address]])) as Record<keyof typeof at, string[]>;
-  net = await openNetwork(addresses, { nameserver: at.dns });
-  const zone = (domain: string, address: string) => ({
-    [domain]: { mx: [[10, `mx.${domain}.test`] as const] },
-    [`mx.${domain}`]: { a: [address] },
-  });
+  net = await openNetwork(at, { nameserver: at.dns });
   named = await startNamed({
     address: at.dns,
     port: 53,
     command: net.hosts.dns.command,
     zones: {
-      test: {
-        ...zone('example', at.ours),
-        ...zone('second', at.second),
-        ...zone('postfix', at.postfix),
-        ...zone('sink', at.sink),
-        ...zone('down', at.dns),
-      },
+      ...mailDomains({ example: at.ours, second: at.second, postfix: at.postfix, sink: at.sink, down: at.dns }),
     },
   });
   [mail, second, postfix, sink] = await Promise.all([

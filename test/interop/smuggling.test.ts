@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { change } from '../support/mail-clients.ts';
 import { eventually } from '../support/server.ts';
 import { type Named, startNamed } from './support/dns/named.ts';
+import { mailDomains } from './support/dns/zones.ts';
 import { type MailHost, startMailHost } from './support/mail-host.ts';
 import { startEximNeighbour } from './support/neighbours/exim.ts';
 import type { Neighbour } from './support/neighbours/neighbour.ts';
@@ -31,18 +32,13 @@ let exim: Neighbour;
 let sink: SmtpSink;
 
 beforeAll(async () => {
-  const addresses = Object.fromEntries(Object.entries(at).map(([name, address]) => [name, [address]])) as Record<keyof typeof at, string[]>;
-  net = await openNetwork(addresses, { nameserver: at.dns });
-  const zone = (domain: string, address: string) => ({
-    [domain]: { mx: [[10, `mx.${domain}.test`] as const] },
-    [`mx.${domain}`]: { a: [address] },
-  });
+  net = await openNetwork(at, { nameserver: at.dns });
   named = await startNamed({
     address: at.dns,
     port: 53,
     command: net.hosts.dns.command,
     zones: {
-      test: { ...zone('example', at.ours), ...zone('postfix', at.postfix), ...zone('exim', at.exim), ...zone('sink', at.sink) },
+      ...mailDomains({ example: at.ours, postfix: at.postfix, exim: at.exim, sink: at.sink }),
       'jade.net': { '@': { mx: [[10, 'mx.example.test']] } },
     },
   });

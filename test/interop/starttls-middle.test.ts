@@ -8,6 +8,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { change, Dialog } from '../support/mail-clients.ts';
 import { eventually, password } from '../support/server.ts';
 import { type Named, startNamed } from './support/dns/named.ts';
+import { mailDomains } from './support/dns/zones.ts';
 import { type MailHost, startMailHost } from './support/mail-host.ts';
 import { type Middle, startMiddle } from './support/middle.ts';
 import type { Neighbour } from './support/neighbours/neighbour.ts';
@@ -33,17 +34,12 @@ let outward: Middle;
 let inward: Middle;
 
 beforeAll(async () => {
-  const addresses = Object.fromEntries(Object.entries(at).map(([name, address]) => [name, [address]])) as Record<keyof typeof at, string[]>;
-  net = await openNetwork(addresses, { nameserver: at.dns });
-  const zone = (domain: string, address: string) => ({
-    [domain]: { mx: [[10, `mx.${domain}.test`] as const] },
-    [`mx.${domain}`]: { a: [address] },
-  });
+  net = await openNetwork(at, { nameserver: at.dns });
   named = await startNamed({
     address: at.dns,
     port: 53,
     command: net.hosts.dns.command,
-    zones: { test: { ...zone('example', at.in), ...zone('postfix', at.out) } },
+    zones: mailDomains({ example: at.in, postfix: at.out }),
   });
   [mail, postfix] = await Promise.all([
     startMailHost(net.hosts.ours, { name: 'mx.example.test', domain: 'example.test', nameserver: named.server }),

@@ -37,12 +37,12 @@ export interface Network<Name extends string = string> {
 let made = 0;
 
 export async function openNetwork<Name extends string>(
-  hosts: Readonly<Record<Name, readonly string[]>>,
+  addresses: Readonly<Record<Name, string | readonly string[]>>,
   options: { readonly nameserver?: string } = {},
 ): Promise<Network<Name>> {
+  const names = Object.keys(addresses) as Name[];
   removeLeftOvers();
   const prefix = `mailtree-${process.pid}-${made++}`;
-  const names = Object.keys(hosts) as Name[];
   const hub = `${prefix}-hub`;
   const temp = await tempDir();
   const close: (() => Promise<void>)[] = [temp.remove];
@@ -53,14 +53,16 @@ export async function openNetwork<Name extends string>(
   try {
     addNamespace(hub);
     ip('-n', hub, 'link', 'add', 'bridge', 'up', 'type', 'bridge', 'mcast_snooping', '0', 'forward_delay', '0');
-    for (const name of names) addHost(`${prefix}-${name}`, hub, `to-${name}`.slice(0, 15), hosts[name], options.nameserver);
+    for (const name of names) addHost(`${prefix}-${name}`, hub, `to-${name}`.slice(0, 15), listOf(addresses[name]), options.nameserver);
   } catch (thrown) {
     await remove();
     throw thrown;
   }
-  const entries = names.map((name) => [name, hostOf(`${prefix}-${name}`, hosts[name], join(temp.path, name), close)] as const);
+  const entries = names.map((name) => [name, hostOf(`${prefix}-${name}`, listOf(addresses[name]), join(temp.path, name), close)] as const);
   return { hosts: Object.fromEntries(entries) as Record<Name, Host>, close: remove };
 }
+
+const listOf = (one: string | readonly string[]): readonly string[] => (typeof one === 'string' ? [one] : one);
 
 function addHost(name: string, hub: string, port: string, addresses: readonly string[], nameserver: string | undefined): void {
   if (nameserver !== undefined) {

@@ -51,6 +51,17 @@ export function reverseZones(names: Readonly<Record<string, readonly string[]>>)
   return { 'in-addr.arpa': of(isIPv4), 'ip6.arpa': of((address) => !isIPv4(address)) };
 }
 
+/** The zone `test` with domains below it, each with one mail exchanger `mx` at this address. */
+export function mailDomains(addresses: Readonly<Record<string, string>>): Zones {
+  const names = Object.entries(addresses).map(
+    ([domain, address]): Zone => ({
+      [domain]: { mx: [[10, `mx.${domain}.test`]] },
+      [`mx.${domain}`]: { a: [address] },
+    }),
+  );
+  return { test: Object.assign({}, ...names) };
+}
+
 /** The master file. `serial` must grow with every change. */
 export function masterFile(zone: Zone, options: { readonly serial: number; readonly ttl: number }): string {
   const { serial, ttl } = options;
