@@ -360,7 +360,7 @@ export class Scheduler {
         this.#deferred.leave(place);
         channel.running = false;
         this.#choosers.delete(channel);
-        channel.nextRun = channel.down ? channel.down.until : Math.min(channel.nextRun, chooser.earliest);
+        this.#nextRun(channel, chooser.earliest);
         if (channel.all || channel.nextRun <= clock.now()) this.#due(channel, clock.now());
         const rest = chooser.rest();
         await Promise.all(rest.map((lease) => this.#giveBack(channel, lease)));
@@ -368,6 +368,15 @@ export class Scheduler {
       }
     };
     this.#inTurn(work());
+  }
+
+  /** After a run: `earliest` is when what was not for it falls due. */
+  #nextRun(channel: Channel, earliest: number): void {
+    const { down } = channel;
+    const now = this.#needs.clock.now();
+    channel.nextRun = down && down.until > now ? down.until : Math.min(channel.nextRun, earliest);
+    // Given up or deleted meanwhile: with nobody left to find out, a host that was down would be looked at for ever.
+    if (down && channel.nextRun === Number.POSITIVE_INFINITY) channel.down = undefined;
   }
 
   /** What a run was offered and did not come to. */

@@ -197,6 +197,25 @@ test('what sleeps is given up exactly at the end of its retry period', async () 
   await all.until(1, /^Bounced .* to b@dest\.example/);
 });
 
+test('a dead host for which nothing waits any more is not looked at again and again', async () => {
+  const all = await begin({ reply: (verb) => (verb === 'connect' ? '421 not now' : undefined) });
+  all.peers[dest] = { retryPeriod: 2 };
+  await all.queued([`a@${dest}`]);
+  await pass(all, 3 * hour, 5 * minute);
+  expect(all.logged.at(-1)).toMatch(/^Bounced/);
+  let walks = 0;
+  const { queue } = all;
+  const waiting = queue.waiting.bind(queue);
+  queue.waiting = (...args) => {
+    walks += 1;
+    return waiting(...args);
+  };
+  // Past what would have been the next run of its channel.
+  await pass(all, 2 * hour, 5 * minute);
+  await turns();
+  expect(walks).toBeLessThan(5);
+});
+
 test('who sleeps and wants to hear of delays hears in time', async () => {
   const all = await begin(
     { reply: (verb) => (verb === 'connect' ? '421 4.3.2 no' : undefined) },
