@@ -151,7 +151,7 @@ test.each(['postfix', 'exim', 'sink'] as const)(
     expect(answers.filter((one) => !one.startsWith('250 '))).toEqual([]);
     await mail.drained();
     const got = (): string[] => (kind === 'sink' ? sink.messages() : (kind === 'postfix' ? postfix : exim).inbox('first'));
-    await eventually(async () => got().length >= fakes.length, 60_000);
+    await eventually(async () => subjects(got()).filter((subject) => subject !== '').length >= fakes.length, 60_000);
     expect(subjects(got())).toEqual(outers);
     if (kind === 'sink') expect(sink.messages().filter((text) => /^X-Mail-Args:.*evil|^X-Rcpt-Args:.*second/m.test(text))).toEqual([]);
     else expect((kind === 'postfix' ? postfix : exim).inbox('second')).toEqual([]);

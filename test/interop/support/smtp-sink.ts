@@ -10,7 +10,7 @@ import type { Host } from './network.ts';
 import { run } from './process.ts';
 
 export interface SmtpSink {
-  /** Everything taken so far, with the envelope in front, as `smtp-sink -d` writes it, in Latin-1. */
+  /** Everything taken so far, with the envelope in front, as `smtp-sink -d` writes it, in Latin-1; the last ones perhaps in part. */
   messages(): string[];
   stop(): Promise<void>;
 }
