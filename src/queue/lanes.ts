@@ -15,6 +15,8 @@ const ordinaryFirst: readonly Lane[] = ['', '+', '-'];
 const patientFirst: readonly Lane[] = ['-', '', '+'];
 
 export class Lanes {
+  /** Where the next look around the destinations begins. */
+  around: Key = '';
   readonly #feeds: Readonly<Record<Lane, Feed>>;
   readonly #wake: () => void;
   #turn = 0;

@@ -48,8 +48,8 @@ export interface Leasing {
 const lookAtMost = 1024;
 /** The same where some destinations are excepted: if they fill the head of the queue, the others are asked one by one. */
 const lookWithExceptions = 128;
-/** Destinations that one lease without a named destination tries when the oldest entries are all excepted. */
-const destinationsTried = 64;
+/** Destinations that one lease without a named destination looks at when the oldest entries are all excepted. */
+const destinationsTried = 1024;
 
 const end = '\u{10ffff}';
 const later = (a: Key, b: Key): Key => [a, b].sort()[1] as Key;
@@ -176,31 +176,28 @@ export async function leaseThese(with_: Leasing, feeds: Lanes, dues: readonly Ke
   return await take(with_, feeds, await load(with_, feeds, known));
 }
 
-/** Oldest due entry of each destination in turn, for when the head of the queue belongs to excepted ones. */
-async function leaseAround(with_: Leasing, feeds: Lanes, queue: QueueName, limit: number, except: ReadonlySet<string>): Promise<Lease[]> {
-  const leases: Lease[] = [];
-  const prefix = destinationsPrefix(queue);
-  let from = prefix;
-  for (let tried = 0; tried < destinationsTried && leases.length < limit; tried++) {
-    let first: DestinationPlace | undefined;
-    const range = { from, to: `${prefix}${end}` };
-    for await (const [key, value] of with_.keyValue.scan(range, { limit: 1 })) first = placeOfDestination(key, value);
-    if (!first) break;
-    const { identifier, due } = first;
-    from = `${destinationPrefix(queue, identifier)}${end}`;
-    if (except.has(identifier) || due > with_.clock.now()) {
-      if (except.has(identifier)) tried--;
-      continue;
-    }
-    leases.push(...(await leaseDestination(with_, feeds, queue, limit - leases.length, identifier)));
-  }
-  return leases;
-}
-
 interface Look extends Leasing {
   readonly feeds: Lanes;
   readonly queue: QueueName;
   readonly except: ReadonlySet<string>;
+}
+
+/** Oldest due entries of each destination in turn, for when the head of the queue belongs to excepted ones. Goes on where it ended last. */
+async function leaseAround(with_: Look, limit: number): Promise<Lease[]> {
+  const { feeds, queue, except } = with_;
+  const leases: Lease[] = [];
+  const prefix = destinationsPrefix(queue);
+  let ends = 0;
+  for (let tried = 0; tried < destinationsTried && leases.length < limit; tried++) {
+    let first: DestinationPlace | undefined;
+    const range = { from: later(feeds.around, prefix), to: `${prefix}${end}` };
+    for await (const [key, value] of with_.keyValue.scan(range, { limit: 1 })) first = placeOfDestination(key, value);
+    feeds.around = first ? `${destinationPrefix(queue, first.identifier)}${end}` : prefix;
+    if (!first && ++ends > 1) break;
+    if (!first || except.has(first.identifier) || first.due > with_.clock.now()) continue;
+    leases.push(...(await leaseDestination(with_, feeds, queue, limit - leases.length, first.identifier)));
+  }
+  return leases;
 }
 
 /** A look into the due index of one lane, from where the last one ended. */
@@ -236,7 +233,7 @@ async function leaseIndex(with_: Look, lane: Lane, limit: number): Promise<Lease
       return leases;
     }
   }
-  if (leases.length < limit && passed) leases.push(...(await leaseAround(with_, feeds, queue, limit - leases.length, except)));
+  if (leases.length < limit && passed) leases.push(...(await leaseAround(with_, limit - leases.length)));
   return leases;
 }
 

@@ -306,6 +306,23 @@ export function queueContract(testQueue: (options: TestQueueOptions) => Promise<
     expect(left).toBe(300);
   });
 
+  test('a busy destination and many with nothing due do not hide one whose mail is due', async () => {
+    const before = await open();
+    const destinations = Array.from({ length: 1_100 }, (_, n) => `a${n}.example`);
+    const send = (address: string) => before.queue.submit(newMessage(before.queue.newId(), [{ address, filed: remote(address) }]));
+    await Promise.all(destinations.map((domain) => send(`u@${domain}`)));
+    const nextAttempt = before.clock.now() + 3_600_000;
+    for (const lease of await before.queue.lease('SMTPC', 2_000))
+      await before.queue.defer(lease, [{ number: 1, nextAttempt, reason: 'no connection' }]);
+    await Promise.all(Array.from({ length: 150 }, (_, n) => send(`u${n}@busy.example`)));
+    await send('x@fast.example');
+    // After a restart nothing is known but what the indexes have.
+    const { queue } = await before.crash();
+    const except = ['busy.example'];
+    const found = [...(await queue.lease('SMTPC', 1, { except })), ...(await queue.lease('SMTPC', 1, { except }))];
+    expect(found.map(({ recipients }) => recipients[0]?.address)).toEqual(['x@fast.example']);
+  });
+
   test('a list of ten thousand recipients is worked in parts and ends clean', async () => {
     const one = await open();
     const recipients = Array.from({ length: 10_000 }, (_, n) => `m${n}@x.example`);
