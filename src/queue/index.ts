@@ -1,5 +1,5 @@
 export type { ControlNeeds } from './control/control.ts';
-export { addressTest, recipientStates } from './control/filter.ts';
+export { addressTest, asIdentifier, recipientStates } from './control/filter.ts';
 export type * from './control-port.ts';
 export { isQueueId } from './ids.ts';
 export { queueNames, queueReader } from './inspect.ts';

@@ -6,11 +6,10 @@
  */
 
 import { type Clock, outputChannels } from '../base/index.ts';
-import { below, type KeyRange, type KeyValue, sortable } from '../storage/index.ts';
+import { below, type Key, type KeyRange, type KeyValue, sortable } from '../storage/index.ts';
 import type { Queue, QueuedRecipient, QueueId, QueueListing, QueueName, QueueSummary } from './port.ts';
 import {
   asidePrefix,
-  type DestinationPlace,
   decodeAside,
   decodeLease,
   decodeMessage,
@@ -162,14 +161,16 @@ function leadingNumber(value: Uint8Array): number {
 export function summarizer(keyValue: KeyValue, clock: Clock): () => Promise<QueueSummary[]> {
   let running: Promise<QueueSummary[]> | undefined;
   let kept: QueueSummary[] | undefined;
-  let until = 0;
+  let [since, until] = [0, 0];
   return () => {
     const began = clock.now();
-    if (kept && began < until) return Promise.resolve(kept);
+    // A clock that was put back shows no old count for long.
+    if (kept && began >= since && began < until) return Promise.resolve(kept);
     running ??= count(keyValue, began)
       .then((counted) => {
         const end = clock.now();
         kept = counted;
+        since = began;
         until = end + (end - began < 50 ? 0 : Math.min(30_000, (end - began) * summaryKept));
         return counted;
       })
@@ -180,35 +181,59 @@ export function summarizer(keyValue: KeyValue, clock: Clock): () => Promise<Queu
   };
 }
 
-/** Waiting recipients of a queue by destination, soonest first. */
-export async function destinations(keyValue: KeyValue, queue: QueueName, now: number): Promise<Destination[]> {
-  const found = new Map<string, Destination & { place: DestinationPlace }>();
+/** A destination by its first entry that is not due. */
+interface Counted {
+  readonly key: Key;
+  readonly value: Uint8Array;
+  recipients: number;
+}
+
+const withMost = (all: Counted[]): Counted[] => all.sort((a, b) => b.recipients - a.recipients).slice(0, destinationsAtMost);
+
+/** What is deferred by destination, those with the most. Memory for twice as many. */
+async function countByDestination(keyValue: KeyValue, queue: QueueName, now: number, identifier?: string): Promise<Counted[]> {
+  const all = destinationsPrefix(queue);
   const nowText = sortable(now);
+  let found: Counted[] = [];
   let prefix = '';
-  let known: Destination | undefined;
-  for await (const [key, value] of keyValue.scan(below(destinationsPrefix(queue)))) {
-    // What belongs to a destination stands together: only the first of it is taken apart.
+  let known: Counted | undefined;
+  for await (const [key, value] of keyValue.scan(below(identifier === undefined ? all : destinationPrefix(queue, identifier)))) {
+    // What belongs to a destination stands together: only the first of it is looked into.
     if (prefix === '' || !key.startsWith(prefix)) {
-      prefix = key.slice(0, key.indexOf('/', destinationsPrefix(queue).length) + 1);
+      prefix = key.slice(0, key.indexOf('/', all.length) + 1);
       known = undefined;
+      if (found.length >= 2 * destinationsAtMost) found = withMost(found);
     }
     if (key.slice(prefix.length, prefix.length + nowText.length) <= nowText) continue;
     if (known) known.recipients += leadingNumber(value);
-    else if (found.size < destinationsAtMost) {
-      const place = placeOfDestination(key, value);
-      const first = { identifier: place.identifier, recipients: place.count, nextAttempt: place.due, place };
-      found.set(place.identifier, first);
-      known = first;
+    else {
+      known = { key, value, recipients: leadingNumber(value) };
+      found.push(known);
     }
   }
-  const all = [...found.values()].sort((a, b) => a.nextAttempt - b.nextAttempt);
-  const slips = await keyValue.getMany(all.map(({ place }) => slipKey(place.id, place.slip)));
-  return all.map(({ place, ...destination }, n) => {
-    const value = slips[n];
-    const first = value && decodeSlip(place.slip, value).recipients[0];
-    const nextAttempt = first?.runAt ?? destination.nextAttempt;
-    return { ...destination, nextAttempt, ...(first?.reason === undefined ? {} : { reason: first.reason }) };
+  return withMost(found);
+}
+
+/** Waiting recipients of a queue by destination, soonest first; of more than 10,000 destinations, those with the most. */
+export async function destinations(keyValue: KeyValue, queue: QueueName, now: number, identifier?: string): Promise<Destination[]> {
+  const counted = await countByDestination(keyValue, queue, now, identifier);
+  const places = counted.map(({ key, value }) => placeOfDestination(key, value));
+  const slips = await keyValue.getMany(places.map(({ id, slip }) => slipKey(id, slip)));
+  const all = places.map((place, n): Destination => {
+    const first = firstOf(place.slip, slips[n]);
+    const reason = first?.reason === undefined ? {} : { reason: first.reason };
+    return { identifier: place.identifier, recipients: counted[n]?.recipients ?? 0, nextAttempt: first?.runAt ?? place.due, ...reason };
   });
+  return all.sort((a, b) => a.nextAttempt - b.nextAttempt);
+}
+
+/** The first recipient; undefined where the record cannot be read: leasing it puts it aside. */
+function firstOf(slip: string, value: Uint8Array | undefined): QueuedRecipient | undefined {
+  try {
+    return value && decodeSlip(slip, value).recipients[0];
+  } catch {
+    return undefined;
+  }
 }
 
 /** Looking at the queue of a database that nobody works. */

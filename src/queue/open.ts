@@ -255,8 +255,8 @@ class LevelledQueue implements OpenQueue {
     return isQueueId(id) ? getListing(this.#needs.keyValue, id) : Promise.resolve(undefined);
   }
 
-  destinations(queue: QueueName): ReturnType<Queue['destinations']> {
-    return destinations(this.#needs.keyValue, queue, this.#needs.clock.now());
+  destinations(queue: QueueName, identifier?: string): ReturnType<Queue['destinations']> {
+    return destinations(this.#needs.keyValue, queue, this.#needs.clock.now(), identifier);
   }
 
   control(needs: ControlNeeds): QueueControl {

@@ -269,6 +269,9 @@ export interface Queue {
   summary(): Promise<QueueSummary[]>;
   list(options?: { queue?: QueueName; limit?: number; after?: QueueId }): AsyncIterable<QueueListing>;
   get(id: QueueId): Promise<QueueListing | undefined>;
-  /** Due times in the future of a queue's distinct destinations, for status. */
-  destinations(queue: QueueName): Promise<{ identifier: string; recipients: number; nextAttempt: number; reason?: string }[]>;
+  /** What is deferred by destination, for status: of one, or of at most 10,000, those for which most waits. */
+  destinations(
+    queue: QueueName,
+    identifier?: string,
+  ): Promise<{ identifier: string; recipients: number; nextAttempt: number; reason?: string }[]>;
 }

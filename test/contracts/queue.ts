@@ -323,6 +323,24 @@ export function queueContract(testQueue: (options: TestQueueOptions) => Promise<
     expect(found.map(({ recipients }) => recipients[0]?.address)).toEqual(['x@fast.example']);
   });
 
+  test('of more destinations than are listed those with the most mail are, and each alone can be asked for', async () => {
+    const one = await open();
+    const later = { nextAttempt: one.clock.now() + 3_600_000, reason: 'no connection' };
+    const many = Array.from({ length: 10_100 }, (_, n) => `u@a${n}.example`);
+    const waiting = [...many, 'u@zzz.example', 'v@zzz.example'].map((address) => ({ address, filed: remote(address) }));
+    await one.queue.submit(newMessage(one.queue.newId(), waiting));
+    for (;;) {
+      const leases = await one.queue.lease('SMTPC', 4_096);
+      if (leases.length === 0) break;
+      await Promise.all(leases.map((lease) => one.queue.defer(lease, lease.recipients.map(({ number }) => ({ number, ...later })))));
+    }
+    const listed = await one.queue.destinations('SMTPC');
+    expect(listed).toHaveLength(10_000);
+    expect(listed).toContainEqual({ identifier: 'zzz.example', recipients: 2, ...later });
+    expect(await one.queue.destinations('SMTPC', 'a9.example')).toEqual([{ identifier: 'a9.example', recipients: 1, ...later }]);
+    expect(await one.queue.destinations('SMTPC', 'b.example')).toEqual([]);
+  });
+
   test('a list of ten thousand recipients is worked in parts and ends clean', async () => {
     const one = await open();
     const recipients = Array.from({ length: 10_000 }, (_, n) => `m${n}@x.example`);

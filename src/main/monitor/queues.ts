@@ -60,9 +60,11 @@ function destinationsNode(dn: Dn, name: QueueName, needs: QueuesNeeds): Node {
       yield* await all();
     },
     async child(rdn) {
-      const wanted = named(rdn, 'mtQueueDestination')?.toLowerCase();
+      const wanted = named(rdn, 'mtQueueDestination');
       if (wanted === undefined) return undefined;
-      const found = (await needs.queue.destinations(name)).find(({ identifier }) => identifier.toLowerCase() === wanted);
+      const [exactly] = await needs.queue.destinations(name, wanted);
+      const lower = wanted.toLowerCase();
+      const found = exactly ?? (await needs.queue.destinations(name)).find(({ identifier }) => identifier.toLowerCase() === lower);
       return found && destinationNode(dn, found);
     },
     some: async () => ((await countsOf(name, needs))?.deferred ?? 0) > 0,

@@ -20,7 +20,7 @@ import type {
   SearchOptions,
   Weighed,
 } from '../../queue/index.ts';
-import { queueNames } from '../../queue/index.ts';
+import { asIdentifier, queueNames } from '../../queue/index.ts';
 import type { Order } from './ask.ts';
 import { type MessageView, sizeOf, viewOf } from './view.ts';
 
@@ -96,10 +96,10 @@ export class QueueDesk {
   }
 
   async channel(name: string): Promise<DomainChannel> {
-    const domain = name.trim().toLowerCase();
+    const domain = asIdentifier(name.trim());
     if (domain === '' || domain.length > 255) throw new Fault('malformed', 'a domain is needed');
     const { peer, queueFirst, queueInterval, retryPeriod, sessions, messagesPerSession } = this.#needs.peer(domain);
-    const deferred = (await this.#needs.queue.destinations('SMTPC')).find(({ identifier }) => identifier.toLowerCase() === domain);
+    const [deferred] = await this.#needs.queue.destinations('SMTPC', domain);
     const profile = { peer, queueFirst, queueInterval, retryPeriod, sessions, messagesPerSession };
     return { domain, profile, ...(deferred ? { deferred } : {}) };
   }
