@@ -75,7 +75,7 @@ export interface SearchOptions {
   /** By default the oldest first. */
   readonly order?: QueueOrder;
   readonly descending?: boolean;
-  /** Messages of a page: 1 to 1,000, 100 by default. */
+  /** Messages of a page: 1 to 1,000, 100 by default. Fewer where they have 20,000 recipients together. */
   readonly limit?: number;
   /** `next` of the page before, of the same search. */
   readonly after?: string;

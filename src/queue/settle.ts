@@ -69,8 +69,8 @@ const sameRoute = (a: Route, b: Route): boolean => a.queue === b.queue && a.iden
 const bare = ({ address, queue, identifier }: Route): Route => ({ address, queue, identifier });
 
 function filedRecipients(recipient: QueuedRecipient, to: Filing['to'], numbers: Numbers, now: number): QueuedRecipient[] {
-  const { precedence, heldFor, also = [] } = recipient;
-  const kept = { ...(precedence ? { precedence } : {}), ...(heldFor ? { heldFor } : {}) };
+  const { precedence, heldFor, delayNotified, also = [] } = recipient;
+  const kept = { ...(precedence ? { precedence } : {}), ...(heldFor ? { heldFor } : {}), ...(delayNotified ? { delayNotified } : {}) };
   const routes = routesOf(recipient, to);
   return routes.map(({ address, queue, identifier, dsn = recipient.dsn }, n) => {
     const others =

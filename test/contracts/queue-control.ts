@@ -5,7 +5,7 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import type { Lease, NewMessage, NewRecipient, Operation, QueueFilter, SearchOptions } from '../../src/queue/index.ts';
 import { CheckFailed } from '../../src/storage/index.ts';
-import { collect, keysOf, newMessage, type TestQueue, type TestQueueOptions } from '../support/queue.ts';
+import { afterWrites, collect, keysOf, newMessage, type TestQueue, type TestQueueOptions } from '../support/queue.ts';
 import { type ControlledQueue, controlled } from '../support/queue-control.ts';
 
 const by = 'cn=admin,o=ima';
@@ -244,6 +244,16 @@ export function queueControlContract(testQueue: (options: TestQueueOptions) => P
       expect(await keysOf(one.keyValue)).toEqual([]);
     });
 
+    test('whose sender was told of a delay is not told again after the mail was put back', async () => {
+      const one = await open();
+      const id = await send(one, ['a@far.example']);
+      const later = { number: 1, nextAttempt: one.clock.now() + 60_000, reason: 'later', delayNotified: true };
+      await one.queue.defer(await take(one, 'SMTPC'), [later]);
+      await operate(one, { do: 'requeue' }, { ids: [id] });
+      await one.queue.file(await take(one, 'INPUT'), [{ from: 1, to: [remote('a@near.example')] }]);
+      expect((await take(one, 'SMTPC')).recipients).toMatchObject([{ address: 'a@near.example', attempts: 0, delayNotified: true }]);
+    });
+
     test('however often it is put back, no two recipients of a message ever have one number', async () => {
       const one = await open();
       const id = await put(one, ['u@ima.com', 'v@ima.com']);
@@ -405,6 +415,29 @@ export function queueControlContract(testQueue: (options: TestQueueOptions) => P
         message: expect.stringMatching(say),
       });
       expect(await one.queue.get(id)).toBeDefined();
+    });
+
+    test('messages with very many recipients are neither shown on one page nor changed in one commit', async () => {
+      let largest = 0;
+      const one = await open({
+        wrap: afterWrites(async (changes) => {
+          largest = Math.max(
+            largest,
+            [...changes.values()].reduce((sum, value) => sum + (value?.length ?? 0), 0),
+          );
+        }),
+      });
+      const many = (n: number) => Array.from({ length: n }, (_, m) => `u${m}@far.example`);
+      const ids: string[] = [];
+      for (let n = 0; n < 3; n++) ids.push(await put(one, many(12_000)));
+      for (const order of ['time', 'size'] as const) {
+        const first = await one.control.search({}, { order });
+        expect(first.messages.map(({ message }) => message.id)).toEqual(ids.slice(0, 2));
+        expect(await idsOf(one, {}, { order, after: first.next ?? '' })).toEqual(ids.slice(2));
+      }
+      const single = largest;
+      expect(await operate(one, { do: 'hold' }, { queue: 'INPUT' })).toMatchObject({ messages: 3, recipients: 36_000 });
+      expect(largest).toBeLessThan(2 * single);
     });
 
     test('in bulk: all that match, a limit, and the rest untouched', async () => {

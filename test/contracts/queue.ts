@@ -332,7 +332,14 @@ export function queueContract(testQueue: (options: TestQueueOptions) => Promise<
     for (;;) {
       const leases = await one.queue.lease('SMTPC', 4_096);
       if (leases.length === 0) break;
-      await Promise.all(leases.map((lease) => one.queue.defer(lease, lease.recipients.map(({ number }) => ({ number, ...later })))));
+      await Promise.all(
+        leases.map((lease) =>
+          one.queue.defer(
+            lease,
+            lease.recipients.map(({ number }) => ({ number, ...later })),
+          ),
+        ),
+      );
     }
     const listed = await one.queue.destinations('SMTPC');
     expect(listed).toHaveLength(10_000);

@@ -44,8 +44,8 @@ test('never more than the limit is in hand, and everything gets its turn', async
       done++;
     },
   });
-  worker.start();
   await submit(one, 50);
+  worker.start();
   await until(one, () => done === 50);
   expect(most).toBe(4);
   await worker.stop();

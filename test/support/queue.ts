@@ -98,8 +98,10 @@ export async function keysOf(keyValue: LevelKeyValue): Promise<string[]> {
   return keys.filter((key) => !key.startsWith('orphan/') && !key.startsWith('queue/e/'));
 }
 
-/** An engine that says when it has written. */
-export function afterWrites(written: () => Promise<void>): NonNullable<KeyValueOptions['wrap']> {
+/** An engine that says when it has written, and what. */
+export function afterWrites(
+  written: (changes: ReadonlyMap<string, Uint8Array | null>) => Promise<void>,
+): NonNullable<KeyValueOptions['wrap']> {
   return (engine) =>
     new Proxy(engine, {
       get(target, name) {
@@ -107,7 +109,7 @@ export function afterWrites(written: () => Promise<void>): NonNullable<KeyValueO
         if (typeof value !== 'function') return value;
         return (...args: unknown[]) => {
           const result = (value as (...all: unknown[]) => unknown).apply(target, args);
-          return name === 'write' ? (result as Promise<void>).then(written) : result;
+          return name === 'write' ? (result as Promise<void>).then(() => written(args[0] as Parameters<typeof written>[0])) : result;
         };
       },
     });

@@ -149,8 +149,11 @@ export class QueueDesk {
       const found = await this.#count(filter);
       if (found.messages !== count)
         throw new Fault('conflict', `messages that match: ${found.messages}, expected: ${count}; nothing was done`);
+      if (count === 0) return { ...found, dryRun };
     }
-    const report = await this.#needs.control.operate(operation, filter, { by, ...(everything ? { all: true } : {}) });
+    // What comes meanwhile was not meant.
+    const options = { by, ...(everything ? { all: true } : {}), ...(count === undefined ? {} : { limit: count }) };
+    const report = await this.#needs.control.operate(operation, filter, options);
     return { ...report, dryRun };
   }
 

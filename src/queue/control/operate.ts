@@ -36,8 +36,9 @@ export interface OperateNeeds {
   readonly release: (lease: Lease) => Promise<void>;
 }
 
-/** Messages of one commit. */
+/** Messages of one commit, and their recipients: one message more at most. */
 const together = 64;
+const recipientsTogether = 4_096;
 const missedShown = 100;
 const longestText = 500;
 const mostUrgent = -2;
@@ -139,6 +140,7 @@ class Run {
   async all(): Promise<OperationReport> {
     const { limit = Number.POSITIVE_INFINITY } = this.#options;
     let batch: Walked[] = [];
+    let recipients = 0;
     let taken = 0;
     let more = false;
     for await (const walked of this.#walked(await readInHand(this.#needs.keyValue))) {
@@ -146,9 +148,11 @@ class Run {
       if (more) break;
       taken++;
       batch.push(walked);
-      if (batch.length < together) continue;
+      recipients += walked.slips.reduce((sum, slip) => sum + slip.recipients.length, 0);
+      if (batch.length < together && recipients < recipientsTogether) continue;
       await this.#work(batch);
       batch = [];
+      recipients = 0;
     }
     await this.#work(batch);
     return {

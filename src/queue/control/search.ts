@@ -18,6 +18,8 @@ import { found, type InHand, readInHand, walk, walkOne } from './walk.ts';
 
 const usualPage = 100;
 const largestPage = 1_000;
+/** A page whose messages have so many recipients ends with the last of them. */
+const recipientsOfPage = 20_000;
 const orders: readonly QueueOrder[] = ['time', 'size', 'sender', 'priority', 'weight'];
 export const byPrecedence = ({ precedence }: Weighed): number => precedence;
 
@@ -46,12 +48,15 @@ export async function search(keyValue: KeyValue, now: number, filter: QueueFilte
   for await (const standing of standings(asked)) page.add(standing);
   const sorted = page.end();
   const messages: FoundMessage[] = [];
-  for (const { id } of sorted.slice(0, limit)) {
-    const walked = await walkOne(keyValue, id);
+  let [read, recipients] = [0, 0];
+  for (; read < Math.min(limit, sorted.length) && recipients < recipientsOfPage; read++) {
+    const walked = await walkOne(keyValue, (sorted[read] as Standing).id);
     const one = walked && found(walked, matcher, inHand, now, weigh);
-    if (one) messages.push(await shown(keyValue, one));
+    if (!one) continue;
+    messages.push(await shown(keyValue, one));
+    recipients += one.recipients.length;
   }
-  const last = sorted.length > limit ? sorted[limit - 1] : undefined;
+  const last = sorted.length > read ? sorted[read - 1] : undefined;
   return last ? { messages, next: cursorText(order, descending, last) } : { messages };
 }
 
@@ -65,12 +70,15 @@ export async function* findAll(keyValue: KeyValue, now: number, filter: QueueFil
 async function byTime(asked: Search): Promise<SearchPage> {
   const { keyValue, matcher, inHand, now, weigh, limit, order, descending, after } = asked;
   const messages: FoundMessage[] = [];
+  let recipients = 0;
   for await (const walked of walk(keyValue, after?.id, descending, matcher.needles)) {
     const one = found(walked, matcher, inHand, now, weigh);
     if (!one) continue;
-    if (messages.length < limit) messages.push(await shown(keyValue, one));
-    else {
-      const last = messages[limit - 1] as FoundMessage;
+    if (messages.length < limit && recipients < recipientsOfPage) {
+      messages.push(await shown(keyValue, one));
+      recipients += one.recipients.length;
+    } else {
+      const last = messages[messages.length - 1] as FoundMessage;
       return { messages, next: cursorText(order, descending, standingOf(last, order)) };
     }
   }
