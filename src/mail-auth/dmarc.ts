@@ -15,18 +15,24 @@ const suffixes = onDemand<typeof Suffixes>('tldts', import.meta.url);
 
 export type DmarcPolicy = 'none' | 'quarantine' | 'reject';
 
+/** Domains of this message, by the method. */
 export interface Identified {
-  /** Domain for which SPF passed. */
   readonly spf: string | undefined;
-  /** Domains of signatures that hold. */
   readonly dkim: readonly string[];
+}
+
+export interface Evidence {
+  /** Those for which SPF passed, and those of signatures that hold. */
+  readonly passed: Identified;
+  /** Those of which that could not be found out. */
+  readonly undecided: Identified;
 }
 
 export interface DmarcVerdict {
   readonly result: 'none' | 'pass' | 'fail' | 'temperror' | 'permerror';
   /** The domain in From, A-labels; empty where there is none. */
   readonly domain: string;
-  /** Which vouches for it. */
+  /** Which vouches for it; where the policy is not known, whatever it may ask for. */
   readonly by?: 'spf' | 'dkim';
   /** What the owner publishes for this domain. */
   readonly published?: DmarcPolicy;
@@ -59,9 +65,9 @@ const policyOf = (text: string | undefined): DmarcPolicy | undefined => {
   return lower !== undefined && policies.includes(lower) ? (lower as DmarcPolicy) : undefined;
 };
 
-/** Undefined: this is no policy. RFC 7489 §6.6.3 */
+/** Undefined: this is no policy. RFC 7489 §6.6.3; §6.3: syntax errors behind the version are passed over. */
 export function readDmarcRecord(text: string): Record | undefined {
-  const tags = parseTags(text);
+  const tags = parseTags(text, 'leniently');
   if (tags?.get('v') !== 'DMARC1' || [...tags.keys()][0] !== 'v') return undefined;
   const reports = /^[ \t]*mailto:/i.test(tags.get('rua') ?? '');
   const policy = policyOf(tags.get('p')) ?? (reports ? 'none' : undefined);
@@ -95,15 +101,28 @@ export const required: Found = {
   inherited: false,
 };
 
+/** Which method has a domain that is aligned with this one. */
+function aligns({ spf, dkim }: Identified, domain: string, strict: { readonly spf: boolean; readonly dkim: boolean }): DmarcVerdict['by'] {
+  if (dkim.some((one) => aligned(one, domain, strict.dkim))) return 'dkim';
+  return spf !== undefined && aligned(spf, domain, strict.spf) ? 'spf' : undefined;
+}
+
 /** One domain of From. `found` may have been asked for before. */
-export function judgeDomain(domain: string, found: Found, identified: Identified, random: () => number): DmarcVerdict {
-  if (found === 'temporary') return { result: 'temperror', domain, policy: 'none', reason: 'the policy could not be looked up' };
+export function judgeDomain(domain: string, found: Found, { passed, undecided }: Evidence, random: () => number): DmarcVerdict {
+  if (found === 'temporary') {
+    const by = aligns(passed, domain, { spf: true, dkim: true });
+    return { result: 'temperror', domain, ...(by ? { by } : {}), policy: 'none', reason: 'the policy could not be looked up' };
+  }
   if (found === 'none') return { result: 'none', domain, policy: 'none' };
   const { record, inherited } = found;
   const published = inherited ? record.sub : record.policy;
-  const dkim = identified.dkim.some((one) => aligned(one, domain, record.strictDkim));
-  const spf = identified.spf !== undefined && aligned(identified.spf, domain, record.strictSpf);
-  if (dkim || spf) return { result: 'pass', domain, by: dkim ? 'dkim' : 'spf', published, policy: 'none' };
+  const strict = { spf: record.strictSpf, dkim: record.strictDkim };
+  const by = aligns(passed, domain, strict);
+  if (by) return { result: 'pass', domain, by, published, policy: 'none' };
+  // RFC 7489 §6.6.2: what could not be looked up might have vouched for it. Only what is aligned: else whoever forges mail would sign it
+  // for a domain whose name servers keep silent.
+  if (aligns(undecided, domain, strict))
+    return { result: 'temperror', domain, published, policy: 'none', reason: 'SPF or DKIM could not be decided' };
   // RFC 7489 §6.6.4: mail that the percentage leaves out gets the next milder treatment.
   const applies = random() * 100 < record.percent;
   const milder: DmarcPolicy = published === 'reject' ? 'quarantine' : 'none';

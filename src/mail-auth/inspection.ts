@@ -18,7 +18,7 @@ import { type Field, fieldsOf, HeaderGate } from './header.ts';
 import type { Lookup } from './resolver.ts';
 import { pretends } from './results.ts';
 import type { MailAuthSettings } from './settings.ts';
-import { checkHelo, checkSender, type SpfClient, type SpfVerdict } from './spf.ts';
+import { checkedOf, checkHelo, checkSender, type SpfClient, type SpfVerdict } from './spf.ts';
 
 export interface Findings {
   readonly spf: readonly SpfVerdict[];
@@ -62,11 +62,11 @@ export class Inspection {
   readonly #gate: HeaderGate;
   /** Undefined: this client's mail is not checked. */
   readonly #client: SpfClient | undefined;
-  readonly #spf: Promise<readonly SpfVerdict[]>;
-  #known: { spf?: readonly SpfVerdict[]; dkim: Verdict[]; dmarc?: DmarcVerdict; arc?: ArcVerdict } = { dkim: [] };
+  readonly #spf: Promise<void>;
+  #known: { spf?: readonly SpfVerdict[]; dkim: Verdict[]; policies: Found[]; arc?: ArcVerdict } = { dkim: [], policies: [] };
   #signatures: MessageSignatures | undefined;
   #authors: readonly string[] = [];
-  #policies: readonly Promise<Found>[] = [];
+  #policies: readonly Promise<void>[] = [];
 
   constructor(needs: InspectionNeeds, client: SpfClient | undefined) {
     this.#needs = needs;
@@ -77,17 +77,18 @@ export class Inspection {
       ...(settings.removeForged ? { drop: (field: HeaderField) => pretends(field, ids) } : {}),
       ...(client ? { header: (fields) => this.#header(fields), body: (bytes) => this.#signatures?.update(bytes) } : {}),
     });
-    this.#spf = client && settings.spf ? this.#askSpf(client) : Promise.resolve([]);
+    this.#spf = client && settings.spf ? this.#askSpf(client) : Promise.resolve();
     // Waited for at the end; what fails before must not end the process.
     this.#spf.catch(() => {});
   }
 
-  async #askSpf(client: SpfClient): Promise<readonly SpfVerdict[]> {
+  async #askSpf(client: SpfClient): Promise<void> {
     const { host, lookup } = this.#needs;
-    const sender = checkSender(client, host, lookup);
-    const found = client.sender === '' ? [await sender] : await Promise.all([sender, checkHelo(client, host, lookup)]);
-    this.#known.spf = found;
-    return found;
+    const helo = client.sender === '' ? undefined : checkHelo(client, host, lookup);
+    helo?.catch(() => {});
+    // Known for itself: a slow name in HELO keeps nobody from being judged by the sender.
+    this.#known.spf = [await checkSender(client, host, lookup)];
+    if (helo) this.#known.spf = [...this.#known.spf, await helo];
   }
 
   #header(fields: readonly HeaderField[]): void {
@@ -95,7 +96,10 @@ export class Inspection {
     this.#authors = authorsOf(fieldsOf(fields));
     const { dkim, arc, signatures: most } = settings;
     if (dkim || arc) this.#signatures = new MessageSignatures(fields, { lookup, dkim, arc, most, authors: this.#authors });
-    if (settings.dmarc) this.#policies = this.#authors.map((domain) => findPolicy(domain, lookup));
+    if (settings.dmarc)
+      this.#policies = this.#authors.map(async (domain, n) => {
+        this.#known.policies[n] = await findPolicy(domain, lookup);
+      });
     for (const policy of this.#policies) policy.catch(() => {});
   }
 
@@ -147,37 +151,31 @@ export class Inspection {
     const arc = async (): Promise<void> => {
       if (signatures && settings.arc) this.#known.arc = await signatures.arc(rules);
     };
-    await Promise.all([this.#spf, signatures?.dkim(rules, given), arc()]);
-    if (!settings.dmarc) return;
+    await Promise.all([this.#spf, signatures?.dkim(rules, given), arc(), ...this.#policies]);
+  }
+
+  /** By what is known now. */
+  #dmarc(): DmarcVerdict {
     const { spf, dkim } = this.#results();
-    const identified = {
-      // RFC 7489 §3.1.2: of the sender of the envelope, or of HELO where that is the null sender.
-      spf: spf[0]?.result === 'pass' ? spf[0].domain : undefined,
-      dkim: dkim.filter(({ result }) => result === 'pass').map(({ domain }) => domain),
-    };
-    const undecided = [...spf.slice(0, 1), ...dkim].some(({ result }) => result === 'temperror');
-    const found = await Promise.all(this.#policies);
-    this.#known.dmarc = strictest(
+    // RFC 7489 §3.1.2: of the sender of the envelope, or of HELO where that is the null sender.
+    const [sender] = spf;
+    const those = (wanted: 'pass' | 'temperror') => ({
+      spf: sender?.result === wanted ? sender.domain : undefined,
+      dkim: dkim.filter(({ result }) => result === wanted).map(({ domain }) => domain),
+    });
+    const evidence = { passed: those('pass'), undecided: those('temperror') };
+    return strictest(
       this.#authors.map((domain, n) => {
-        const policy = found[n] === 'none' && this.#needs.mustPass(domain) ? required : (found[n] ?? 'none');
-        const verdict = judgeDomain(domain, policy, identified, this.#needs.random);
-        // RFC 7489 §6.6.2: what could not be looked up might have vouched for it.
-        return verdict.result === 'fail' && undecided
-          ? { ...verdict, result: 'temperror', policy: 'none', reason: 'SPF or DKIM could not be decided' }
-          : verdict;
+        const found = this.#known.policies[n] ?? 'temporary';
+        const policy = found === 'none' && this.#needs.mustPass(domain) ? required : found;
+        return judgeDomain(domain, policy, evidence, this.#needs.random);
       }),
     );
   }
 
   #results(): Pick<Findings, 'spf' | 'dkim'> {
     const late: Verdict = { result: 'temperror', reason: 'the DNS did not answer in time' };
-    const client = this.#client as SpfClient;
-    const unknown: SpfVerdict = {
-      result: 'temperror',
-      domain: '',
-      identity: client.sender || client.helo,
-      of: client.sender ? 'mailfrom' : 'helo',
-    };
+    const unknown: SpfVerdict = { ...checkedOf(this.#client as SpfClient), result: 'temperror' };
     const claims = this.#signatures?.claims ?? [];
     return {
       spf: this.#known.spf ?? (this.#needs.settings.spf ? [unknown] : []),
@@ -193,13 +191,11 @@ export class Inspection {
 
   #findings(): Findings {
     const { settings } = this.#needs;
-    const domain = this.#authors[0] ?? '';
-    const lateDmarc: DmarcVerdict = { result: 'temperror', domain, policy: 'none', reason: 'the DNS did not answer in time' };
     const lateArc: ArcVerdict = { result: 'temperror', sets: 0, sealers: [] };
     const arc = settings.arc ? (this.#known.arc ?? (this.#signatures ? lateArc : undefined)) : undefined;
     return {
       ...this.#results(),
-      dmarc: settings.dmarc ? (this.#known.dmarc ?? lateDmarc) : undefined,
+      dmarc: settings.dmarc ? this.#dmarc() : undefined,
       arc,
       vouched: arc && vouchedBy(this.#signatures?.chain, arc, settings.trustedSealers),
     };

@@ -82,10 +82,11 @@ function spfDecision({ spf, dmarc, vouched }: Findings, settings: MailAuthSettin
 
 /** Why the message should wait; only where the answer could decide about it. */
 function temporary({ spf, dmarc, vouched }: Findings, settings: MailAuthSettings, standing: Decision['standing']): string | undefined {
-  if (settings.temporary !== 'defer' || standing === 'pass' || vouched !== undefined) return undefined;
-  if (dmarc?.result === 'temperror')
+  if (settings.temporary !== 'defer' || vouched !== undefined) return undefined;
+  // That somebody else's domain passes SPF or DKIM says nothing about the one in From.
+  if (dmarc?.result === 'temperror' && dmarc.by === undefined)
     return `whether ${dmarc.domain || 'the sender'} vouches for this message cannot be found out at present`;
-  if (spf[0]?.result === 'temperror' && settings.spfFail !== 'none')
+  if (standing !== 'pass' && spf[0]?.result === 'temperror' && settings.spfFail !== 'none')
     return `whether ${spf[0].domain || 'the sender'} allows this host cannot be found out at present`;
   return undefined;
 }

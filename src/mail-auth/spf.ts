@@ -72,21 +72,24 @@ const nameOf = (text: string): string | undefined => {
   return name?.includes('.') ? name : undefined;
 };
 
-/** The name in HELO; nothing can be said where that is none. */
-export async function checkHelo(client: SpfClient, host: string, lookup: Lookup): Promise<SpfVerdict> {
-  const domain = nameOf(client.helo);
-  const about = { domain: domain ?? '', identity: client.helo, of: 'helo' } as const;
-  if (domain === undefined) return { ...about, result: 'none' };
-  return { ...about, result: await check(client, `postmaster@${domain}`, domain, host, lookup) };
+type Checked = Pick<SpfVerdict, 'domain' | 'identity' | 'of'>;
+
+/** RFC 7208 §2.4: the sender of the envelope; of the null sender, the postmaster at the name in HELO. */
+export function checkedOf({ sender, helo }: SpfClient): Checked {
+  const of = sender === '' ? 'helo' : 'mailfrom';
+  const identity = sender === '' ? helo : sender;
+  return { of, identity, domain: nameOf(identity.slice(identity.lastIndexOf('@') + 1)) ?? '' };
 }
 
-/** The sender of the envelope. RFC 7208 §2.4: of the null sender, the postmaster at the name in HELO. */
-export async function checkSender(client: SpfClient, host: string, lookup: Lookup): Promise<SpfVerdict> {
-  if (client.sender === '') return checkHelo(client, host, lookup);
-  const at = client.sender.lastIndexOf('@');
-  const domain = nameOf(client.sender.slice(at + 1));
-  const about = { domain: domain ?? '', identity: client.sender, of: 'mailfrom' } as const;
-  if (domain === undefined) return { ...about, result: 'none' };
-  const local = client.sender.slice(0, at);
-  return { ...about, result: await check(client, `${local}@${domain}`, domain, host, lookup) };
+async function verdict(about: Checked, client: SpfClient, host: string, lookup: Lookup): Promise<SpfVerdict> {
+  // Nothing can be said where that is no name.
+  if (about.domain === '') return { ...about, result: 'none' };
+  const local = about.of === 'helo' ? 'postmaster' : about.identity.slice(0, about.identity.lastIndexOf('@'));
+  return { ...about, result: await check(client, `${local}@${about.domain}`, about.domain, host, lookup) };
 }
+
+export const checkSender = (client: SpfClient, host: string, lookup: Lookup): Promise<SpfVerdict> =>
+  verdict(checkedOf(client), client, host, lookup);
+
+export const checkHelo = (client: SpfClient, host: string, lookup: Lookup): Promise<SpfVerdict> =>
+  verdict(checkedOf({ ...client, sender: '' }), client, host, lookup);

@@ -1,8 +1,9 @@
 /**
  * Tag lists: `v=1; a=rsa-sha256; …`, the form of DKIM signatures, of ARC's fields, of key records and of DMARC's policies.
  *
- * Promise: linear time; a list with a tag twice, or with something that is no tag, is none.
- * Spec: RFC 6376 §3.2
+ * Promise: linear time; a list with a tag twice, or with something that is no tag, is none, unless it is read leniently: then such things
+ * are passed over.
+ * Spec: RFC 6376 §3.2; RFC 7489 §6.3 (what is read leniently)
  */
 
 export type Tags = ReadonlyMap<string, string>;
@@ -10,7 +11,7 @@ export type Tags = ReadonlyMap<string, string>;
 const mostTags = 100;
 
 /** Names with regard to case, values without blanks around; undefined where this is no tag list. */
-export function parseTags(text: string): Tags | undefined {
+export function parseTags(text: string, how?: 'leniently'): Tags | undefined {
   const tags = new Map<string, string>();
   const parts = text.split(';', mostTags + 2);
   if (parts.length > mostTags) return undefined;
@@ -19,7 +20,10 @@ export function parseTags(text: string): Tags | undefined {
     if (tag === '' && n === parts.length - 1 && n > 0) continue;
     const equals = tag.indexOf('=');
     const name = trimmed(tag.slice(0, Math.max(0, equals)));
-    if (!/^[A-Za-z][A-Za-z0-9_]*$/.test(name) || tags.has(name)) return undefined;
+    if (!/^[A-Za-z][A-Za-z0-9_]*$/.test(name) || tags.has(name)) {
+      if (how === 'leniently') continue;
+      return undefined;
+    }
     tags.set(name, trimmed(tag.slice(equals + 1)));
   }
   return tags;

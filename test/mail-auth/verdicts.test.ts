@@ -1,8 +1,11 @@
 /** SPF, DMARC, and what becomes of a message by them. */
 
+import { createHash } from 'node:crypto';
 import { expect, test } from '@jest/globals';
+import { ManualClock } from '../../src/base/index.ts';
 import { organizationalDomain } from '../../src/mail-auth/index.ts';
-import { type Asked, examine, football, footballZone, words, type Zone } from './support.ts';
+import type { Lookup } from '../../src/mail-auth/resolver.ts';
+import { type Asked, dnsOf, examine, football, footballZone, words, type Zone } from './support.ts';
 
 const message = (from = 'joe@football.example.com'): string => `From: ${from}\n\nHello\n`;
 const allowed: Zone = { 'TXT football.example.com': ['v=spf1 ip4:192.0.2.0/24 -all'] };
@@ -118,6 +121,43 @@ test('while the DNS does not answer mail is taken, or put off where the answer c
   // What is away behind an include is away.
   const include: Zone = { 'TXT football.example.com': ['v=spf1 include:other.example -all'], 'TXT other.example': 'away' };
   expect(await result(message(), { zone: include })).toMatch(/^spf temperror/);
+});
+
+test('name servers of others that keep silent, or say nothing of use, take no forged mail through', async () => {
+  const zone: Zone = { ...allowed, ...policy('p=reject'), 'TXT x._domainkey.evil.example': 'away', 'TXT evil.example': 'away' };
+  const hash = createHash('sha256').update('Hello\r\n').digest('base64');
+  const signed = (domain: string): string =>
+    `DKIM-Signature: v=1; a=rsa-sha256; d=${domain}; s=x; h=from; bh=${hash}; b=AAAA\n${message()}`;
+  const stranger = { address: '203.0.113.9', sender: 'joe@evil.example', helo: 'evil.example' };
+  const forged = 'spf temperror dmarc fail: reject fail';
+  expect(await result(signed('evil.example'), { zone, ...stranger })).toBe(forged);
+  // Nor do those that would answer after the time we have.
+  const there = dnsOf(zone);
+  const txt: Lookup['txt'] = (name) => (name.endsWith('evil.example') ? new Promise(() => {}) : there.txt(name));
+  for (const sender of [stranger.sender, 'joe@football.example.com']) {
+    const clock = new ManualClock(Date.UTC(2018, 5, 10, 14));
+    const pending = result(signed('evil.example'), { lookup: { ...there, txt }, clock, ...stranger, sender });
+    for (let n = 0; n < 50; n += 1) await new Promise((resolve) => setImmediate(resolve));
+    clock.advance(15_000);
+    expect(await pending).toMatch(/dmarc fail: reject fail$/);
+  }
+  // Those of the domain itself might have vouched for it.
+  const own = { ...zone, 'TXT x._domainkey.football.example.com': 'away' } as const;
+  expect(await result(signed('football.example.com'), { zone: own, ...stranger })).toMatch(/dmarc temperror: none/);
+});
+
+test('while a policy cannot be had, mail that somebody else vouches for is put off, too', async () => {
+  const away: Zone = { 'TXT _dmarc.football.example.com': 'away', 'TXT evil.example': ['v=spf1 ip4:203.0.113.9 -all'] };
+  const stranger = { address: '203.0.113.9', sender: 'joe@evil.example', settings: { temporary: 'defer' } } as const;
+  expect(await result(message(), { zone: away, ...stranger })).toMatch(/^spf pass dmarc temperror: defer/);
+  expect(await result(message(), { zone: { ...allowed, ...away }, settings: stranger.settings })).toMatch(
+    /^spf pass dmarc temperror: none/,
+  );
+});
+
+test('what is wrong behind the version of a policy does not make it void', async () => {
+  for (const text of ['p=reject;;', 'p=reject; rua', 'p=reject; ; pct=100', 'p=reject; =; p=none'])
+    expect(await result(message(), { address: '203.0.113.9', zone: { ...allowed, ...policy(text) } })).toMatch(/dmarc fail: reject/);
 });
 
 test('what was found stands in the header, and only words of ours do', async () => {
