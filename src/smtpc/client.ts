@@ -3,7 +3,7 @@
  *
  * Promise: every wait has an end of its own phase, counted from the last command or the last whole reply, so that a peer that
  * dribbles is not waited for; the result says for every recipient what the peer said; a bare CR or LF never goes out. This file
- * is the only one that knows the library from the inside; test/smtpc/client.test.ts fails when its inner names change. What came in plain
+ * and strict-replies.ts alone know the library from the inside; test/smtpc/client.test.ts fails when its inner names change. What came in plain
  * text before the handshake counts for nothing after it, and nothing is sent before the certificate was judged.
  * Spec: RFC 5321 §3.3, §4.5.3.2; RFC 1870; RFC 2920; RFC 3207 §4.2; RFC 3461 §4; RFC 6152; RFC 6531
  */
@@ -14,6 +14,7 @@ import type { TLSSocket } from 'node:tls';
 import SMTPConnection from 'nodemailer/lib/smtp-connection/index.js';
 import type { Cancel } from '../base/index.ts';
 import type { PeerAnswer, PeerMessage, PeerReply, PeerSession, PhaseTimeouts, SessionOptions } from './peer-session.ts';
+import { beStrict, type ReplyParts } from './strict-replies.ts';
 import type { Refusal } from './tls/dane.ts';
 import { type Encryption, judge } from './tls/verify.ts';
 
@@ -63,25 +64,15 @@ interface SendInfo {
 type Dsn = { ret?: string | null; envid?: string | null; notify?: string | null; orcpt?: string | null };
 
 /** The inner parts of the library that are used, as they are in nodemailer 10. */
-interface Inner {
+interface Inner extends ReplyParts {
   _sendCommand(text: string, logged?: string): void;
   _sendRcpt(recipient: string, done: unknown): void;
-  _createSendStream(done: unknown): Readable;
-  _processResponse(): void;
   _actionGreeting(text: string): void;
   _actionEHLO(text: string): void;
   _actionHELO(text: string): void;
-  _actionSTARTTLS(text: string): void;
   _upgradeConnection(callback: (error: Error | null, secured?: boolean) => void): void;
   readonly _socket: Socket | TLSSocket;
-  _onError(error: Error, type: string, data: unknown, command: string): void;
-  _responseActions: ((text: string) => void)[];
-  _responseQueue: string[];
-  _responsePartial: boolean;
-  _supportedExtensions: string[];
-  _maxAllowedSize: number;
   _envelope: { dsn?: Dsn | undefined } | false;
-  _ehloLines?: readonly string[];
 }
 
 const phases: Readonly<Record<string, Phase>> = {
@@ -119,6 +110,8 @@ class Session implements PeerSession {
   #message: PeerMessage | undefined;
   /** The last transaction did not come to its end: the peer must be told to forget it. */
   #unfinished = false;
+  /** The peer's reply came in the middle of the message. */
+  #outOfStep = false;
   #failed: (failure: PeerFailure) => void = () => {};
   #encryption: Encryption | undefined;
   #trouble: TlsTrouble | undefined;
@@ -205,7 +198,7 @@ class Session implements PeerSession {
   /** Puts our own steps into the library's. */
   #arrange(): void {
     const inner = this.#inner;
-    const [sendCommand, sendRcpt, process, greeted] = [inner._sendCommand, inner._sendRcpt, inner._processResponse, inner._actionGreeting];
+    const [sendCommand, sendRcpt, greeted] = [inner._sendCommand, inner._sendRcpt, inner._actionGreeting];
     const createSendStream = inner._createSendStream;
     inner._sendCommand = (text, logged) => {
       const verb = text.split(' ', 1)[0] ?? '';
@@ -236,11 +229,14 @@ class Session implements PeerSession {
       }
       return stream;
     };
-    inner._processResponse = () => {
-      // A whole reply: the peer is alive, and the next one has its time from here.
-      if (inner._responseQueue.length > 0 && !inner._responsePartial) this.#watch(this.#phase);
-      process.call(inner);
-    };
+    beStrict(inner, {
+      host: this.host,
+      // The peer is alive, and the next reply has its time from here.
+      heard: () => this.#watch(this.#phase),
+      outOfStep: () => {
+        this.#outOfStep = true;
+      },
+    });
     inner._actionGreeting = (text) => {
       // Who must encrypt needs EHLO.
       if (this.#options.esmtp || this.#options.tls.tls === 'required' || !text.startsWith('220')) {
@@ -304,8 +300,8 @@ class Session implements PeerSession {
       for (const error of info.rejectedErrors ?? []) if (error.recipient) answers.set(error.recipient, answerOf(error));
     } catch (thrown) {
       const error = thrown as SendError;
-      // Without a reply the peer may be in the middle of the data: nothing more can be said over this connection.
-      if (error.responseCode === undefined) this.destroy();
+      // The peer may be in the middle of the data: nothing more can be said over this connection.
+      if (error.responseCode === undefined || this.#outOfStep) this.destroy();
       for (const one of error.rejectedErrors ?? []) if (one.recipient) answers.set(one.recipient, answerOf(one));
       for (const address of addresses) if (!answers.has(address)) answers.set(address, answerOf(error));
     } finally {
@@ -358,6 +354,8 @@ class Session implements PeerSession {
         ? content
         : Readable.from(content, { objectMode: false, highWaterMark: this.#options.dataBuffer });
       this.#connection.send(envelope as never, given, (error, info) => {
+        // What the message is read from is let go in any case.
+        if (!Buffer.isBuffer(given)) given.destroy();
         if (error) reject(error);
         else resolve(info as unknown as SendInfo);
       });

@@ -13,6 +13,8 @@ test('the client of nodemailer has the steps that ours hooks into', () => {
     '_createSendStream',
     '_processResponse',
     '_actionGreeting',
+    '_actionDATA',
+    '_parseEhloExtensions',
     '_actionHELO',
     '_onError',
     'connect',

@@ -21,6 +21,8 @@ export interface SinkScript {
   tls?: SecureContextOptions | undefined;
   /** The reply to a command (`connect` for the greeting, `.` for the end of the data); undefined for the usual one, `drop` hangs up, `mute` says nothing. */
   reply?: (verb: string, line: string, connection: number) => string | undefined;
+  /** Said as soon as so many octets of a message have come. */
+  midway?: { readonly octets: number; readonly reply: string };
 }
 
 export interface Sink {
@@ -82,6 +84,7 @@ class SinkSession {
   #to: string[] = [];
   #lines: string[] = [];
   #inData = false;
+  #interrupted = false;
   #transaction = false;
 
   constructor(sink: Sink, socket: Socket, number: number) {
@@ -109,6 +112,11 @@ class SinkSession {
       // Data may be nothing but its end.
       const text = this.#inData ? `\r\n${this.#buffer}` : this.#buffer;
       const end = text.indexOf(mark);
+      const { midway } = this.#sink.script;
+      if (this.#inData && midway && !this.#interrupted && text.length > midway.octets) {
+        this.#interrupted = true;
+        this.#socket.write(`${midway.reply}\r\n`, 'latin1');
+      }
       if (end < 0) return;
       this.#buffer = text.slice(end + mark.length);
       if (this.#inData) this.#data(text.slice(2, end + 2));
