@@ -40,8 +40,8 @@ export interface Zone {
 }
 
 export function tableResolver(zones: Record<string, Zone>, onHanging: () => void): Resolver {
-  const secure = (name: string): boolean =>
-    zones[name]?.secure ?? Object.entries(zones).some(([above, zone]) => zone.secure && name.endsWith(`.${above}`));
+  const above = (name: string): string[] => [...name.matchAll(/\./g)].map(({ index }) => name.slice(index + 1));
+  const secure = (name: string): boolean => zones[name]?.secure ?? above(name).some((one) => zones[one]?.secure);
   const found = <T>(name: string, records: readonly T[] | undefined): DnsAnswer<T> =>
     records && records.length > 0
       ? { outcome: 'found', records, ttl: 60, secure: secure(name) }

@@ -93,7 +93,7 @@ function respond(dns: FakeDns, query: DecodedPacket): Packet | undefined {
   let secure = here?.secure === true;
   if (here?.silent) return undefined;
   // What does not exist is as authentic as what would stand above it.
-  if (!here) secure = Object.entries(dns.zone).some(([above, one]) => one.secure && name.endsWith(`.${above}`));
+  if (!here) secure = [...name.matchAll(/\./g)].some(({ index }) => dns.zone[name.slice(index + 1)]?.secure);
   while (here?.cname) {
     answers.push({ type: 'CNAME', name, ttl: here.ttl ?? 300, data: here.cname });
     name = here.cname;
