@@ -10,7 +10,7 @@ import { Command, Option } from 'commander';
 import { oneLine } from '../base/index.ts';
 import type { MessageView, RecipientView } from '../main/index.ts';
 import { streamControl } from './control-client.ts';
-import { json, runner } from './program.ts';
+import { JsonList, jsonText, runner } from './program.ts';
 import { time } from './queue/show.ts';
 
 interface Options {
@@ -40,35 +40,52 @@ program
   .action(
     run(async (config, { sort, reverse, queue, verbose = false, json: asJson }: Options) => {
       const query = queue === undefined ? {} : queue === '' ? { states: 'pending,leased' } : { identifier: queue, states: 'deferred,held' };
-      const found: MessageView[] = [];
+      const out = asJson ? new JsonList() : undefined;
+      const print = (text: string): void => (out ? out.add(text) : console.log(text));
+      // In the order they come in nothing is kept.
+      const direct = sort === 'time' && !reverse;
+      const kept: Line[] = [];
+      let count = 0;
       for await (const view of streamControl<MessageView>(config, { path: '/queue/stream', query })) {
-        found.push(view);
-        if (found.length >= most) break;
+        const text = asJson ? jsonText(view) : blocksOf(view, verbose);
+        if (direct) print(text);
+        else kept.push({ rank: sort === 'time' ? 0 : sort === 'size' ? view.size : view.weight, text });
+        if (++count >= most) break;
       }
-      // Arrival is the order they come in, and that of equals.
-      if (sort !== 'time') found.sort((a, b) => (sort === 'size' ? a.size - b.size : a.weight - b.weight));
-      if (reverse) found.reverse();
-      if (asJson) json(found);
-      else if (found.length === 0) console.log('Mail queue is empty');
-      else for (const one of found) print(one, verbose);
-      if (found.length >= most) console.error(`mailq: only the first ${most} messages`);
+      // Arrival is the order of equals.
+      if (sort !== 'time') kept.sort((a, b) => a.rank - b.rank);
+      if (reverse) kept.reverse();
+      for (const { text } of kept) print(text);
+      if (out) out.end();
+      else if (count === 0) console.log('Mail queue is empty');
+      if (count >= most) console.error(`mailq: only the first ${most} messages`);
     }),
   );
 
-function print(view: MessageView, verbose: boolean): void {
+/** A message as it is printed, and where it stands in the order: so a million of them fit into memory. */
+interface Line {
+  readonly rank: number;
+  readonly text: string;
+}
+
+function blocksOf(view: MessageView, verbose: boolean): string {
   const places = new Map<string, RecipientView[]>();
   for (const one of view.recipients) {
     const place = JSON.stringify([one.queue, one.destination, reasonOf(one)]);
-    places.set(place, [...(places.get(place) ?? []), one]);
+    const there = places.get(place);
+    if (there) there.push(one);
+    else places.set(place, [one]);
   }
+  const lines: string[] = [];
   for (const recipients of places.values()) {
     const weight = verbose ? ` ${String(view.weight).padStart(6)}` : '';
     const sender = view.sender === '' ? '<>' : view.sender;
-    console.log(oneLine(`${view.id} ${String(view.size).padStart(9)}${weight} ${time(view.arrivedAt)} ${sender}`));
+    lines.push(`${view.id} ${String(view.size).padStart(9)}${weight} ${time(view.arrivedAt)} ${sender}`);
     const reason = recipients[0] && reasonOf(recipients[0]);
-    if (reason) console.log(`    (${oneLine(reason)})`);
-    for (const one of recipients) console.log(oneLine(`    ${one.address}${verbose ? detailOf(one) : ''}`));
+    if (reason) lines.push(`    (${reason})`);
+    for (const one of recipients) lines.push(`    ${one.address}${verbose ? detailOf(one) : ''}`);
   }
+  return lines.map(oneLine).join('\n');
 }
 
 function reasonOf({ held, reason }: RecipientView): string | undefined {

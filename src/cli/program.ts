@@ -61,8 +61,36 @@ export function hideArguments(who = 'mailtree'): void {
 }
 
 export function json(value: unknown): void {
-  console.log(JSON.stringify(value, null, 2));
+  console.log(jsonText(value));
 }
+
+/** The same of a list that may be long: element by element, so that it is never one text. Nothing is printed before the first. */
+export class JsonList {
+  readonly #indent: string;
+  #next: string;
+
+  /** `name`: the list is that part of an object. */
+  constructor(name?: string) {
+    this.#indent = name === undefined ? '  ' : '    ';
+    this.#next = name === undefined ? '[' : `{\n  ${JSON.stringify(name)}: [`;
+  }
+
+  /** An element as `jsonText` writes it. */
+  add(element: string): void {
+    process.stdout.write(`${this.#next}\n${this.#indent}${element.replaceAll('\n', `\n${this.#indent}`)}`);
+    this.#next = ',';
+  }
+
+  /** With what else the object has. */
+  end(rest: Readonly<Record<string, unknown>> = {}): void {
+    const outer = this.#indent.slice(2);
+    const list = this.#next === ',' ? `\n${outer}]` : `${this.#next}]`;
+    const others = Object.entries(rest).map(([name, value]) => `,\n  ${JSON.stringify(name)}: ${JSON.stringify(value)}`);
+    process.stdout.write(`${list}${outer === '' ? '' : `${others.join('')}\n}`}\n`);
+  }
+}
+
+export const jsonText = (value: unknown): string => JSON.stringify(value, null, 2);
 
 /** By the running server, or on its files where none runs. */
 export async function eitherWay<T>(running: () => Promise<T>, offline: () => Promise<T>): Promise<T> {

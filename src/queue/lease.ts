@@ -49,7 +49,7 @@ const lookAtMost = 1024;
 /** The same where some destinations are excepted: if they fill the head of the queue, the others are asked one by one. */
 const lookWithExceptions = 128;
 /** Destinations that one lease without a named destination looks at when the oldest entries are all excepted. */
-const destinationsTried = 1024;
+const destinationsTried = 256;
 
 const end = '\u{10ffff}';
 const later = (a: Key, b: Key): Key => [a, b].sort()[1] as Key;

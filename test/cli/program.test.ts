@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { Fault } from '../../src/base/index.ts';
-import { complain, table } from '../../src/cli/program.ts';
+import { complain, JsonList, jsonText, table } from '../../src/cli/program.ts';
 
 const lines: string[] = [];
 beforeEach(() => {
@@ -34,4 +34,25 @@ test('control characters in cells and faults are shown, not sent', () => {
   table(['a'], [['x\u001b[2J\ny\u009b2J']]);
   complain(new Fault('refused', 'first \u001b[2J\nsecond\r'));
   expect(lines).toEqual(['a', 'x\\x1b[2J\\ny\\x9b2J', 'mailtree: first \\x1b[2J\nsecond\\r']);
+});
+
+test('a list is printed element by element as it would be in one piece', () => {
+  let out = '';
+  jest.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    out += String(text);
+    return true;
+  });
+  const printed = (elements: readonly unknown[], name?: string, rest?: object): string => {
+    out = '';
+    const list = new JsonList(name);
+    expect(out).toBe('');
+    for (const element of elements) list.add(jsonText(element));
+    list.end({ ...rest });
+    return out;
+  };
+  for (const elements of [[], [1], [{ a: 'x\ny', b: [] }, { c: { d: [1, 2] } }]]) {
+    expect(printed(elements)).toBe(`${jsonText(elements)}\n`);
+    expect(printed(elements, 'messages')).toBe(`${jsonText({ messages: elements })}\n`);
+    expect(printed(elements, 'messages', { next: 'abc' })).toBe(`${jsonText({ messages: elements, next: 'abc' })}\n`);
+  }
 });

@@ -308,7 +308,7 @@ export function queueContract(testQueue: (options: TestQueueOptions) => Promise<
 
   test('a busy destination and many with nothing due do not hide one whose mail is due', async () => {
     const before = await open();
-    const destinations = Array.from({ length: 1_100 }, (_, n) => `a${n}.example`);
+    const destinations = Array.from({ length: 300 }, (_, n) => `a${n}.example`);
     const send = (address: string) => before.queue.submit(newMessage(before.queue.newId(), [{ address, filed: remote(address) }]));
     await Promise.all(destinations.map((domain) => send(`u@${domain}`)));
     const nextAttempt = before.clock.now() + 3_600_000;

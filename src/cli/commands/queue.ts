@@ -22,7 +22,7 @@ import {
 } from '../../main/index.ts';
 import type { AsideEntry, Operation } from '../../queue/index.ts';
 import { loadConfig } from '../config-file.ts';
-import { complain, json, type Run, table } from '../program.ts';
+import { complain, JsonList, json, jsonText, type Run, table } from '../program.ts';
 import { defaultUser, localQueue, type QueueClient, remoteQueue, type ServerOptions } from '../queue/client.ts';
 import { addFilterOptions, type FilterOptions, filterOf } from '../queue/filter.ts';
 import { printChannel, printDestinations, printMessage, printPage, printSummary, time } from '../queue/show.ts';
@@ -36,7 +36,7 @@ interface Common extends ServerOptions {
 interface ListOptions extends Common, FilterOptions {
   readonly sort: string;
   readonly reverse?: boolean;
-  readonly limit: string;
+  readonly limit?: string;
   readonly after?: string;
   readonly all?: boolean;
 }
@@ -119,7 +119,7 @@ export function addQueueCommands(program: Command, _run: Run): void {
     addFilterOptions(command(name, name === 'list' ? 'messages that wait, a page at a time' : 'the same as list'))
       .option('--sort <order>', 'time, size, sender, priority or weight', 'time')
       .option('--reverse', 'the other way round')
-      .option('--limit <number>', 'messages of a page, 1 to 1,000', '100')
+      .option('--limit <number>', 'messages of a page, 1 to 1,000: 100 unless given, 1,000 with --all')
       .option('--after <place>', 'the next page: what the one before ended with')
       .option('--all', 'page after page, to the end')
       .action(act(list));
@@ -142,21 +142,18 @@ function printable(header: string): string {
 }
 
 async function list(client: QueueClient, options: ListOptions): Promise<void> {
-  const { sort, reverse, limit, all } = options;
-  const filter = filterOf([], options);
-  let { after } = options;
-  const found: MessageView[] = [];
+  const { sort, reverse, all, after } = options;
+  // Who wants all wants few askings.
+  const limit = options.limit ?? (all ? '1000' : '100');
+  const query = { ...filterOf([], options), order: sort, limit, ...(reverse ? { descending: 'true' } : {}) };
+  let page = await client.get<MessagePage>('messages', { ...query, after });
+  const out = options.json ? new JsonList('messages') : undefined;
   for (;;) {
-    const query = { ...filter, order: sort, limit, after, ...(reverse ? { descending: 'true' } : {}) };
-    const page = await client.get<MessagePage>('messages', query);
-    if (!options.json && all) printPage({ messages: page.messages }, Date.now());
-    else if (!options.json) printPage(page, Date.now());
-    else found.push(...page.messages);
-    if (!all || page.next === undefined) {
-      if (options.json) json({ messages: found, ...(all || page.next === undefined ? {} : { next: page.next }) });
-      return;
-    }
-    after = page.next;
+    const { messages, next } = page;
+    if (out) for (const message of messages) out.add(jsonText(message));
+    else printPage(all ? { messages } : page, Date.now());
+    if (!all || next === undefined) return out?.end(next === undefined ? {} : { next });
+    page = await client.get<MessagePage>('messages', { ...query, after: next });
   }
 }
 
