@@ -10,7 +10,7 @@
 
 import { createHash } from 'node:crypto';
 import { type Dn, parseDn } from '../../ldap-wire/index.ts';
-import type { Entry } from '../entry.ts';
+import { Entry } from '../entry.ts';
 import { passwordOid } from '../passwords/scheme.ts';
 import type { Actor } from '../port.ts';
 import type { AttributeType, Schema } from '../schema/schema.ts';
@@ -180,6 +180,20 @@ export class Judge {
   knows(subject: Subject, entry: Entry): boolean {
     if (subject.root) return true;
     return this.#objectClass !== undefined && this.verdict(subject, entry).allows(this.#objectClass, 'read');
+  }
+
+  /** Whether an entry of this name, whatever is in it, could be one that the subject may know: false before anything is read for nothing. */
+  couldKnow(subject: Subject, dn: Dn): boolean {
+    if (subject.root) return true;
+    if (this.#isMute(subject)) return false;
+    if (subject.mustChange) return subject.dn?.key === dn.key;
+    const type = this.#objectClass;
+    const bare = new Entry(dn, []);
+    return this.#audience(subject).rules.some(({ rule, anyWho }) => {
+      if (!type || !rule.allow || !rule.rights.has('read') || !rule.covers(type)) return false;
+      const misfit = this.#matching.misfit(rule, subject, bare, anyWho || rule.who.some(({ kind }) => kind === 'attribute'));
+      return misfit === undefined || misfit === 'class' || misfit === 'filter';
+    });
   }
 
   /** A right that is about the entry as a whole (add, delete). */

@@ -1,8 +1,8 @@
 /**
  * Searching, reading and comparing the computed subtree, with the rights, filters, limits and orders of any other entry.
  *
- * Promise: nothing is made that was not asked for; a search is streamed and gives the loop back; who may not know of it is told that
- * there is no such entry. It is read only.
+ * Promise: nothing is made that was not asked for, or for somebody who may not know of it, who is told that there is no such entry; a
+ * search is streamed and gives the loop back. It is read only.
  * Spec: RFC 4511 §4.5, §4.10
  */
 
@@ -83,9 +83,8 @@ export class ComputedReader {
   async read(actor: Actor, dn: Dn, attributes: readonly string[] | undefined): Promise<Entry | undefined> {
     const { judge, selector } = this.#parts;
     const subject = judge.subject(actor);
-    const stored = await this.#find(dn);
-    if (!stored || !judge.knows(subject, stored.entry)) return undefined;
-    return selector.select(stored, selector.selection(attributes, false), judge.verdict(subject, stored.entry));
+    const stored = await this.#knownTo(subject, dn);
+    return stored && selector.select(stored, selector.selection(attributes, false), judge.verdict(subject, stored.entry));
   }
 
   /** Throws noSuchObject where the subject may not know of it. */
@@ -106,14 +105,18 @@ export class ComputedReader {
     return found && storedOf(found, 0);
   }
 
-  async #known(subject: Subject, dn: Dn): Promise<Stored> {
+  /** Undefined also where the subject may not know of it; then nothing is made, for making costs more than asking. */
+  async #knownTo(subject: Subject, dn: Dn): Promise<Stored | undefined> {
     const { judge } = this.#parts;
-    const stored = await this.#find(dn);
-    if (stored && judge.knows(subject, stored.entry)) return stored;
-    for (let above = dn.parent; above?.isWithin(monitorBase); above = above.parent) {
-      const known = await this.#find(above);
-      if (known && judge.knows(subject, known.entry)) throw noSuch(above);
-    }
+    const stored = judge.couldKnow(subject, dn) ? await this.#find(dn) : undefined;
+    return stored && judge.knows(subject, stored.entry) ? stored : undefined;
+  }
+
+  async #known(subject: Subject, dn: Dn): Promise<Stored> {
+    const stored = await this.#knownTo(subject, dn);
+    if (stored) return stored;
+    for (let above = dn.parent; above?.isWithin(monitorBase); above = above.parent)
+      if (await this.#knownTo(subject, above)) throw noSuch(above);
     throw noSuch(undefined);
   }
 
