@@ -440,6 +440,14 @@ export function queueControlContract(testQueue: (options: TestQueueOptions) => P
       expect(largest).toBeLessThan(2 * single);
     });
 
+    test('what an operation itself moves is not met again', async () => {
+      const one = await open();
+      for (let n = 0; n < 70; n++) await put(one, [{ address: `u${n}@far.example`, filed: remote('u@far.example') }]);
+      const filter = { queue: 'SMTPC', identifier: 'far.example' } as const;
+      for (const what of ['hold', 'release'] as const)
+        expect(await operate(one, { do: what }, filter)).toMatchObject({ messages: 70, recipients: 70, unchanged: 0 });
+    });
+
     test('in bulk: all that match, a limit, and the rest untouched', async () => {
       const one = await open();
       for (let n = 0; n < 300; n++) await put(one, [`r${n}@x.example`], { sender: n % 3 === 0 ? 'spam@bad.example' : 'good@fine.example' });

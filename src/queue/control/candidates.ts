@@ -70,8 +70,25 @@ export interface IndexEntry {
   readonly traits: Traits | undefined;
 }
 
-/** Slips that may match by queue, destination and state, as the indexes name them. Due ones only of SMTPC. */
-export async function* indexEntries({ keyValue, matcher, inHand, now }: Looking): AsyncIterable<IndexEntry> {
+/**
+ * Slips that may match by queue, destination and state, as the indexes name them at one moment: what an operation moves from one to the
+ * other meanwhile is met once. Due ones only of SMTPC.
+ */
+export async function* indexEntries(looking: Looking): AsyncIterable<IndexEntry> {
+  const moment = looking.keyValue.snapshot();
+  try {
+    yield* entriesAt({ ...looking, keyValue: moment });
+  } finally {
+    await moment.close();
+  }
+}
+
+async function* entriesAt({
+  keyValue,
+  matcher,
+  inHand,
+  now,
+}: Omit<Looking, 'keyValue'> & { keyValue: Pick<KeyValue, 'scan'> }): AsyncIterable<IndexEntry> {
   const { queue } = matcher.filter;
   const identifier = matcher.filter.identifier === undefined ? undefined : asIdentifier(matcher.filter.identifier);
   const isOurs = (of: QueueName, entry: DueEntry): boolean =>
