@@ -42,6 +42,11 @@ export function complain(thrown: unknown, who = 'mailtree'): void {
   process.exitCode = 1;
 }
 
+/** Lines with what others say in them (replies, DNS, certificates): control characters are shown, not sent to the terminal. */
+export function say(text: string): void {
+  console.log(text.split('\n').map(oneLine).join('\n'));
+}
+
 /** Cells come from anybody: control characters in them are shown, not sent to the terminal. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): void {
   const all = [head, ...rows].map((row) => row.map(oneLine));

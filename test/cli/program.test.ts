@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { Fault } from '../../src/base/index.ts';
-import { complain, JsonList, jsonText, table } from '../../src/cli/program.ts';
+import { complain, JsonList, jsonText, say, table } from '../../src/cli/program.ts';
 
 const lines: string[] = [];
 beforeEach(() => {
@@ -33,7 +33,8 @@ test('a table of 150,000 rows is printed', () => {
 test('control characters in cells and faults are shown, not sent', () => {
   table(['a'], [['x\u001b[2J\ny\u009b2J']]);
   complain(new Fault('refused', 'first \u001b[2J\nsecond\r'));
-  expect(lines).toEqual(['a', 'x\\x1b[2J\\ny\\x9b2J', 'mailtree: first \\x1b[2J\nsecond\\r']);
+  say('250 ok \u001b]0;x\u0007\nGröße');
+  expect(lines).toEqual(['a', 'x\\x1b[2J\\ny\\x9b2J', 'mailtree: first \\x1b[2J\nsecond\\r', '250 ok \\x1b]0;x\\x07\nGröße']);
 });
 
 test('a list is printed element by element as it would be in one piece', () => {

@@ -16,7 +16,7 @@ import type { Config } from '../../main/index.ts';
 import { asAdministrator } from '../administrator.ts';
 import { addKey, freeSelector, keyGiven, keysOf, recordProblem, resolverOf, setState, zoneLine } from '../dkim-keys.ts';
 import { domainGiven } from '../domain.ts';
-import { json, type Run, table } from '../program.ts';
+import { json, type Run, say, table } from '../program.ts';
 
 interface Making {
   readonly selector?: string;
@@ -98,8 +98,8 @@ async function create(config: Config, text: string, options: Making): Promise<vo
     await addKey(client, config, { domain, selector: name }, made);
     return name;
   });
-  console.log(`made the key ${selector} of ${domain}; put this into the DNS, then: mailtree dkim activate ${domain}\n`);
-  console.log(zoneLine({ domain, selector, type: made.type, publicKey: made.publicKey }));
+  say(`made the key ${selector} of ${domain}; put this into the DNS, then: mailtree dkim activate ${domain}\n`);
+  say(zoneLine({ domain, selector, type: made.type, publicKey: made.publicKey }));
 }
 
 const shownKey = ({ domain, selector, type, state, publicKey }: DkimKey) => ({ domain, selector, type, state, publicKey });
@@ -124,7 +124,7 @@ async function show(config: Config, text: string, options: { json?: boolean }): 
   const domain = domainGiven(text);
   const keys = await asAdministrator(config, (client) => some(client, config, domain));
   if (options.json) return json(keys.map((key) => ({ ...shownKey(key), record: zoneLine(key) })));
-  for (const key of keys) console.log(`; ${key.state}\n${zoneLine(key)}`);
+  for (const key of keys) say(`; ${key.state}\n${zoneLine(key)}`);
 }
 
 async function check(config: Config, text: string): Promise<void> {
@@ -134,7 +134,7 @@ async function check(config: Config, text: string): Promise<void> {
     const resolver = await resolverOf(client, config);
     for (const key of keys) {
       const problem = await recordProblem(key, resolver);
-      console.log(`${key.selector} (${key.state}): ${problem ?? 'the DNS has it'}`);
+      say(`${key.selector} (${key.state}): ${problem ?? 'the DNS has it'}`);
       // Of a key that nobody signs with any more the record may be gone.
       if (problem !== undefined && key.state !== 'retired') process.exitCode = 2;
     }
@@ -163,10 +163,10 @@ async function activateKey(config: Config, text: string, options: Naming): Promi
     }
     for (const key of wanted) {
       await setState(client, key, 'active');
-      console.log(`${domain} signs with ${key.selector}`);
+      say(`${domain} signs with ${key.selector}`);
       for (const old of keys.filter((one) => one.state === 'active' && one.type === key.type && one !== key)) {
         await setState(client, old, 'retired');
-        console.log(
+        say(
           `${old.selector} is retired: leave its record in the DNS for a week, then: mailtree dkim delete ${domain} --selector ${old.selector}`,
         );
       }
@@ -183,12 +183,12 @@ async function rotateKeys(config: Config, text: string, options: { bits?: string
     if (active.length === 0) throw new Fault('refused', `${domain} has no active key that could get a successor`);
     const waiting = keys.find(({ state, type }) => state === 'new' && active.includes(type));
     if (waiting) throw new Fault('refused', `${domain} has a successor already: ${waiting.selector} (mailtree dkim activate ${domain})`);
-    console.log(`put this into the DNS, then: mailtree dkim activate ${domain}\n`);
+    say(`put this into the DNS, then: mailtree dkim activate ${domain}\n`);
     for (const type of active) {
       const made = makeKey(type, bits);
       const selector = freeSelector(keys, type, new Date());
       await addKey(client, config, { domain, selector }, made);
-      console.log(zoneLine({ domain, selector, type, publicKey: made.publicKey }));
+      say(zoneLine({ domain, selector, type, publicKey: made.publicKey }));
     }
   });
 }
@@ -198,7 +198,7 @@ async function retireKey(config: Config, text: string, options: Naming): Promise
   await asAdministrator(config, async (client) => {
     const key = keyGiven(await some(client, config, domain), domain, options.selector?.toLowerCase(), ['active']);
     await setState(client, key, 'retired');
-    console.log(`${domain} no longer signs with ${key.selector}`);
+    say(`${domain} no longer signs with ${key.selector}`);
   });
 }
 
@@ -209,6 +209,6 @@ async function removeKey(config: Config, text: string, options: Naming): Promise
     if (key.state === 'active')
       throw new Fault('refused', `${key.selector} is active: mailtree dkim retire ${domain} --selector ${key.selector}`);
     await client.delete(parseDn(key.dn));
-    console.log(`deleted the key ${key.selector} of ${domain}`);
+    say(`deleted the key ${key.selector} of ${domain}`);
   });
 }

@@ -13,7 +13,7 @@ import type { Config } from '../../main/index.ts';
 import { asAdministrator } from '../administrator.ts';
 import { keysOf, recordProblem, resolverOf, zoneLine } from '../dkim-keys.ts';
 import { domainGiven } from '../domain.ts';
-import { json, type Run } from '../program.ts';
+import { json, type Run, say } from '../program.ts';
 
 interface Advice {
   readonly name: string;
@@ -45,8 +45,8 @@ async function dns(config: Config, text: string, options: { json?: boolean }): P
     return adviceFor(domain, host, keys, await resolverOf(client, config));
   });
   if (options.json) return json(advice);
-  console.log(`; Records for ${domain}. Lines that begin with ; are remarks.`);
-  for (const { record, now, ok, remark } of advice) console.log(`\n; ${remark}\n; ${ok ? 'in the DNS' : now}\n${record}`);
+  say(`; Records for ${domain}. Lines that begin with ; are remarks.`);
+  for (const { record, now, ok, remark } of advice) say(`\n; ${remark}\n; ${ok ? 'in the DNS' : now}\n${record}`);
 }
 
 async function adviceFor(domain: string, host: string, keys: readonly DkimKey[], resolver: Resolver): Promise<Advice[]> {

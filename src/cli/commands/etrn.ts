@@ -6,7 +6,7 @@
 import type { Command } from 'commander';
 import type { EtrnAnswer, RelayStatus } from '../../smtpc/index.ts';
 import { askControl } from '../control-client.ts';
-import { type Run, table } from '../program.ts';
+import { json, type Run, say, table } from '../program.ts';
 
 export function addEtrnCommands(program: Command, run: Run): void {
   program
@@ -16,8 +16,8 @@ export function addEtrnCommands(program: Command, run: Run): void {
     .action(
       run(async (config, host: string, name: string[], options: { json?: boolean }) => {
         const answers = await askControl<EtrnAnswer[]>(config, { method: 'POST', path: '/smtpc/etrn', query: { host, name } });
-        if (options.json) console.log(JSON.stringify(answers, null, 2));
-        else for (const one of answers) console.log(`${one.name}: ${one.code === undefined ? '' : `${one.code} `}${one.said}`);
+        if (options.json) json(answers);
+        else for (const one of answers) say(`${one.name}: ${one.code === undefined ? '' : `${one.code} `}${one.said}`);
         if (answers.some(({ ok }) => !ok)) process.exitCode = 1;
       }),
     );
@@ -28,7 +28,7 @@ export function addEtrnCommands(program: Command, run: Run): void {
     .action(
       run(async (config, options: { json?: boolean }) => {
         const status = await askControl<RelayStatus>(config, { path: '/smtpc/relays' });
-        if (options.json) console.log(JSON.stringify(status, null, 2));
+        if (options.json) json(status);
         else print(status);
       }),
     );
@@ -36,7 +36,7 @@ export function addEtrnCommands(program: Command, run: Run): void {
 
 function print({ primary, secondary, using, downSince, reason }: RelayStatus): void {
   if (using === 'none') {
-    console.log('no mail relay host is set');
+    say('no mail relay host is set');
     return;
   }
   const down = downSince === undefined ? '' : `down since ${new Date(downSince).toISOString()}: ${reason ?? ''}`;

@@ -3,7 +3,7 @@
 import type { Command } from 'commander';
 import type { Explanation, HostView, Ruling, Step } from '../../routing/index.ts';
 import { askControl } from '../control-client.ts';
-import { json, type Run } from '../program.ts';
+import { json, type Run, say } from '../program.ts';
 
 interface ExplainOptions {
   readonly sender?: string;
@@ -29,16 +29,16 @@ export function addExplainCommand(program: Command, run: Run): void {
 
 function print(address: string, { steps, routes, refusals, nextHosts, sender, client }: Explanation): void {
   for (const step of steps) printStep(step);
-  console.log('');
-  for (const route of routes) console.log(`${address} -> ${route.queue} ${route.identifier} (as ${route.address})`);
-  for (const refusal of refusals) console.log(`${refusal.address}: refused, ${refusal.status} ${refusal.text}`);
+  say('');
+  for (const route of routes) say(`${address} -> ${route.queue} ${route.identifier} (as ${route.address})`);
+  for (const refusal of refusals) say(`${refusal.address}: refused, ${refusal.status} ${refusal.text}`);
   for (const host of nextHosts) printPeer(host, outbound(host));
   if (sender) {
-    console.log(`\nsender ${sender.address === '' ? '<>' : sender.address}`);
+    say(`\nsender ${sender.address === '' ? '<>' : sender.address}`);
     printRuling('may send', sender.send);
   }
   if (client) {
-    console.log(`\nclient ${client.host}`);
+    say(`\nclient ${client.host}`);
     printPeer(client, inbound(client));
     printRuling('may connect', client.connect);
     printRuling('may relay', client.relay);
@@ -47,22 +47,22 @@ function print(address: string, { steps, routes, refusals, nextHosts, sender, cl
 }
 
 function printStep({ address, rule, text, entry, applied }: Step): void {
-  console.log(`${applied ? '' : '  not '}${address}: ${rule}: ${text}`);
-  if (entry !== undefined) console.log(`    by ${entry}`);
+  say(`${applied ? '' : '  not '}${address}: ${rule}: ${text}`);
+  if (entry !== undefined) say(`    by ${entry}`);
 }
 
 function printRuling(what: string, { allowed, text, by }: Ruling): void {
-  console.log(`  ${what}: ${allowed ? 'yes' : 'no'}, ${text}`);
-  if (by !== undefined) console.log(`    by ${by}`);
+  say(`  ${what}: ${allowed ? 'yes' : 'no'}, ${text}`);
+  if (by !== undefined) say(`    by ${by}`);
 }
 
 /** What is agreed and worth a line, and the entries that say it for this peer alone. */
 function printPeer(host: HostView, facts: readonly (readonly [keyof HostView['saidBy'], string])[]): void {
-  console.log(`  peer of ${host.host}: ${host.peer}`);
+  say(`  peer of ${host.host}: ${host.peer}`);
   for (const [key, text] of facts) {
     const by = host.saidBy[key];
     // What holds for everybody needs no entry behind every line.
-    console.log(`    ${text}${by === undefined || /^cn=default,/i.test(by) ? '' : `, by ${by}`}`);
+    say(`    ${text}${by === undefined || /^cn=default,/i.test(by) ? '' : `, by ${by}`}`);
   }
 }
 

@@ -3,7 +3,7 @@
 import type { Command } from 'commander';
 import type { Published, TlsQuestions } from '../../main/index.ts';
 import { askControl } from '../control-client.ts';
-import { json, type Run } from '../program.ts';
+import { json, type Run, say } from '../program.ts';
 
 type About = Awaited<ReturnType<TlsQuestions['about']>>;
 type Host = About['hosts'][number];
@@ -50,7 +50,7 @@ export function addTlsCommands(program: Command, run: Run): void {
         if (send) {
           const sent = await askControl<Sent>(config, { method: 'POST', path: '/tls/reports' });
           if (asJson) json(sent);
-          else for (const one of sent) console.log(`${one.day} ${one.domain}: to ${one.places.join(', ')}`);
+          else for (const one of sent) say(`${one.day} ${one.domain}: to ${one.places.join(', ')}`);
           return;
         }
         const counted = await askControl<Counted>(config, { path: '/tls/reports' });
@@ -62,28 +62,27 @@ export function addTlsCommands(program: Command, run: Run): void {
 
 function print(about: About): void {
   const { domain, peer, peerTls, least, dane, sts, stsFailure, reports, relay, hosts, unreachable } = about;
-  console.log(`mail to ${domain}`);
-  console.log(`  peer ${peer}: ${peerTls === 'smtpc' ? 'as cn=smtpc says' : peerTls}`);
-  console.log(`  at least: ${words(least.tls, least.verify ? 'pkix' : 'none')}, by ${least.by}`);
-  console.log(`  DANE: ${dane.possible ? 'where hosts have records' : 'no'}, ${dane.why}`);
+  say(`mail to ${domain}`);
+  say(`  peer ${peer}: ${peerTls === 'smtpc' ? 'as cn=smtpc says' : peerTls}`);
+  say(`  at least: ${words(least.tls, least.verify ? 'pkix' : 'none')}, by ${least.by}`);
+  say(`  DANE: ${dane.possible ? 'where hosts have records' : 'no'}, ${dane.why}`);
   if (sts) {
     const until = new Date(sts.fetchedAt + sts.maxAge * 1_000).toISOString();
-    console.log(`  MTA-STS: policy ${sts.id}, ${sts.mode}, until ${until} unless it is renewed; hosts ${sts.mx.join(', ') || 'none'}`);
-  } else if (!stsFailure) console.log('  MTA-STS: no policy');
-  if (stsFailure) console.log(`  MTA-STS: ${stsFailure.text} (${stsFailure.type})`);
-  console.log(`  reports: ${reports.join(', ') || 'none are wanted'}`);
-  if (relay !== undefined) console.log(`  goes to the mail relay host ${relay}`);
-  if (unreachable !== undefined) console.log(`  cannot be reached: ${unreachable}`);
+    say(`  MTA-STS: policy ${sts.id}, ${sts.mode}, until ${until} unless it is renewed; hosts ${sts.mx.join(', ') || 'none'}`);
+  } else if (!stsFailure) say('  MTA-STS: no policy');
+  if (stsFailure) say(`  MTA-STS: ${stsFailure.text} (${stsFailure.type})`);
+  say(`  reports: ${reports.join(', ') || 'none are wanted'}`);
+  if (relay !== undefined) say(`  goes to the mail relay host ${relay}`);
+  if (unreachable !== undefined) say(`  cannot be reached: ${unreachable}`);
   for (const host of hosts) printHost(host);
 }
 
 function printHost({ host, port, usable, tls, verify, names, session, policy, why }: Host): void {
-  console.log(`\n${host}:${port}`);
-  console.log(usable && tls !== undefined ? `  ${words(tls, verify ?? 'none')}\n    by ${why}` : `  gets no mail as things are: ${why}`);
-  if (names && names.length > 0)
-    console.log(`    certificate for ${names.join(' or ')}${verify === 'dane' ? ', where an issuer is named' : ''}`);
-  for (const line of policy) console.log(`    ${line}`);
-  if (session !== undefined) console.log(`  now: ${sessionText(session)}`);
+  say(`\n${host}:${port}`);
+  say(usable && tls !== undefined ? `  ${words(tls, verify ?? 'none')}\n    by ${why}` : `  gets no mail as things are: ${why}`);
+  if (names && names.length > 0) say(`    certificate for ${names.join(' or ')}${verify === 'dane' ? ', where an issuer is named' : ''}`);
+  for (const line of policy) say(`    ${line}`);
+  if (session !== undefined) say(`  now: ${sessionText(session)}`);
 }
 
 function sessionText(session: NonNullable<Host['session']>): string {
@@ -106,21 +105,21 @@ function words(tls: NonNullable<Host['tls']>, verify: NonNullable<Host['verify']
 }
 
 function printPublished({ records, policyUrl, policy, certificate }: Published): void {
-  console.log('; MTA-STS: in the zone, and the policy at its address, over HTTPS with a certificate for that name');
-  console.log(records.sts);
-  console.log(`; ${policyUrl}`);
-  for (const line of policy.trimEnd().split('\r\n')) console.log(`;   ${line}`);
-  console.log('; reports of others about encryption');
-  console.log(records.reports);
-  console.log('; DANE: in a zone that is signed (DNSSEC); to be changed before the key of the certificate is');
-  console.log(records.tlsa);
-  console.log(`; the certificate is for ${certificate.names}, until ${certificate.validTo}`);
+  say('; MTA-STS: in the zone, and the policy at its address, over HTTPS with a certificate for that name');
+  say(records.sts);
+  say(`; ${policyUrl}`);
+  for (const line of policy.trimEnd().split('\r\n')) say(`;   ${line}`);
+  say('; reports of others about encryption');
+  say(records.reports);
+  say('; DANE: in a zone that is signed (DNSSEC); to be changed before the key of the certificate is');
+  say(records.tlsa);
+  say(`; the certificate is for ${certificate.names}, until ${certificate.validTo}`);
 }
 
 function printCounted(counted: Counted): void {
   for (const { day, domain, policies } of counted)
     for (const { type, successful, failed, failures } of policies) {
-      console.log(`${day} ${domain} ${type}: ${successful} as wanted, ${failed} failed`);
-      for (const one of failures) console.log(`    ${one.sessions} ${one.type} ${one.mxHost ?? ''}: ${one.text}`);
+      say(`${day} ${domain} ${type}: ${successful} as wanted, ${failed} failed`);
+      for (const one of failures) say(`    ${one.sessions} ${one.type} ${one.mxHost ?? ''}: ${one.text}`);
     }
 }
