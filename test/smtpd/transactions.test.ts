@@ -325,6 +325,8 @@ describe('the authors of a message that a user hands in', () => {
     await begin({ settings: { loginWithoutTls: 'always' } });
     expect(await handedIn(`${'X-Long: x\r\n'.repeat(30_000)}From: boss@jade.example`)).toMatch(/^552 5\.3\.4 /);
     expect(await handedIn(`From: ann@jade.example\r\n\r\n${'body\r\n'.repeat(60_000)}`)).toMatch(/^250 /);
+    // A message without a header at all: none of its lines is one.
+    expect(await handedIn(`\r\n${'From: boss@jade.example\r\n'.repeat(20_000)}`)).toMatch(/^250 /);
   });
 
   test('are asked about where the setting says', async () => {

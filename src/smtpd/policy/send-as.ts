@@ -54,8 +54,8 @@ export class AuthorWatch {
     if (this.#done || this.#octets > most) return;
     // The bytes are the caller's: a copy is kept.
     const piece = Buffer.from(bytes.subarray(0, most + 1 - this.#octets));
-    // The end may be cut in two by pieces.
-    const tail = Buffer.concat([this.#head.at(-1)?.subarray(-3) ?? Buffer.alloc(0), piece]);
+    // The end may be cut in two by pieces; a message may also begin with it.
+    const tail = Buffer.concat([this.#head.at(-1)?.subarray(-3) ?? Buffer.from('\r\n'), piece]);
     this.#head.push(piece);
     this.#octets += piece.length;
     this.#done = tail.includes('\r\n\r\n');
