@@ -145,7 +145,10 @@ class Session implements PeerSession {
     });
     this.#inner = this.#connection as unknown as Inner;
     this.ended = new Promise((resolve) => {
-      this.#connection.once('end', () => resolve());
+      this.#connection.once('end', () => {
+        options.told?.closed();
+        resolve();
+      });
     });
     this.#arrange();
     this.#arrangeTls();
@@ -205,7 +208,9 @@ class Session implements PeerSession {
       this.#watch(phases[verb] ?? this.#phase);
       // The library asks for SMTPUTF8 by the addresses alone; the header may need it too.
       const wanting = verb === 'MAIL' && this.#message?.smtputf8 && this.extensions.has('SMTPUTF8') && !text.endsWith(' SMTPUTF8');
-      sendCommand.call(inner, wanting && !text.includes(' SMTPUTF8 ') ? `${text} SMTPUTF8` : text, logged);
+      const line = wanting && !text.includes(' SMTPUTF8 ') ? `${text} SMTPUTF8` : text;
+      this.#options.told?.sent(line);
+      sendCommand.call(inner, line, logged);
     };
     inner._sendRcpt = (recipient, done) => {
       // NOTIFY and ORCPT are a recipient's own; the library keeps one set for all.
@@ -237,6 +242,15 @@ class Session implements PeerSession {
         this.#outOfStep = true;
       },
     });
+    const { told } = this.#options;
+    if (told) {
+      const process = inner._processResponse;
+      inner._processResponse = () => {
+        const [reply = ''] = inner._responseQueue;
+        if (reply.trim() !== '' && !(inner._responsePartial && inner._responseQueue.length === 1)) told.heard(reply);
+        process.call(inner);
+      };
+    }
     inner._actionGreeting = (text) => {
       // Who must encrypt needs EHLO.
       if (this.#options.esmtp || this.#options.tls.tls === 'required' || !text.startsWith('220')) {

@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../base/index.ts';
 import type { DsnRequest } from '../queue/index.ts';
+import type { Conversation } from './conversation.ts';
 import type { Encryption, TlsWish } from './tls/verify.ts';
 
 /** Milliseconds for each phase. */
@@ -30,6 +31,8 @@ export interface SessionOptions {
   readonly tls: TlsWish;
   /** Octets of a message that are read ahead of the connection. */
   readonly dataBuffer: number;
+  /** Hears what is said. */
+  readonly told?: Conversation | undefined;
 }
 
 export interface PeerRecipient {

@@ -11,6 +11,7 @@
 import type { Socket } from 'node:net';
 import { type Clock, counter, type Log } from '../base/index.ts';
 import { openSession, PeerFailure } from './client.ts';
+import { conversation } from './conversation.ts';
 import { connectFirst } from './connect.ts';
 import { type Family, type Host, type Located, locate, type PlanNeeds, planFor, type Target } from './destination.ts';
 import { type Login, logIn } from './log-in.ts';
@@ -230,7 +231,8 @@ async function greet({ target, asked, demand }: Aim, socket: Socket, needs: Host
   needs.signal.addEventListener('abort', cutOff);
   const outcome = { mxHost: target.host, from: socket.localAddress, to: target.address };
   try {
-    const session = await openSession({ ...needs, socket, host: target.host, name: needs.host, tls: asked.tlsFor(demand) });
+    const told = conversation(needs.log, `${target.host} [${target.address}]:${target.port}`);
+    const session = await openSession({ ...needs, socket, host: target.host, name: needs.host, tls: asked.tlsFor(demand), told });
     const plain = { type: 'starttls-not-supported', text: `${target.host} does not offer encryption` } as const;
     sessions.count(session.encryption?.verified ?? 'plain');
     asked.note(demand, { ...outcome, failure: session.encryption ? session.encryption.flaw : plain });

@@ -345,6 +345,9 @@ test('time-outs and the data buffer hold from the next session on', async () => 
   await set({ mtSmtpcDataBuffer: '512', ...Object.fromEntries(phases.map((phase, n) => [`mtSmtpcTimeout${phase}`, String(n + 11)])) });
   await arrives(sink, await toFresh());
   await logged(/time-outs in minutes: initial=11 helo=12 mail=13 rcpt=14 data=15 block=16 end=17 quit=18/);
+  // Each command and reply of SMTPC is told at the level SMTP session and below.
+  for (const line of [/\[SMTP\] (\w{8}) connected to .*\n(?:.*\n)*?.*\[SMTP\] \1 > MAIL FROM:</, /\[SMTP\] \w{8} < 220 /])
+    await logged(line);
   await ldap.modify('cn=server,cn=mailtree', change('replace', 'mtLogLevel'));
 });
 

@@ -102,6 +102,8 @@ export interface World {
   readonly smtpc: SmtpcComponent;
   /** Lines about messages and errors. */
   readonly logged: string[];
+  /** Lines of the level smtp. */
+  readonly said: string[];
   /** Somebody waits for the answer about `hanging.example`, which never comes. */
   hanging(): boolean;
   /** Queues a message for SMTPC. */
@@ -122,9 +124,11 @@ export async function startWorld(
   const sink = await startSink(script);
   const clock = new ManualClock();
   const logged: string[] = [];
+  const said: string[] = [];
   const log: Log = {
     ...silentLog,
-    enabled: (level) => level === 'message',
+    enabled: (level) => level === 'message' || level === 'smtp',
+    smtp: (line) => said.push(line),
     message: (line) => logged.push(line),
     error: (line, cause) => logged.push(`[Error] ${line} ${cause}`),
     warning: (line) => logged.push(`[Warning] ${line}`),
@@ -167,6 +171,7 @@ export async function startWorld(
     peers,
     smtpc,
     logged,
+    said,
     hanging: () => hanging,
     async queued(recipients, more = {}) {
       const { text = 'Subject: hi\r\n\r\nhello\r\n', ...rest } = more;

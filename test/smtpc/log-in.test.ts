@@ -82,6 +82,27 @@ test.each([['CRAM-MD5'], ['PLAIN'], ['LOGIN']])('%s over an encrypted connection
   expect(taken).toEqual([{ user, secure: true, method }]);
 });
 
+test.each([['CRAM-MD5'], ['PLAIN'], ['LOGIN']])(
+  'the log shows what is said with the host, but nothing of the log-in: %s',
+  async (method) => {
+    await begin({ authMethods: [method] });
+    await world.queued(['a@dest.example'], { text: 'Subject: private words\r\n\r\n.hidden\r\n' });
+    await world.until(1, /^Sent /);
+    const said = world.said.map((line) => line.replace(/^[0-9a-f]{8} /, ''));
+    expect(said[0]).toMatch(/^connected to .*127\.0\.0\.1.*:\d+$/);
+    expect(said.filter((line) => line.startsWith('> ')).map((line) => line.replace(/EHLO .*/, 'EHLO'))).toEqual(
+      expect.arrayContaining(['> EHLO', '> STARTTLS', '> MAIL FROM:<ann@jade.example>', '> RCPT TO:<a@dest.example>', '> DATA']),
+    );
+    expect(said.filter((line) => /^> AUTH/.test(line))).toEqual([`> AUTH ${method}${method === 'PLAIN' ? ' /* secured */' : ''}`]);
+    for (const reply of [/^< 220 /, /^< 250.* \/ /, /^< 235 /, /^< 354 /]) expect(said.some((line) => reply.test(line))).toBe(true);
+    // Neither challenge nor answer, neither name nor password in any form, and nothing of the message.
+    expect(said.filter((line) => /^< 334|private|hidden/.test(line))).toEqual([]);
+    const text = said.join('\n');
+    for (const secret of [user, password, `\0${user}\0${password}`])
+      expect([text.includes(secret), text.includes(Buffer.from(secret).toString('base64'))]).toEqual([false, false]);
+  },
+);
+
 test('the strongest way of those that are offered is used', async () => {
   const taken = await begin({ authMethods: ['LOGIN', 'PLAIN', 'CRAM-MD5'] });
   await send(/^Sent /);
