@@ -263,9 +263,11 @@ export class BundledDirectory implements Directory, Followed {
       subject.root || !this.#logins ? passwords.hasher.check(clear, stored) : this.#logins.guess(dn, clear, stored, actor);
     const whose = { entry: () => view.find(dn)?.entry, own: subject.dn?.key === dn.key, guess };
     const hashed = await hashModifications(passwords, modifications, whose);
-    return standings.during(actor, dn, (changing) =>
+    const result = await standings.during(actor, dn, (changing) =>
       this.#write([dn], actor, options, async (tx, stamp) => changing(await writer.modify(tx, stamp, dn, hashed))),
     );
+    if (actor.dn?.key !== dn.key && modifications.some(unlocks)) this.#logins?.pardon(dn);
+    return result;
   }
 
   async rename(actor: Actor, dn: Dn, to: NewName, options?: WriteOptions): Promise<WriteResult> {
@@ -471,4 +473,10 @@ export class BundledDirectory implements Directory, Followed {
     this.#logins?.close();
     await this.#parts.closing();
   }
+}
+
+/** A lock that is taken away, or a password that is given. */
+function unlocks({ operation, attribute: { name, values } }: Modification): boolean {
+  const lifted = operation === 'delete' || (operation === 'replace' && values.length === 0);
+  return lifted ? /^pwdAccountLockedTime$/i.test(name) : /^userPassword$/i.test(name);
 }

@@ -8,7 +8,7 @@
 import { readFileSync } from 'node:fs';
 import { generatePassword } from '../base/index.ts';
 import { type Attribute, type Directory, DirectoryFault, system } from '../directory/index.ts';
-import { dkimBase, mailAuthBase } from '../dit/index.ts';
+import { blacklistBase, dkimBase, mailAuthBase, spammerBase } from '../dit/index.ts';
 import { type Dn, formatRdn, type LdifRecord, parseDn, parseFilter, parseLdif } from '../ldap-wire/index.ts';
 import { type Config, doorNames, formatWhere } from './config.ts';
 
@@ -91,6 +91,10 @@ const needed = [
   ['cn=default,cn=peers', 'cn=peers'],
   [mailAuthBase, mailAuthBase],
   [dkimBase, dkimBase],
+  [blacklistBase, blacklistBase],
+  [spammerBase, spammerBase],
+  ['cn=forwarding,cn=mta', 'cn=forwarding,cn=mta'],
+  ['cn=LoopDetection,cn=modules,cn=mta', 'cn=modules,cn=mta'],
 ] as const;
 
 /** What this version cannot do without and the one that filled the directory did not have. */

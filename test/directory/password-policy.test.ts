@@ -188,6 +188,31 @@ test('a lock without an end is lifted by an administrator, by hand or with a new
   expect(await change(other, 'pwdAccountLockedTime', '000001010000Z')).toContain('insufficientAccessRights');
 });
 
+test('who is unlocked, or gets a new password, need not wait for the failures before', async () => {
+  await begin({ failureDelay: 30 });
+  const here = (password: string): Promise<Login> =>
+    opened.directory.authenticate(name, password, { door: 'test', address: '198.51.100.7' });
+  const admin = await login('admin secret', dn('cn=admin,dc=jade,dc=net'));
+  const fail = async (): Promise<void> => {
+    for (let n = 0; n < 6; n++) await refusal(here('guess'));
+    expect(await refusal(here('secret of user1'))).toContain('busy');
+  };
+  await fail();
+  expect(await change(admin, 'description', 'something else')).toBe(done);
+  expect(await refusal(here('secret of user1'))).toContain('busy');
+  expect(await change(admin, 'pwdAccountLockedTime', '000001010000Z')).toBe(done);
+  expect(await refusal(here('secret of user1'))).toContain('busy');
+  expect(await change(admin, 'pwdAccountLockedTime')).toBe(done);
+  expect((await here('secret of user1')).dn?.key).toBe(name.key);
+  await fail();
+  expect(await change(admin, 'userPassword', 'a fresh start')).toBe(done);
+  const me = await here('a fresh start');
+  // Of one's own doing no more than before: whoever has a session could go on guessing.
+  await fail();
+  expect(await change(me, 'userPassword', 'changed by myself')).toBe(done);
+  expect(await refusal(here('changed by myself'))).toContain('busy');
+});
+
 test('the last resort of administration cannot be locked', async () => {
   await begin({});
   const admin = await login('admin secret', admins);

@@ -22,5 +22,17 @@ test('the default peer is made where it is missing, once', async () => {
   ]);
   await addNeeded(directory, config);
   expect((await directory.read(root, dn(`cn=default,${peers}`)))?.text('mtPeerRetryPeriod')).toBe('5');
+  // Below cn=mta, once that is there: what lists, domains, keys and modules stand in.
+  await directory.add(root, dn('cn=mta,cn=mailtree'), attributes({ objectClass: 'mtMta', cn: 'mta' }));
+  await directory.add(
+    root,
+    dn('cn=spammers,cn=mta,cn=mailtree'),
+    attributes({ objectClass: 'mtContainer', cn: 'spammers', description: 'ours' }),
+  );
+  await addNeeded(directory, config);
+  for (const name of ['dnsbl', 'spammers', 'forwarding', 'mailauth', 'dkim', 'modules'])
+    expect([name, (await directory.read(root, dn(`cn=${name},cn=mta,cn=mailtree`))) !== undefined]).toEqual([name, true]);
+  expect((await directory.read(root, dn('cn=spammers,cn=mta,cn=mailtree')))?.text('description')).toBe('ours');
+  expect((await directory.read(root, dn('cn=LoopDetection,cn=modules,cn=mta,cn=mailtree')))?.text('mtLoopMaximumTrips')).toBe('10');
   await opened.close();
 });

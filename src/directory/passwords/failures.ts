@@ -55,6 +55,11 @@ export class Failures {
     this.#counts.delete(pairKey(account, address));
   }
 
+  /** Nobody waits for this account any more, from wherever; what an address did to others stays counted. */
+  forget(account: string): void {
+    for (const key of this.#counts.keys()) if (key.endsWith(`\n${account}`)) this.#counts.delete(key);
+  }
+
   #count(key: string, allowed: number): void {
     const now = this.#clock.now();
     const known = this.#counts.get(key);

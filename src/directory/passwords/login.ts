@@ -143,6 +143,12 @@ export class Logins {
     this.#failedLogins.stop();
   }
 
+  /** An administrator has unlocked the account, or given it a new password: its owner need not wait for what went wrong before. */
+  pardon(dn: Dn): void {
+    this.#failures.forget(dn.key);
+    this.#lockout.forget(dn.key);
+  }
+
   /** Who has failed too often waits. DirectoryFault busy. */
   #checkWait(dn: Dn, from: LoginFrom): void {
     const wait = this.#failures.wait(dn.key, from.address);
