@@ -1,7 +1,7 @@
 /**
  * How urgent a message's header says it is, as a number: low goes first.
  *
- * `Precedence` counts, in the words that sendmail made common; where it is missing or says something else, `Priority`. Importance and X-Priority
+ * `Precedence` counts, in the words that sendmail made common and those of `Priority`; where it is missing or says something else, `Priority`. Importance and X-Priority
  * are for the reader and change nothing: a sender would be served first for a coloured flag.
  * Pure. Source: manual chapter 6, "Message Priority Handling". Spec: RFC 2156 (Priority), RFC 3834 §3.1.8
  */
@@ -20,5 +20,6 @@ const priority = /^priority[ \t]*:[ \t]*(?:\r?\n[ \t]+)?([a-z-]{1,20})[ \t]*$/im
 /** Of a header block, lines ended by CRLF or LF. */
 export function precedenceOf(head: string): number {
   const said = (pattern: RegExp): string => pattern.exec(head.replaceAll('\r\n', '\n'))?.[1]?.toLowerCase() ?? '';
-  return ofPrecedence.get(said(precedence)) ?? ofPriority.get(said(priority)) ?? ordinary;
+  const first = said(precedence);
+  return ofPrecedence.get(first) ?? ofPriority.get(first) ?? ofPriority.get(said(priority)) ?? ordinary;
 }

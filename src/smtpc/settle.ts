@@ -77,7 +77,7 @@ export async function settle(lease: Lease, fates: Fates, needs: SettleNeeds): Pr
   const report = notices.length > 0 ? await needs.reporter.report(message, notices) : undefined;
   if (report) await needs.keyValue.transact(join(settled, needs.queue.submitPart(report)), 'durable');
   else await needs.keyValue.transact(settled, done.length > 0 ? 'durable' : 'soon');
-  for (const line of lines) tellStep(needs.log, line.step === 'Bounced' ? { ...line, report: report?.id } : line);
+  for (const line of lines) tellStep(needs.log, line.step === 'Rejected' ? { ...line, report: report?.id } : line);
 }
 
 /** How long the message is tried. Only reports that have waited too long for spam are looked into. */
@@ -158,7 +158,7 @@ function storyLine(lease: Lease, recipient: QueuedRecipient, fate: Fate, deferra
   };
   if (fate.kind === 'sent') return { ...line, step: 'Sent', text: fate.said, encryption: fate.encryption ?? 'none' };
   if (deferral) return { ...line, step: 'Deferred', status: fate.status, until: deferral.runAt ?? deferral.nextAttempt, text: fate.text };
-  return { ...line, step: 'Bounced', status: fate.status, text: `${fate.status} ${fate.text}` };
+  return { ...line, step: 'Rejected', status: fate.status, text: `${fate.status} ${fate.text}` };
 }
 
 function hours(ms: number): string {

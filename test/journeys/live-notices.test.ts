@@ -191,7 +191,7 @@ test('reports about spam are given up after their own time', async () => {
   server = await runServer(files);
   ldap = await ldapAdministrator(files);
   // Four hours are over.
-  await eventually(async () => /Bounced .* to forged@victim\.test .*tried for|Bounced .* to forged@victim\.test/.test(log()));
+  await eventually(async () => /Rejected .* to forged@victim\.test .*tried for|Rejected .* to forged@victim\.test/.test(log()));
   await set('mtSmtpcSpamBouncePeriod', '6');
   await server.stop();
   await ldap.unbind();
@@ -207,7 +207,7 @@ test('a flood of mail in one name makes no flood of reports to it', async () => 
   sink.script.reply = (verb, line) => (verb === 'RCPT' && line.includes('gone@far.test') ? '550 5.1.1 gone' : undefined);
   const reports = (): number => sink.messages.filter(({ from, to }) => from === '' && to.includes('poor@victim.test')).length;
   for (let n = 0; n < 4; n++) await stranger('poor@victim.test', 'user2@example.test');
-  await eventually(async () => (log().match(/Bounced .* to gone@far\.test/g) ?? []).length >= 4);
+  await eventually(async () => (log().match(/Rejected .* to gone@far\.test/g) ?? []).length >= 4);
   await eventually(async () => reports() === 2);
   expect(log()).toContain('<poor@victim.test> got as many reports in an hour as one address may');
   await set('mtSmtpcReportsPerHour', '0');

@@ -8,6 +8,8 @@ test.each([
   ['PRECEDENCE:\tList', 1],
   ['precedence: bulk ', 2],
   ['Precedence: junk', 2],
+  ['Precedence: urgent', -1],
+  ['Precedence: non-urgent\r\nPriority: urgent', 1],
   ['Precedence:\r\n bulk', 2],
   ['Precedence: bulky', 0],
   ['Precedence: bulk; really', 0],

@@ -56,8 +56,8 @@ function signed({ zones, sink }: World, tlsa: TlsaRecord[] | 'sick' | undefined)
 async function sendOne(here: World): Promise<string> {
   const before = here.logged.length;
   await here.queued(['bob@dest.example']);
-  await here.until(here.logged.filter((line) => /^(Sent|Deferred|Bounced)/.test(line)).length + 1);
-  return here.logged.slice(before).find((line) => /^(Sent|Deferred|Bounced)/.test(line)) ?? '';
+  await here.until(here.logged.filter((line) => /^(Sent|Deferred|Rejected)/.test(line)).length + 1);
+  return here.logged.slice(before).find((line) => /^(Sent|Deferred|Rejected)/.test(line)) ?? '';
 }
 const sent = (verified: string) =>
   new RegExp(`^Sent .* encrypted=TLSv1\\.[23]/[A-Z0-9_-]+ verified=${verified} attempts=1: 250 2\\.0\\.0 taken$`);

@@ -201,7 +201,7 @@ export async function startWorld(
       }
       return id;
     },
-    async until(count, words = /^(Sent|Deferred|Bounced|\[Error\])/) {
+    async until(count, words = /^(Sent|Deferred|Rejected|\[Error\])/) {
       while (logged.filter((line) => words.test(line)).length < count) await new Promise((resolve) => setTimeout(resolve, 2));
       // What is logged is committed right afterwards.
       await keyValue.flush();

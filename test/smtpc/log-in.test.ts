@@ -180,7 +180,7 @@ test('a host without AUTH, and the switch for log-ins', async () => {
 
 test('a host that wants a log-in where none is set keeps the mail waiting', async () => {
   await begin({ authMethods: ['PLAIN'] }, { relayUser: '' });
-  expect(await send(/^(Deferred|Bounced) /)).toMatch(/^Deferred .*530/);
+  expect(await send(/^(Deferred|Rejected) /)).toMatch(/^Deferred .*530/);
 });
 
 const scripted = (mechanisms: string[], replies: string[], encrypted = true) => {

@@ -24,7 +24,7 @@ test('mail for a peer that gets none goes back to its sender, and no connection 
   peers[dest] = { transmit: false };
   await queued([`bob@${dest}`]);
   await until(1);
-  expect(logged[0]).toMatch(/^Bounced .*: 5\.7\.1 this host is not authorized to send mail to dest\.example$/);
+  expect(logged[0]).toMatch(/^Rejected .*: 5\.7\.1 this host is not authorized to send mail to dest\.example$/);
   const [notice] = await notices();
   expect(notice).toMatchObject({ to: ['ann@jade.example'] });
   expect(notice?.text).toMatch(/Status: 5\.7\.1/);
@@ -39,7 +39,7 @@ test('a message over the limit agreed for a peer goes back, one that just fits g
   await queued([`fits@${dest}`], { text: 'x'.repeat(8_192 - prefix) });
   await queued([`large@${dest}`], { text: 'x'.repeat(8_193 - prefix) });
   await until(2);
-  expect(logged.find((line) => line.startsWith('Bounced'))).toMatch(
+  expect(logged.find((line) => line.startsWith('Rejected'))).toMatch(
     / to large@dest\.example .*: 5\.3\.4 the message has 8193 octets, at most 8192 are sent to dest\.example/,
   );
   expect(sink.messages.map(({ to }) => to)).toEqual([[`fits@${dest}`]]);
@@ -54,7 +54,7 @@ test('the limit holds for messages that find the session open, too', async () =>
   await queued([`two@${dest}`]);
   await smtpc.start(() => {});
   await until(3);
-  expect(logged.filter((line) => line.startsWith('Bounced'))).toHaveLength(1);
+  expect(logged.filter((line) => line.startsWith('Rejected'))).toHaveLength(1);
   expect(sink.messages.map(({ to }) => to[0]).sort()).toEqual([`one@${dest}`, `two@${dest}`]);
   expect(sink.connections).toBe(1);
 });
@@ -93,13 +93,13 @@ test('interval and retry period are those of the peer', async () => {
   const arrived = clock.now();
   await until(1);
   expect((await queue.get(id))?.recipients).toMatchObject([{ nextAttempt: arrived + 7 * minute }]);
-  for (let n = 2; n < 20 && !logged.some((line) => line.startsWith('Bounced')); n++) {
+  for (let n = 2; n < 20 && !logged.some((line) => line.startsWith('Rejected')); n++) {
     const at = (await queue.get(id))?.recipients[0]?.nextAttempt ?? 0;
     expect(at).toBeLessThanOrEqual(arrived + 60 * minute);
     clock.advance(at - clock.now() + 1);
     await until(n);
   }
-  expect(logged.at(-1)).toMatch(/^Bounced /);
+  expect(logged.at(-1)).toMatch(/^Rejected /);
   expect((await notices())[0]?.text).toMatch(/tried for an hour without success/);
 });
 

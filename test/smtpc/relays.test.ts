@@ -57,8 +57,8 @@ test('otherwise the relay host gets the mail for names that do not exist, and no
   for (const domain of ['bare', 'dangling', 'gone']) expect(line(`a@${domain}.example`)).toMatch(/^Sent .* host=relay\.example/);
   expect(line('a@dest.example')).toMatch(/^Sent .* host=mx\.dest\.example/);
   expect(line('a@sick.example')).toMatch(/^Deferred /);
-  expect(line('a@null.example')).toMatch(/^Bounced .*5\.1\.10/);
-  expect(line('a@loop.example')).toMatch(/^Bounced .*5\.4\.6/);
+  expect(line('a@null.example')).toMatch(/^Rejected .*5\.1\.10/);
+  expect(line('a@loop.example')).toMatch(/^Rejected .*5\.4\.6/);
   set({ relayWithoutDns: true });
   world.clock.advance(1);
   await world.queue.retryNow('SMTPC');

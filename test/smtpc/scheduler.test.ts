@@ -189,12 +189,12 @@ test('what sleeps is given up exactly at the end of its retry period', async () 
   await all.queued([`b@${dest}`]);
   await all.until(2);
   await pass(all, 2 * hour - 1, minute);
-  await all.until(1, /^Bounced .* to a@dest\.example/);
+  await all.until(1, /^Rejected .* to a@dest\.example/);
   await turns();
-  expect(all.logged.join('\n')).not.toMatch(/Bounced.* to b@/);
+  expect(all.logged.join('\n')).not.toMatch(/Rejected.* to b@/);
   expect(all.clock.now()).toBe(arrived + 2 * hour - 1);
   all.clock.advance(1);
-  await all.until(1, /^Bounced .* to b@dest\.example/);
+  await all.until(1, /^Rejected .* to b@dest\.example/);
 });
 
 test('a dead host for which nothing waits any more is not looked at again and again', async () => {
@@ -202,7 +202,7 @@ test('a dead host for which nothing waits any more is not looked at again and ag
   all.peers[dest] = { retryPeriod: 2 };
   await all.queued([`a@${dest}`]);
   await pass(all, 3 * hour, 5 * minute);
-  expect(all.logged.at(-1)).toMatch(/^Bounced/);
+  expect(all.logged.at(-1)).toMatch(/^Rejected/);
   let walks = 0;
   const { queue } = all;
   const waiting = queue.waiting.bind(queue);
@@ -241,7 +241,7 @@ test('a shorter retry period holds for what sleeps from the next run on', async 
   }
   all.peers[dest] = { retryPeriod: 1 };
   await pass(all, hour + minute, minute);
-  await all.until(3, /^Bounced/);
+  await all.until(3, /^Rejected/);
 });
 
 test('mail that comes in for others is sent while a hundred dead domains are tried', async () => {

@@ -69,7 +69,7 @@ test('a no before the end of the message counts, and no command is said into the
   await world.queued(['bill@dest.example']);
   await world.smtpc.start(() => {});
   await world.until(2);
-  expect(world.logged.map((line) => line.split(' ')[0])).toEqual(['Bounced', 'Sent']);
+  expect(world.logged.map((line) => line.split(' ')[0])).toEqual(['Rejected', 'Sent']);
   expect(world.logged[0]).toContain('status=5.3.4');
   expect(world.sink.messages.map((one) => one.to)).toEqual([['bill@dest.example']]);
   expect(world.sink.connections).toBe(2);

@@ -85,7 +85,7 @@ test.each([
 
 test.each([
   ['554 5.3.2 not today', /^Deferred .*554 5\.3\.2 not today/],
-  ['521 5.3.2 never', /^Bounced .*5\.3\.2 .*521 5\.3\.2 never/],
+  ['521 5.3.2 never', /^Rejected .*5\.3\.2 .*521 5\.3\.2 never/],
 ])('where every host greets with "%s" the mail waits, or goes back if that is what it means (RFC 7504)', async (greeting, line) => {
   await begin({ reply: (verb) => (verb === 'connect' ? greeting : undefined) });
   await world.queued(['a@dest.example']);

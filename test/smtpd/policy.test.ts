@@ -307,6 +307,10 @@ test('VRFY and EXPN tell nothing unless they are asked to', async () => {
   expect(await on.say('VRFY bob')).toMatch(/^250 /);
   expect(await on.say('VRFY nobody@jade.example')).toMatch(/^550 /);
   expect(await on.say('VRFY x@remote.example')).toMatch(/^252 /);
+  expect(await on.say('EXPN bob@jade.example')).toMatch(/^550 5\.7\.1 command disabled/);
+  set({ expn: true });
+  const both = await client();
+  expect(await both.say('EXPN nobody@jade.example')).toMatch(/^550 5\.1\.1 /);
 });
 
 test('a peer may be kept out, and may have a smaller size', async () => {

@@ -118,7 +118,7 @@ function told({ step, recipients = [], routes = [], words = {}, text, line }: Tr
       const rule = words['rule'] === undefined ? '' : ` by rule ${words['rule']}`;
       const client = words['client'] === undefined || report !== '' ? '' : ` ${from(words)}`;
       const by = words['by'] === undefined ? '' : ` by ${words['by']}`;
-      return `${step === 'Bounced' ? 'bounced' : 'rejected'} ${to}${by}${rule}${client}${host}${because}${report}`;
+      return `${step === 'Bounced' || report !== '' ? 'bounced' : 'rejected'} ${to}${by}${rule}${client}${host}${because}${report}`;
     }
     case 'Discarded':
       return `discarded ${to}${because}`;

@@ -46,7 +46,7 @@ async function verify(session: Session, argument: string): Promise<Outcome> {
   const name = argument.trim();
   if (name === '') return reply(501, '5.5.4', 'Syntax: VRFY address');
   const untold = reply(252, '2.5.0', 'cannot say, but the message will be taken if it can be delivered');
-  if (!session.settings.vrfy) return untold;
+  if (!session.settings.vrfy) return reply(252, '2.5.0', 'command disabled, but the message will be taken if it can be delivered');
   const address = askedAddress(session, name);
   if (address === undefined) return reply(553, '5.1.3', 'malformed address');
   const verdict = await session.house.judge(address);
@@ -55,8 +55,7 @@ async function verify(session: Session, argument: string): Promise<Outcome> {
 }
 
 async function expand(session: Session, argument: string): Promise<Outcome> {
-  if (!session.settings.expn || !session.user)
-    return refused(550, '5.7.1', 'EXPN is not available to you', setting(session, 'mtSmtpdExpn'));
+  if (!session.settings.expn) return refused(550, '5.7.1', 'command disabled', setting(session, 'mtSmtpdExpn'));
   const address = askedAddress(session, argument.trim());
   if (address === undefined) return reply(501, '5.5.4', 'Syntax: EXPN address');
   const found = await session.house.dit.recipient(address);

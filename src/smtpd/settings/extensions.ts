@@ -35,7 +35,7 @@ export const extensions = {
   expn: boolean({
     attribute: 'mtSmtpdExpn',
     label: 'Answer EXPN',
-    help: 'Tells users who have logged in whether an address is a list or an alias, and its targets. Off by default, as it gives away who is on it; the answer is then 550.',
+    help: 'Tells anybody who asks whether an address is a list or an alias, and its targets. Off by default, as it gives away who is on it; the answer is then 550.',
     spec: 'SMTPD-11',
     default: false,
   }),
