@@ -88,6 +88,9 @@ test('after a transaction that failed the next message goes over the same sessio
   await world.smtpc.start(() => {});
   await world.until(4);
   expect(world.sink.connections).toBe(1);
+  const asked = world.sink.heard.filter((line) => line.startsWith('RCPT')).map((line) => /<(\w+)@/.exec(line)?.[1]);
+  expect(asked).toEqual(['no', 'yes', 'no', 'yes']);
+  // A report takes longer to write down than that a message was sent.
   expect(world.logged.map((line) => line.split(' ')[0]).sort()).toEqual(['Rejected', 'Rejected', 'Sent', 'Sent']);
 });
 
