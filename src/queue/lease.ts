@@ -234,6 +234,8 @@ async function leaseIndex(with_: Look, lane: Lane, limit: number): Promise<Lease
     }
   }
   if (leases.length < limit && passed) leases.push(...(await leaseAround(with_, limit - leases.length)));
+  // Nothing of all that could be had: whoever asks again goes on behind it.
+  if (leases.length === 0 && !passed) feed.again(from);
   return leases;
 }
 

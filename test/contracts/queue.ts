@@ -458,6 +458,27 @@ export function queueContract(testQueue: (options: TestQueueOptions) => Promise<
     expect(await one.queue.get('a/../b')).toBeUndefined();
   });
 
+  test('behind very many records that cannot be read the next one is found without waiting', async () => {
+    const before = await open();
+    const bad = Array.from({ length: 1_600 }, () => before.queue.newId());
+    await Promise.all(bad.map((id) => before.queue.submit(newMessage(id, ['a@x.example']))));
+    const puts = bad.map((id) => [`queue/m/${id}`, Buffer.from('{')] as const);
+    await before.keyValue.transact(async () => ({ puts, result: undefined }), 'durable');
+    const good = before.queue.newId();
+    await before.queue.submit(newMessage(good, ['b@x.example']));
+    const { queue } = await before.crash();
+    let woken = true;
+    queue.onWork('INPUT', () => {
+      woken = true;
+    });
+    const found: string[] = [];
+    while (woken) {
+      woken = false;
+      found.push(...(await queue.lease('INPUT', 500)).map(({ message }) => message.id));
+    }
+    expect(found).toEqual([good]);
+  });
+
   test('what moves while the queues are counted is counted once', async () => {
     const one = await open();
     await one.queue.submit(newMessage(one.queue.newId(), ['a@example.com']));
