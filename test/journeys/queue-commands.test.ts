@@ -83,6 +83,8 @@ test('summary, destinations, list, show and headers say what waits and why', asy
   expect(out).toMatch(/^sender +user1@example\.test$/m);
   expect(out).toMatch(/^d@far\.test +SMTPC +far\.test +deferred +1 /m);
   expect(out).toMatch(/SMTPC {2}deferred a@far\.test.*, attempt 1, /);
+  const named = await command('mailtree', ['--config', files.config, 'queue', 'show', id], { config: '/nowhere' });
+  expect(named).toMatchObject({ code: 0, out: expect.stringMatching(/SMTPC {2}deferred a@far\.test/), err: '' });
   expect((await queue('headers', id.toUpperCase())).out).toMatch(/^Received: [\s\S]*^Subject: first$/m);
   expect(await queue('show', '0000000000000000')).toMatchObject({
     code: 1,
