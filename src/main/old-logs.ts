@@ -2,14 +2,14 @@
  * What becomes of a log file that was put aside: mailed to the postmaster, kept on disk or deleted, as the settings say.
  *
  * Promise: a file is deleted only when it is not to be kept and, where it is to be mailed, its mail is durable in the queue; one that
- * could not be mailed stays. Files are handled one after the other, without holding them in memory.
+ * could not be mailed stays and is tried again, after a restart, too. Files are handled one after the other, without holding them in memory.
  * Source: manual chapter 2, "Log Files"; checklist SRV-08
  */
 
-import { createReadStream } from 'node:fs';
+import { createReadStream, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Clock, Live, Log } from '../base/index.ts';
+import type { Cancel, Clock, Live, Log } from '../base/index.ts';
 import type { MtaPolicy } from '../dit/index.ts';
 import { formatDate, noticeHeader, textPart } from '../mail/index.ts';
 import { noticeProtocol, type Queue } from '../queue/index.ts';
@@ -30,36 +30,94 @@ const attachedAtMost = 20_000_000;
 /** A multiple of 57, the octets of a base64 line. */
 const readAtOnce = 57 * 1_024;
 
+/** After a failure. Milliseconds. */
+const againAfter = 15 * 60_000;
+/** Names of the files that are not dealt with yet, one a line. */
+const openFile = 'unmailed';
+
 /** Returns what ends it: what is in work is finished. */
 export function handleOldLogs(logs: Pick<ServerLogs, 'folder' | 'onOld'>, needs: OldLogNeeds): () => Promise<void> {
+  const { folder } = logs;
+  const open = new OpenFiles(folder);
   let work: Promise<void> = Promise.resolve();
-  logs.onOld((name) => {
-    work = work.then(() =>
-      handle(logs.folder, name, needs).catch((thrown: unknown) => needs.log.warning(`the old log file ${name} stays as it is`, thrown)),
-    );
-  });
+  let again: Cancel | undefined;
+  const take = (name: string): void => {
+    open.add(name);
+    work = work.then(() => attempt(name));
+  };
+  const takeAll = (): void => {
+    again = undefined;
+    for (const name of open.names()) take(name);
+  };
+  const attempt = async (name: string): Promise<void> => {
+    try {
+      if (existsSync(join(folder, name))) await handle(folder, name, needs, open.names());
+      open.remove(name);
+    } catch (thrown) {
+      needs.log.warning(`the old log file ${name} stays as it is, and is tried again`, thrown);
+      again ??= needs.clock.after(againAfter, takeAll);
+    }
+  };
+  takeAll();
+  logs.onOld(take);
   return async () => {
     logs.onOld(() => {});
     await work;
+    again?.();
   };
 }
 
-async function handle(folder: string, name: string, needs: OldLogNeeds): Promise<void> {
+/** What is still to be done, on disk as far as that can be written. */
+class OpenFiles {
+  readonly #path: string;
+  readonly #names: Set<string>;
+
+  constructor(folder: string) {
+    this.#path = join(folder, openFile);
+    const lines = existsSync(this.#path) ? readFileSync(this.#path, 'utf8').split('\n') : [];
+    this.#names = new Set(lines.filter((name) => sequenceOf(name) !== undefined));
+  }
+
+  names(): readonly string[] {
+    return [...this.#names];
+  }
+
+  add(name: string): void {
+    if (this.#names.has(name)) return;
+    this.#names.add(name);
+    this.#write();
+  }
+
+  remove(name: string): void {
+    if (this.#names.delete(name)) this.#write();
+  }
+
+  #write(): void {
+    try {
+      if (this.#names.size === 0) rmSync(this.#path, { force: true });
+      else writeFileSync(this.#path, [...this.#names, ''].join('\n'), { mode: 0o600 });
+    } catch {
+      // On a full disk it is known until the next restart.
+    }
+  }
+}
+
+async function handle(folder: string, name: string, needs: OldLogNeeds, open: readonly string[]): Promise<void> {
   const { sendOldLog, keepOldLogs, logFilesKept } = needs.settings.value;
   const attached = sendOldLog ? await send(folder, name, needs) : true;
   if (!keepOldLogs) {
     if (attached) await rm(join(folder, name), { force: true });
-  } else if (logFilesKept > 0) await thinOut(folder, logFilesKept);
+  } else if (logFilesKept > 0) await thinOut(folder, logFilesKept, sendOldLog ? open.filter((one) => one !== name) : []);
 }
 
-/** Deletes all but the newest. */
-async function thinOut(folder: string, most: number): Promise<void> {
+/** Deletes all but the newest, and those that are still to be mailed. */
+async function thinOut(folder: string, most: number, unmailed: readonly string[]): Promise<void> {
   const old = (await readdir(folder)).flatMap((name) => {
     const sequence = sequenceOf(name);
     return sequence === undefined ? [] : [{ name, sequence }];
   });
   old.sort((a, b) => b.sequence - a.sequence);
-  for (const { name } of old.slice(most)) await rm(join(folder, name), { force: true });
+  for (const { name } of old.slice(most)) if (!unmailed.includes(name)) await rm(join(folder, name), { force: true });
 }
 
 /** Durable when it resolves. Whether the file itself is in the mail. */

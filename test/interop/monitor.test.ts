@@ -111,6 +111,30 @@ print(len(c.search_s("${messages}", ldap.SCOPE_ONELEVEL)))
   expect(await tool('perl', ['-e', perl])).toMatchObject({ code: 0, out: 'SMTPC=3\n' });
 });
 
+test('the reader of the Prometheus project reads the metrics: every one with help and type, no series twice, and the queue as it is', async () => {
+  const script = `
+import sys, urllib.request
+from prometheus_client.parser import text_string_to_metric_families
+answer = urllib.request.urlopen("http://127.0.0.1:${files.ports.http}/metrics")
+text = answer.read().decode()
+if not answer.headers["Content-Type"].startswith("text/plain; version=0.0.4"): sys.exit(answer.headers["Content-Type"])
+families = list(text_string_to_metric_families(text))
+names = [f.name for f in families]
+if len(names) != len(set(names)): sys.exit("a metric twice: %s" % names)
+series = set()
+for f in families:
+    if not f.documentation: sys.exit("no help: " + f.name)
+    if f.type not in ("counter", "gauge"): sys.exit("no type: " + f.name)
+    for s in f.samples:
+        key = (s.name, tuple(sorted(s.labels.items())))
+        if key in series: sys.exit("a series twice: %s" % (key,))
+        series.add(key)
+        if f.type == "counter" and not s.name.endswith("_total"): sys.exit("a counter without _total: " + s.name)
+print(len(names) > 20, [s.value for f in families for s in f.samples if s.name == "mailtree_queue_recipients" and s.labels == {"queue": "SMTPC", "state": "deferred"}])
+`;
+  expect(await net.hosts.mail.tool('/usr/bin/python3', ['-c', script])).toMatchObject({ code: 0, out: 'True [3.0]\n', err: '' });
+});
+
 /** HTTP status that a client with this address gets. */
 async function asked(from: string, ...more: string[]): Promise<string> {
   const target = from.includes(':') ? `[${here.six}]` : here.four;

@@ -11,7 +11,7 @@ packages=(ldap-utils libsasl2-modules swaks isync fetchmail mutt curl openssl st
   libnet-ssleay-perl slapd postfix dovecot-core dovecot-lmtpd dovecot-imapd dovecot-pop3d ca-certificates
   python3-dkim python3-spf python3-authres python3-dnspython python3-nacl opendkim opendkim-tools
   bind9 bind9-utils bind9-dnsutils unbound iproute2
-  libgnutls-dane0 libdb5.3 libnsl2 libidn12 libidn2-0 libpcre2-8-0 libfaketime python3-flufl.bounce)
+  libgnutls-dane0 libdb5.3 libnsl2 libidn12 libidn2-0 libpcre2-8-0 libfaketime python3-flufl.bounce python3-prometheus-client)
 programs=(ldapsearch ldapmodify ldapadd ldapwhoami ldapexop swaks mbsync fetchmail mutt curl openssl strace script slapd slaptest postfix dovecot
   opendkim opendkim-testmsg named dnssec-keygen dnssec-signzone dig unbound ip /usr/bin/python3 perl)
 
@@ -20,6 +20,7 @@ missing() {
   /usr/bin/python3 -c 'import ldap' 2>/dev/null || echo python3-ldap
   /usr/bin/python3 -c 'import dkim, spf, authres, dns.resolver, nacl' 2>/dev/null || echo python3-dkim python3-spf python3-authres python3-dnspython python3-nacl
   /usr/bin/python3 -c 'import flufl.bounce' 2>/dev/null || echo python3-flufl.bounce
+  /usr/bin/python3 -c 'import prometheus_client.parser' 2>/dev/null || echo python3-prometheus-client
   compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || echo libfaketime
   compgen -G '/usr/lib/*/sasl2/libplain.so*' >/dev/null || echo libsasl2-modules
   perl -MNet::LDAP -MIO::Socket::SSL -MNet::SSLeay -MIO::Socket::INET6 -e 1 2>/dev/null || echo libnet-ldap-perl libio-socket-ssl-perl libio-socket-inet6-perl

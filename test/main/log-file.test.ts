@@ -157,3 +157,52 @@ test('an old file is mailed whole to the postmaster, and deleted where it is not
   expect(Buffer.from(attached, 'base64').toString()).toBe(`file 0 ${'x'.repeat(11_000)}\n`);
   expect(Math.max(...(first?.text ?? '').split('\r\n').map((line) => line.length))).toBeLessThanOrEqual(76);
 });
+
+test('a file that could not be mailed stays, is tried again, and is not forgotten by a restart', async () => {
+  const path = await folder();
+  const { file, aside } = open(path);
+  for (let n = 0; n < 3; n += 1) {
+    file.write(`file ${n} ${'x'.repeat(11_000)}`);
+    file.flush();
+  }
+  const base = await testQueue();
+  removes.push(() => base.close());
+  const blobs = await openBlobs({ path: join(path, 'blobs'), clock: new ManualClock() });
+  removes.push(() => blobs.close());
+  const { queue, clock } = base;
+  let full = true;
+  const warnings: string[] = [];
+  const settings = new LiveValue({ sendOldLog: true, keepOldLogs: false, logFilesKept: 0 });
+  const needs = {
+    settings,
+    clock,
+    blobs,
+    mta: new FakeDit().mta,
+    log: { ...silentLog, warning: (text: string) => void warnings.push(text) },
+    queue: {
+      newId: () => queue.newId(),
+      submit: async (message: Parameters<typeof queue.submit>[0]) => {
+        if (full) throw new Error('no space left');
+        return queue.submit(message);
+      },
+    },
+  };
+  const mailed = async (): Promise<number> => {
+    let count = 0;
+    for await (const _ of queue.list()) count += 1;
+    return count;
+  };
+  const logs = { folder: path, onOld: (taker: (name: string) => void) => aside.splice(0).forEach(taker) };
+  await handleOldLogs(logs, needs)();
+  expect([old(path).length, await mailed(), warnings.length]).toEqual([3, 0, 3]);
+  // Another process, with a disk that is still full; then there is room.
+  const end = handleOldLogs(logs, needs);
+  while (warnings.length < 6) await new Promise((resolve) => setImmediate(resolve));
+  full = false;
+  clock.advance(15 * 60_000);
+  while ((await mailed()) < 3 || old(path).length > 0) await new Promise((resolve) => setImmediate(resolve));
+  await end();
+  expect(readdirSync(path).filter((name) => name === 'unmailed')).toEqual([]);
+  await handleOldLogs(logs, needs)();
+  expect([await mailed(), warnings.length]).toEqual([3, 6]);
+});
