@@ -20,14 +20,14 @@ import { createLmda, lmdaSettings } from '../lmda/index.ts';
 import { createMailAuthentication, mailAuthSettings } from '../mail-auth/index.ts';
 import { createPop3d, pop3dSettings } from '../pop3d/index.ts';
 import { createPreprocessor, loopDetectionSettings, type PreprocessorComponent, preprocessorSettings } from '../preprocessor/index.ts';
-import { createReportLimit } from '../queue/index.ts';
 import { components, type Responder } from '../responder/index.ts';
-import { createNoticeTexts, createSmtpc, type SmtpcComponent, smtpcSettings } from '../smtpc/index.ts';
+import { createSmtpc, type SmtpcComponent, smtpcSettings } from '../smtpc/index.ts';
 import { createSmtpd, smtpdSettings } from '../smtpd/index.ts';
 import { createWeb, type Monitor, type QueueDoor, type Service } from '../web/index.ts';
 import { formatWhere, parseWhere, type Where } from './config.ts';
 import { dnsServer } from './dns-servers.ts';
 import { isOwn } from './own-address.ts';
+import type { ReportRules } from './reports.ts';
 import type { Parts } from './server.ts';
 import { createSigning } from './signing.ts';
 import { virtualEntries } from './virtual.ts';
@@ -71,28 +71,27 @@ export interface AskedLater {
 export function addComponents(
   responder: Responder,
   parts: Parts,
-  monitor: Omit<Monitor, 'admits'>,
-  queue: QueueDoor,
+  given: { readonly monitor: Omit<Monitor, 'admits'>; readonly queue: QueueDoor; readonly reports: ReportRules },
 ): AskedLater & { readonly resolver: Resolver } {
   const shared = common(parts);
-  const asked = addProcessors(responder, parts, shared);
+  const asked = addProcessors(responder, parts, shared, given.reports);
   addDirectoryDoor(responder, parts, shared);
   addMailDoors(responder, parts, shared);
-  addWeb(responder, parts, shared, { monitor: { ...monitor, admits: monitorAccess(shared.server) }, queue });
+  addWeb(responder, parts, shared, { monitor: { ...given.monitor, admits: monitorAccess(shared.server) }, queue: given.queue });
   return { ...asked, resolver: shared.resolver };
 }
 
 /** Preprocessor and channel processors. */
-function addProcessors(responder: Responder, parts: Parts, { mta, clock, random, resolver, policies }: Common): AskedLater {
+function addProcessors(
+  responder: Responder,
+  parts: Parts,
+  { mta, clock, random, resolver, policies }: Common,
+  reports: ReportRules,
+): AskedLater {
   const { dit, logs, queue, store, keyValue, blobs, router } = parts;
   const how = dit.settings(preprocessorSettings);
   const settings = dit.settings(smtpcSettings);
   const smtpd = dit.settings(smtpdSettings);
-  const reports = {
-    copyBounces: (): boolean => how.value.copyBounces,
-    texts: createNoticeTexts({ settings, log: logs('SMTPC'), folder: parts.config.data }),
-    limit: createReportLimit(clock, () => settings.value.reportsPerHour),
-  };
   const preprocessor = createPreprocessor({
     queue,
     router,

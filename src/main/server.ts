@@ -46,6 +46,7 @@ import { serverTree } from './monitor/server-tree.ts';
 import { createMonitor } from './monitor.ts';
 import { handleOldLogs } from './old-logs.ts';
 import { openDesk, queueDoor } from './queue/open-desk.ts';
+import { reportRules } from './reports.ts';
 import { tlsQuestions } from './tls.ts';
 import { version } from './version.ts';
 
@@ -133,9 +134,10 @@ async function build(
   const about = { ...parts, responder, minFree, directoryFolder: folderOf(parts), startedAt };
   const monitor = createMonitor({ ...about, clock: systemClock });
   onClose(() => monitor.close());
-  const desk = openDesk(parts);
+  const reports = reportRules(parts);
+  const desk = openDesk(parts, reports);
   parts.bundled?.useMonitor(serverTree({ ...about, monitor, desk }));
-  const { preprocessor, smtpc, resolver } = addComponents(responder, parts, monitor, queueDoor(desk, parts));
+  const { preprocessor, smtpc, resolver } = addComponents(responder, parts, { monitor, queue: queueDoor(desk, parts), reports });
   logDifferences(parts, log);
   const status = async (): Promise<ServerStatus> => ({
     version,

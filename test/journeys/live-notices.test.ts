@@ -180,6 +180,14 @@ test('a bounce has the text of the directory, of a file, or the built-in one whe
   expect(german).toContain('There is no mailbox of this name. Please check how the address is spelled.');
   await set('mtSmtpcBounceText', 'Text of the directory');
   expect(await bounced()).toMatch(/^Text of the directory\n/);
+  // The same words where an administrator returns the mail.
+  refuse('RCPT', '451 4.7.1 not today');
+  expect(await submit('waiting@far.test', 'x')).toMatch(/^250/);
+  const before = (await subjects(files, us)).length;
+  const bounce = ['queue', 'bounce', '--recipient', 'waiting@far.test', '--state', 'deferred', '--all-matching', '--reason', 'moved'];
+  await eventually(async () => (await command('mailtree', bounce, files)).code === 0);
+  await eventually(async () => (await subjects(files, us)).length > before);
+  expect((await report('Undeliverable mail')).text).toMatch(/^Text of the directory\n[\s\S]*moved/);
 });
 
 test('reports about spam are given up after their own time', async () => {

@@ -5,14 +5,23 @@ import { preprocessorSettings } from '../../preprocessor/index.ts';
 import { createReporter } from '../../queue/index.ts';
 import { smtpcSettings, weigher } from '../../smtpc/index.ts';
 import type { QueueDoor } from '../../web/index.ts';
+import type { ReportRules } from '../reports.ts';
 import type { Parts } from '../server.ts';
 import { QueueDesk } from './desk.ts';
 import { administratorLogin } from './log-in.ts';
 import { queueRoutes } from './routes.ts';
 
-export function openDesk({ queue, blobs, dit, config, logs }: Parts): QueueDesk {
+export function openDesk({ queue, blobs, dit, config, logs }: Parts, reports: ReportRules): QueueDesk {
   const log = logs('MQ Router');
-  const reporter = createReporter({ blobs, mta: dit.mta, clock: systemClock, random: Math.random, newId: () => queue.newId(), log });
+  const reporter = createReporter({
+    blobs,
+    mta: dit.mta,
+    clock: systemClock,
+    random: Math.random,
+    newId: () => queue.newId(),
+    log,
+    ...reports,
+  });
   const smtpc = dit.settings(smtpcSettings);
   const weigh = (): ReturnType<typeof weigher> => weigher(smtpc.value, systemClock.now());
   return new QueueDesk({
