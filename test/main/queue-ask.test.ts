@@ -1,7 +1,7 @@
 /** What is asked of the queue by JSON: everything is understood as it is meant, or refused by its name. */
 
 import { expect, test } from '@jest/globals';
-import { readFilter, readOrder, readSearch } from '../../src/main/queue/ask.ts';
+import { readFilter, readOrder, readQuery, readSearch } from '../../src/main/queue/ask.ts';
 
 test.each([
   [{}, {}],
@@ -67,4 +67,9 @@ test.each([
   [{ operation: { do: 'delete' }, filter: {}, dryrun: true }, 'dryrun: there is no such part'],
 ])('the request %j is refused', (body, why) => {
   expect(() => readOrder(body)).toThrow(why);
+});
+
+test('of a query nothing is passed over', () => {
+  expect(readQuery({ states: ['held,leased'], sender: [''] })).toEqual({ states: 'held,leased', sender: '' });
+  expect(() => readQuery({ queue: ['SMTPC'], states: ['held', 'leased'] })).toThrow(/^states is given more than once/);
 });

@@ -29,6 +29,14 @@ export function readFilter(given: Given): QueueFilter {
   return filter;
 }
 
+/** The parts of a query, each given once. */
+export function readQuery(given: Readonly<Record<string, readonly string[]>>): Readonly<Record<string, string>> {
+  const twice = Object.keys(given).find((name) => (given[name]?.length ?? 0) > 1);
+  if (twice !== undefined)
+    throw new Fault('malformed', `${twice.slice(0, 40)} is given more than once; several values stand in one, with commas`);
+  return Object.fromEntries(Object.entries(given).map(([name, [value = '']]) => [name, value]));
+}
+
 /** A query: filter and page in one. */
 export function readSearch(query: Given): { filter: QueueFilter; options: SearchOptions } {
   const { order, descending, limit, after } = query;

@@ -12,7 +12,7 @@ import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 import { Fault, replies } from '../../base/index.ts';
 import { jsonLines } from '../directory-jobs.ts';
-import { readFilter, readOrder, readSearch } from './ask.ts';
+import { readFilter, readOrder, readQuery, readSearch } from './ask.ts';
 import type { QueueDesk } from './desk.ts';
 import type { MessageView } from './view.ts';
 
@@ -24,13 +24,13 @@ export function queueRoutes(desk: QueueDesk, by: (c: Context) => string): Hono {
   app.get('/summary', async (c) => c.json(await desk.summary()));
   app.get('/destinations', async (c) => c.json(await desk.destinations(c.req.query('queue') ?? 'SMTPC')));
   app.get('/domain', async (c) => c.json(await desk.channel(c.req.query('name') ?? '')));
-  app.get('/senders', async (c) => c.json(await desk.senders(readFilter(c.req.query()))));
+  app.get('/senders', async (c) => c.json(await desk.senders(readFilter(readQuery(c.req.queries())))));
   app.get('/messages', async (c) => {
-    const { filter, options } = readSearch(c.req.query());
+    const { filter, options } = readSearch(readQuery(c.req.queries()));
     return c.json(await desk.page(filter, options));
   });
   app.get('/stream', (c) => {
-    const filter = readFilter(c.req.query());
+    const filter = readFilter(readQuery(c.req.queries()));
     return c.body(
       jsonLines<MessageView>(async ({ tell, ready }) => {
         for await (const view of desk.all(filter)) {
