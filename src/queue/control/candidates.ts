@@ -19,7 +19,7 @@ import {
   textOf,
 } from '../records.ts';
 import { asIdentifier, type Matcher } from './filter.ts';
-import { type InHand, type Walked, walk, walkOne } from './walk.ts';
+import { type InHand, type Place, type Walked, walk, walkThese } from './walk.ts';
 
 export interface Looking {
   readonly keyValue: KeyValue;
@@ -38,35 +38,30 @@ export function isNarrow({ ids, filter, state }: Matcher): boolean {
 /** In no particular order where the filter is narrow, otherwise in order of time. */
 export async function* candidates(looking: Looking): AsyncIterable<Walked> {
   const { keyValue, matcher } = looking;
-  if (!isNarrow(matcher)) {
-    yield* walk(keyValue, undefined, false, matcher.needles);
-    return;
-  }
-  for await (const id of narrowIds(looking)) {
-    const walked = await walkOne(keyValue, id);
-    if (walked) yield walked;
-  }
+  if (isNarrow(matcher)) yield* walkThese(keyValue, narrowPlaces(looking));
+  else yield* walk(keyValue, undefined, false, matcher.needles);
 }
 
-async function* narrowIds(looking: Looking): AsyncIterable<QueueId> {
+async function* narrowPlaces(looking: Looking): AsyncIterable<Place> {
   const { ids } = looking.matcher;
   if (ids) {
-    yield* ids;
+    for (const id of ids) yield { id, only: undefined };
     return;
   }
   const seen = new Set<QueueId>();
-  for await (const { id, traits } of indexEntries(looking)) {
+  for await (const { id, slip, traits } of indexEntries(looking)) {
     // Only a message of several slips can be met again.
     if (!traits?.only) {
       if (seen.has(id)) continue;
       seen.add(id);
     }
-    yield id;
+    yield { id, only: traits?.only ? slip : undefined };
   }
 }
 
 export interface IndexEntry {
   readonly id: QueueId;
+  readonly slip: string;
   readonly traits: Traits | undefined;
 }
 
@@ -96,21 +91,21 @@ async function* entriesAt({
   if (matcher.state('pending') || matcher.state('deferred')) {
     const prefix = identifier === undefined ? destinationsPrefix('SMTPC') : destinationPrefix('SMTPC', identifier);
     for await (const [key, value] of keyValue.scan(below(prefix))) {
-      const { due, id, traits } = placeOfDestination(key, value);
-      if (matcher.state(due > now ? 'deferred' : 'pending')) yield { id, traits };
+      const { due, id, slip, traits } = placeOfDestination(key, value);
+      if (matcher.state(due > now ? 'deferred' : 'pending')) yield { id, slip, traits };
     }
   }
   if (matcher.state('held')) {
     for await (const [key, value] of keyValue.scan(below(holdPrefix))) {
       const place = placeOf(key);
       const entry = readDue(textOf(value));
-      if (isOurs(place.queue, entry)) yield { id: place.id, traits: entry.traits };
+      if (isOurs(place.queue, entry)) yield { id: place.id, slip: place.slip, traits: entry.traits };
     }
   }
   if (!matcher.state('leased')) return;
   for (const { due, entry } of inHand.values()) {
     const place = placeOf(due);
     const read = readDue(entry);
-    if (isOurs(place.queue, read)) yield { id: place.id, traits: read.traits };
+    if (isOurs(place.queue, read)) yield { id: place.id, slip: place.slip, traits: read.traits };
   }
 }

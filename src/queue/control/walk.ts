@@ -8,7 +8,18 @@
 import { below, type Key, type KeyValue } from '../../storage/index.ts';
 import type { FoundMessage, FoundRecipient, RecipientState, Weighed } from '../control-port.ts';
 import type { QueueId } from '../port.ts';
-import { decodeLease, decodeMessage, decodeSlip, leasePrefix, messageKey, placeOf, type Slip, type Stored, sizeOf } from '../records.ts';
+import {
+  decodeLease,
+  decodeMessage,
+  decodeSlip,
+  leasePrefix,
+  messageKey,
+  placeOf,
+  type Slip,
+  type Stored,
+  sizeOf,
+  slipKey,
+} from '../records.ts';
 import type { Matcher } from './filter.ts';
 
 /** A message with its slips. */
@@ -55,6 +66,40 @@ export async function walkOne(keyValue: KeyValue, id: QueueId): Promise<Walked |
   const key = messageKey(id);
   for await (const raw of forward(keyValue.scan({ from: key, to: `${key}0` }))) return decoded(raw, noNeedles);
   return undefined;
+}
+
+/** A message, and its slip where it has but one as far as is known. */
+export interface Place {
+  readonly id: QueueId;
+  readonly only: string | undefined;
+}
+
+/** Messages read with one asking. */
+const atOnce = 64;
+
+/** These messages, in their order. */
+export async function* walkThese(keyValue: KeyValue, places: AsyncIterable<Place>): AsyncIterable<Walked> {
+  let some: Place[] = [];
+  for await (const place of places) {
+    some.push(place);
+    if (some.length < atOnce) continue;
+    yield* readThese(keyValue, some);
+    some = [];
+  }
+  yield* readThese(keyValue, some);
+}
+
+async function* readThese(keyValue: KeyValue, places: readonly Place[]): AsyncIterable<Walked> {
+  const values = await keyValue.getMany(places.flatMap(({ id, only }) => (only === undefined ? [] : [messageKey(id), slipKey(id, only)])));
+  let n = 0;
+  for (const { id, only } of places) {
+    const [message, slip] = only === undefined ? [] : values.slice(n, n + 2);
+    n += only === undefined ? 0 : 2;
+    const known = message && slip && only !== undefined ? decoded({ message, slips: [[only, slip]] }, noNeedles) : undefined;
+    // It may have others by now.
+    const walked = known?.slips[0]?.only ? known : await walkOne(keyValue, id);
+    if (walked) yield walked;
+  }
 }
 
 type Records = AsyncIterable<[Key, Uint8Array]>;
