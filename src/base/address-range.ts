@@ -23,8 +23,9 @@ export interface AddressRange {
 
 /** Undefined where the text is no range. Literals of SMTP (`[192.0.2.1]`, `[IPv6:::1]`) are read too. */
 export function parseAddressRange(text: string): AddressRange | undefined {
-  const given = text.trim();
-  if (given.length > 100) return undefined;
+  if (text.length > 100) return undefined;
+  // The manual writes 192.55.89.00/28. Other leading zeros stay refused: some read them as octal.
+  const given = text.trim().replace(/(?<=^|[.-])0+(?=[./-]|$)/g, '0');
   const slash = given.indexOf('/');
   if (slash >= 0) return prefix(numbered(given.slice(0, slash)), given.slice(slash + 1));
   const dash = given.indexOf('-');

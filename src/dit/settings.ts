@@ -1,6 +1,6 @@
 /** Settings of the server as a whole (manual chapter 2, "Server Configuration") and of the MTA's routing (chapter 3). */
 
-import { logLevels, outputChannels } from '../base/index.ts';
+import { ipPattern, logLevels, outputChannels } from '../base/index.ts';
 import { boolean, choice, declareSettings, integer, list, text } from '../settings/index.ts';
 
 const hostName = /[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*/;
@@ -92,8 +92,8 @@ export const serverSettings = declareSettings({
       attribute: 'mtMonitorClient',
       label: 'Monitoring clients',
       default: [],
-      pattern: /[0-9A-Fa-f:.]+(\/\d{1,3})?/,
-      patternHelp: 'an IP address or a network such as 192.0.2.0/24',
+      pattern: ipPattern,
+      patternHelp: 'an IP address, a range such as 192.0.2.1-192.0.2.9 or a network such as 192.0.2.0/24',
       help: 'Who beside this host itself may read `/metrics` and `/health` on the web door.',
       spec: 'checklist SRV-14',
     }),
