@@ -37,6 +37,7 @@ const destinationsAtMost = 10_000;
 
 export interface Destination {
   identifier: string;
+  messages: number;
   recipients: number;
   nextAttempt: number;
   reason?: string;
@@ -185,7 +186,36 @@ export function summarizer(keyValue: KeyValue, clock: Clock): () => Promise<Queu
 interface Counted {
   readonly key: Key;
   readonly value: Uint8Array;
+  messages: number;
   recipients: number;
+}
+
+/** Tells messages that have several parts at one destination from one another. */
+class Messages {
+  /** Ids of messages that may have another part here. Beyond a bound only parts beside each other are known for one message's. */
+  readonly #parted = new Set<string>();
+  #last = '';
+
+  /** Whether the part is the first of its message. */
+  isNew(id: string, value: Uint8Array): boolean {
+    if (isOnly(value)) return true;
+    const known = id === this.#last || this.#parted.has(id);
+    this.#last = id;
+    if (!known && this.#parted.size < partedAtMost) this.#parted.add(id);
+    return !known;
+  }
+}
+
+const partedAtMost = 100_000;
+
+/** Whether the message of an entry of the index of destinations has this one part (`traitsText`), without taking it apart. */
+function isOnly(value: Uint8Array): boolean {
+  let commas = 0;
+  for (const octet of value) {
+    if (octet === 44) commas += 1;
+    else if (commas === 4 && octet === 111) return true;
+  }
+  return false;
 }
 
 const withMost = (all: Counted[]): Counted[] => all.sort((a, b) => b.recipients - a.recipients).slice(0, destinationsAtMost);
@@ -197,19 +227,23 @@ async function countByDestination(keyValue: KeyValue, queue: QueueName, now: num
   let found: Counted[] = [];
   let prefix = '';
   let known: Counted | undefined;
+  let seen = new Messages();
   for await (const [key, value] of keyValue.scan(below(identifier === undefined ? all : destinationPrefix(queue, identifier)))) {
     // What belongs to a destination stands together: only the first of it is looked into.
     if (prefix === '' || !key.startsWith(prefix)) {
       prefix = key.slice(0, key.indexOf('/', all.length) + 1);
       known = undefined;
+      seen = new Messages();
       if (found.length >= 2 * destinationsAtMost) found = withMost(found);
     }
     if (key.slice(prefix.length, prefix.length + nowText.length) <= nowText) continue;
-    if (known) known.recipients += leadingNumber(value);
-    else {
-      known = { key, value, recipients: leadingNumber(value) };
+    if (!known) {
+      known = { key, value, messages: 0, recipients: 0 };
       found.push(known);
     }
+    known.recipients += leadingNumber(value);
+    const idAt = prefix.length + nowText.length + 1;
+    if (seen.isNew(key.slice(idAt, key.indexOf('/', idAt)), value)) known.messages += 1;
   }
   return withMost(found);
 }
@@ -222,7 +256,8 @@ export async function destinations(keyValue: KeyValue, queue: QueueName, now: nu
   const all = places.map((place, n): Destination => {
     const first = firstOf(place.slip, slips[n]);
     const reason = first?.reason === undefined ? {} : { reason: first.reason };
-    return { identifier: place.identifier, recipients: counted[n]?.recipients ?? 0, nextAttempt: first?.runAt ?? place.due, ...reason };
+    const { messages = 0, recipients = 0 } = counted[n] ?? {};
+    return { identifier: place.identifier, messages, recipients, nextAttempt: first?.runAt ?? place.due, ...reason };
   });
   return all.sort((a, b) => a.nextAttempt - b.nextAttempt);
 }

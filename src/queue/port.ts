@@ -273,5 +273,5 @@ export interface Queue {
   destinations(
     queue: QueueName,
     identifier?: string,
-  ): Promise<{ identifier: string; recipients: number; nextAttempt: number; reason?: string }[]>;
+  ): Promise<{ identifier: string; messages: number; recipients: number; nextAttempt: number; reason?: string }[]>;
 }

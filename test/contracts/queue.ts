@@ -198,7 +198,7 @@ export function queueContract(testQueue: (options: TestQueueOptions) => Promise<
       await one.queue.defer(lease, [{ number: 1, nextAttempt: one.clock.now() + 60_000, reason: '421 zu beschäftigt' }]);
     }
     expect(await one.queue.destinations('SMTPC')).toEqual([
-      { identifier: 'slow.example', recipients: 2, nextAttempt: one.clock.now() + 60_000, reason: '421 zu beschäftigt' },
+      { identifier: 'slow.example', messages: 2, recipients: 2, nextAttempt: one.clock.now() + 60_000, reason: '421 zu beschäftigt' },
     ]);
     const summary = (await one.queue.summary()).find(({ queue }) => queue === 'SMTPC');
     expect(summary).toEqual({ queue: 'SMTPC', pending: 3, deferred: 2, held: 0, aside: 0 });
@@ -323,6 +323,36 @@ export function queueContract(testQueue: (options: TestQueueOptions) => Promise<
     expect(found.map(({ recipients }) => recipients[0]?.address)).toEqual(['x@fast.example']);
   });
 
+  test('a message counts once at a destination, however many recipients and parts it has there', async () => {
+    const one = await open();
+    const addresses = [...Array.from({ length: 600 }, (_, n) => `u${n}@big.example`), 'x@other.example'];
+    await one.queue.submit(
+      newMessage(
+        one.queue.newId(),
+        addresses.map((address) => ({ address, filed: remote(address) })),
+      ),
+    );
+    await one.queue.submit(newMessage(one.queue.newId(), [{ address: 'single@big.example', filed: remote('single@big.example') }]));
+    let at = one.clock.now() + 60_000;
+    for (const lease of await one.queue.lease('SMTPC', 100)) {
+      // Parts wait until different times.
+      at += 1_000;
+      await one.queue.defer(
+        lease,
+        lease.recipients.map(({ number }) => ({ number, nextAttempt: at, reason: 'busy' })),
+      );
+    }
+    const counts = (await one.queue.destinations('SMTPC')).map(({ identifier, messages, recipients }) => [
+      identifier,
+      messages,
+      recipients,
+    ]);
+    expect(counts.sort()).toEqual([
+      ['big.example', 2, 601],
+      ['other.example', 1, 1],
+    ]);
+  });
+
   test('of more destinations than are listed those with the most mail are, and each alone can be asked for', async () => {
     const one = await open();
     const later = { nextAttempt: one.clock.now() + 3_600_000, reason: 'no connection' };
@@ -343,8 +373,10 @@ export function queueContract(testQueue: (options: TestQueueOptions) => Promise<
     }
     const listed = await one.queue.destinations('SMTPC');
     expect(listed).toHaveLength(10_000);
-    expect(listed).toContainEqual({ identifier: 'zzz.example', recipients: 2, ...later });
-    expect(await one.queue.destinations('SMTPC', 'a9.example')).toEqual([{ identifier: 'a9.example', recipients: 1, ...later }]);
+    expect(listed).toContainEqual({ identifier: 'zzz.example', messages: 1, recipients: 2, ...later });
+    expect(await one.queue.destinations('SMTPC', 'a9.example')).toEqual([
+      { identifier: 'a9.example', messages: 1, recipients: 1, ...later },
+    ]);
     expect(await one.queue.destinations('SMTPC', 'b.example')).toEqual([]);
   });
 

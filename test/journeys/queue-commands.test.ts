@@ -66,10 +66,10 @@ test('summary, destinations, list, show and headers say what waits and why', asy
   const id = await putOff('user1@example.test', ['a@far.test', 'b@far.test', 'c@far.test', 'd@far.test'], 'first');
   expect((await queue('summary')).out).toMatch(/^SMTPC +0 +4 +0$[\s\S]*^disk of the queue: total \d+ MB, free \d+ MB \(\d+ %\)$/m);
   expect((await queue('destinations')).out).toMatch(
-    /^far\.test +4 +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \(in .*\) +no name server answered for far\.test$/m,
+    /^far\.test +1 +4 +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \(in .*\) +no name server answered for far\.test$/m,
   );
   expect((await queue('domain', 'FAR.test')).out).toMatch(
-    /^profile +of the peer [\s\S]*^ {2}retry period +\d+ hours$[\s\S]*^deferred recipients +4\n {2}reason +no name server[\s\S]*a@far\.test/m,
+    /^profile +of the peer [\s\S]*^ {2}retry period +\d+ hours$[\s\S]*^deferred messages +1\ndeferred recipients +4\n {2}reason +no name server[\s\S]*a@far\.test/m,
   );
   expect((await queue('domain', 'nowhere.test')).out).toMatch(/^deferred recipients +0\n\nno message matches\n$/m);
   expect((await queue('senders')).out).toMatch(/^example\.test +1 +4$/m);

@@ -171,7 +171,7 @@ test('queues have their counts, destinations their reason and next attempt, mess
     { mtQueuePending: '2', mtQueueDeferred: '1' },
   ]);
   expect(await entries('cn=monitor', '(objectClass=mtMonitorDestination)')).toMatchObject([
-    { mtQueueDestination: 'yahoo.example', mtQueueDeferred: '1', mtQueueReason: 'connection refused' },
+    { mtQueueDestination: 'yahoo.example', mtQueueMessages: '1', mtQueueDeferred: '1', mtQueueReason: 'connection refused' },
   ]);
   expect(await entries('cn=monitor', '(mtQueueSender=*@JADE.net)')).toMatchObject([
     {

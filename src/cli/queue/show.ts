@@ -25,9 +25,10 @@ export function printDestinations(found: Destinations, now: number): void {
   if (found.length === 0) console.log('nothing is deferred');
   else
     table(
-      ['destination', 'recipients', 'next attempt', 'reason'],
+      ['destination', 'messages', 'recipients', 'next attempt', 'reason'],
       found.map((one) => [
         one.identifier,
+        String(one.messages),
         String(one.recipients),
         `${time(one.nextAttempt)} (${within(one.nextAttempt, now)})`,
         one.reason ?? '',
@@ -45,6 +46,7 @@ export function printChannel({ domain, profile, deferred }: DomainChannel, now: 
     ['  retry period', `${profile.retryPeriod} hours`],
     ['  maximum sessions', String(profile.sessions)],
     ['  messages per session', String(profile.messagesPerSession)],
+    ['deferred messages', String(deferred?.messages ?? 0)],
     ['deferred recipients', String(deferred?.recipients ?? 0)],
     ...(deferred
       ? ([

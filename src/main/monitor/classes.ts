@@ -121,10 +121,15 @@ export const destinationClass = declareClass({
   name: 'mtMonitorDestination',
   kind: 'structural',
   must: ['mtQueueDestination'],
-  may: ['description', 'mtQueueDeferred', 'mtQueueReason', 'mtQueueNextAttempt'],
+  may: ['description', 'mtQueueMessages', 'mtQueueDeferred', 'mtQueueReason', 'mtQueueNextAttempt'],
   title: 'Destination with mail that waits',
   help: 'A destination of a queue for which mail is deferred.',
-  attributes: [queueDestination, queueReason, queueNextAttempt],
+  attributes: [
+    queueDestination,
+    value('mtQueueMessages', 'integer', 'Messages', 'Messages with recipients that wait for another attempt.'),
+    queueReason,
+    queueNextAttempt,
+  ],
 });
 
 export const messageClass = declareClass({

@@ -74,6 +74,7 @@ function destinationsNode(dn: Dn, name: QueueName, needs: QueuesNeeds): Node {
 function destinationNode(above: Dn, one: Awaited<ReturnType<Queue['destinations']>>[number]): Node {
   return leaf(below(above, 'mtQueueDestination', one.identifier), destinationClass, () => ({
     mtQueueDestination: one.identifier,
+    mtQueueMessages: one.messages,
     mtQueueDeferred: one.recipients,
     mtQueueNextAttempt: time(one.nextAttempt),
     mtQueueReason: one.reason,
