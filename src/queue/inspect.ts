@@ -34,6 +34,8 @@ export const queueNames: readonly QueueName[] = ['INPUT', ...outputChannels];
 /** A summary of a queue that took long to count is shown for twenty times as long, at most. */
 const summaryKept = 20;
 const destinationsAtMost = 10_000;
+/** Recipients listed before destinations are looked at again. */
+const askedAtMost = 10_000;
 
 export interface Destination {
   identifier: string;
@@ -45,21 +47,39 @@ export interface Destination {
 
 const byNumber = (a: QueuedRecipient, b: QueuedRecipient): number => a.number - b.number;
 
-/** What waits for the run of its destination is tried then, as far as anybody knows now; not when it is due itself. */
-export async function withRun(keyValue: KeyValue, recipient: QueuedRecipient): Promise<QueuedRecipient> {
-  const { runAt, ...shown } = recipient;
-  if (runAt === undefined) return recipient;
-  const prefix = destinationPrefix(recipient.queue, recipient.identifier);
-  for await (const [key, value] of keyValue.scan({ from: prefix, to: `${prefix}\u{10ffff}` }, { limit: 1 })) {
+/** Recipients as they are listed. */
+export type Shown = (recipient: QueuedRecipient) => Promise<QueuedRecipient>;
+
+/**
+ * What waits for the run of its destination is tried then, as far as anybody knows now; not when it is due itself. Destinations are
+ * remembered for the next recipients, for one listing and not for long.
+ */
+export function withRuns(keyValue: KeyValue): Shown {
+  const known = new Map<Key, number | undefined>();
+  let asked = 0;
+  return async (recipient) => {
+    const { runAt, ...shown } = recipient;
+    if (runAt === undefined) return recipient;
+    const prefix = destinationPrefix(recipient.queue, recipient.identifier);
+    if (++asked % askedAtMost === 0) known.clear();
+    if (!known.has(prefix)) known.set(prefix, await runOf(keyValue, prefix));
+    return { ...shown, nextAttempt: known.get(prefix) ?? runAt };
+  };
+}
+
+/** When a destination's first is due, unless that sleeps as well. */
+async function runOf(keyValue: KeyValue, prefix: string): Promise<number | undefined> {
+  for await (const [key, value] of keyValue.scan(below(prefix), { limit: 1 })) {
     const first = placeOfDestination(key, value);
-    if (!first.traits?.sleeps) return { ...shown, nextAttempt: first.due };
+    if (!first.traits?.sleeps) return first.due;
   }
-  return { ...shown, nextAttempt: runAt };
+  return undefined;
 }
 
 async function* listings(keyValue: KeyValue, from: string, to: string): AsyncIterable<QueueListing> {
   let stored: Stored | undefined;
   let recipients: QueuedRecipient[] = [];
+  const shown = withRuns(keyValue);
   const finished = (): QueueListing[] =>
     stored && recipients.length > 0 ? [{ message: stored.message, recipients: recipients.sort(byNumber) }] : [];
   for await (const [key, value] of keyValue.scan({ from, to })) {
@@ -71,7 +91,7 @@ async function* listings(keyValue: KeyValue, from: string, to: string): AsyncIte
         stored = undefined;
         stored = decodeMessage(value);
       } else if (stored?.message.id === id) {
-        for (const recipient of decodeSlip(slip, value).recipients) recipients.push(await withRun(keyValue, recipient));
+        for (const recipient of decodeSlip(slip, value).recipients) recipients.push(await shown(recipient));
       }
     } catch {
       // A record that cannot be read has no listing; leasing it puts it aside with an error line.

@@ -440,6 +440,36 @@ export function queueControlContract(testQueue: (options: TestQueueOptions) => P
       expect(largest).toBeLessThan(2 * single);
     });
 
+    test('when many recipients for one destination are tried is looked up once', async () => {
+      let looks = 0;
+      const one = await open({
+        wrap: (engine) =>
+          new Proxy(engine, {
+            get(target, name) {
+              const value = Reflect.get(target, name) as unknown;
+              if (name === 'pages') looks++;
+              return typeof value === 'function' ? value.bind(target) : value;
+            },
+          }),
+      });
+      const recipients = Array.from({ length: 300 }, (_, n) => ({ address: `u${n}@far.example`, filed: remote('u@far.example') }));
+      await put(one, recipients);
+      const [nextAttempt, runAt] = [one.clock.now() + 9_000_000, one.clock.now() + 60_000];
+      for (const lease of await one.queue.lease('SMTPC', 9))
+        await one.queue.defer(
+          lease,
+          lease.recipients.map(({ number }) => ({ number, nextAttempt, runAt, reason: 'later' })),
+        );
+      looks = 0;
+      const [found] = (await one.control.search({})).messages;
+      const listed = await collect(one.queue.list());
+      for (const shown of [found?.recipients, listed[0]?.recipients]) {
+        expect(shown).toHaveLength(300);
+        expect(shown?.every((recipient) => recipient.nextAttempt === runAt && recipient.runAt === undefined)).toBe(true);
+      }
+      expect(looks).toBeLessThan(10);
+    });
+
     test('what an operation itself moves is not met again', async () => {
       const one = await open();
       for (let n = 0; n < 70; n++) await put(one, [{ address: `u${n}@far.example`, filed: remote('u@far.example') }]);

@@ -9,7 +9,7 @@
 import { Fault } from '../../base/index.ts';
 import type { KeyValue } from '../../storage/index.ts';
 import type { FoundMessage, FoundRecipient, QueueFilter, QueueOrder, SearchOptions, SearchPage, Weighed } from '../control-port.ts';
-import { withRun } from '../inspect.ts';
+import { type Shown, withRuns } from '../inspect.ts';
 import { sizeOf } from '../records.ts';
 import { candidates, indexEntries, isNarrow } from './candidates.ts';
 import { type Matcher, matcherOf } from './filter.ts';
@@ -48,12 +48,13 @@ export async function search(keyValue: KeyValue, now: number, filter: QueueFilte
   for await (const standing of standings(asked)) page.add(standing);
   const sorted = page.end();
   const messages: FoundMessage[] = [];
+  const withRun = withRuns(keyValue);
   let [read, recipients] = [0, 0];
   for (; read < Math.min(limit, sorted.length) && recipients < recipientsOfPage; read++) {
     const walked = await walkOne(keyValue, (sorted[read] as Standing).id);
     const one = walked && found(walked, matcher, inHand, now, weigh);
     if (!one) continue;
-    messages.push(await shown(keyValue, one));
+    messages.push(await shown(one, withRun));
     recipients += one.recipients.length;
   }
   const last = sorted.length > read ? sorted[read - 1] : undefined;
@@ -64,18 +65,20 @@ export async function search(keyValue: KeyValue, now: number, filter: QueueFilte
 export async function* findAll(keyValue: KeyValue, now: number, filter: QueueFilter): AsyncIterable<FoundMessage> {
   const matcher = matcherOf(filter, now);
   const asked = { keyValue, matcher, inHand: await readInHand(keyValue), now, weigh: byPrecedence };
-  for await (const one of matching(asked)) yield await shown(keyValue, one);
+  const withRun = withRuns(keyValue);
+  for await (const one of matching(asked)) yield await shown(one, withRun);
 }
 
 async function byTime(asked: Search): Promise<SearchPage> {
   const { keyValue, matcher, inHand, now, weigh, limit, order, descending, after } = asked;
   const messages: FoundMessage[] = [];
+  const withRun = withRuns(keyValue);
   let recipients = 0;
   for await (const walked of walk(keyValue, after?.id, descending, matcher.needles)) {
     const one = found(walked, matcher, inHand, now, weigh);
     if (!one) continue;
     if (messages.length < limit && recipients < recipientsOfPage) {
-      messages.push(await shown(keyValue, one));
+      messages.push(await shown(one, withRun));
       recipients += one.recipients.length;
     } else {
       const last = messages[messages.length - 1] as FoundMessage;
@@ -86,10 +89,10 @@ async function byTime(asked: Search): Promise<SearchPage> {
 }
 
 /** What waits for the run of its destination is tried then. */
-async function shown(keyValue: KeyValue, one: FoundMessage): Promise<FoundMessage> {
+async function shown(one: FoundMessage, withRun: Shown): Promise<FoundMessage> {
   if (one.recipients.every(({ runAt }) => runAt === undefined)) return one;
   const recipients: FoundRecipient[] = [];
-  for (const { state, ...recipient } of one.recipients) recipients.push({ ...(await withRun(keyValue, recipient)), state });
+  for (const { state, ...recipient } of one.recipients) recipients.push({ ...(await withRun(recipient)), state });
   return { ...one, recipients };
 }
 
