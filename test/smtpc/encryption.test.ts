@@ -249,6 +249,15 @@ test('DANE goes before MTA-STS, for good and ill', async () => {
   expect(await sendOne(here)).toMatch(/^Deferred .*no TLSA record matches/);
 });
 
+test('where none of the TLSA records can be used, a policy of MTA-STS still counts', async () => {
+  const { here } = await withPolicy(unknown, policyText('enforce'));
+  signed(here, [digest(1, unknown)]);
+  expect(await sendOne(here)).toMatch(
+    /^Deferred .*not trusted .*MTA-STS: policy 1 of dest\.example; TLSA records of mx\.dest\.example, none/,
+  );
+  expect(here.sink.messages).toEqual([]);
+});
+
 test('peers, relay hosts and the switch keep policies of MTA-STS out', async () => {
   const { here, host } = await withPolicy(unknown, policyText('enforce'));
   here.peers['dest.example'] = { tls: 'opportunistic' };

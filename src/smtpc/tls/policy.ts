@@ -169,15 +169,18 @@ function demandOf(about: Case): HostDemand | Unusable {
   return found.kind === 'records' ? byDane(about, found) : byPolicy(about);
 }
 
-function byDane({ meant, host, port, least }: Case, found: Extract<TlsaFound, { kind: 'records' }>): HostDemand {
+function byDane(about: Case, found: Extract<TlsaFound, { kind: 'records' }>): HostDemand | Unusable {
+  const { meant, port } = about;
   const { base, records } = found;
   const text = records.map((one) => `_${port}._tcp.${base}. IN TLSA ${tlsaText(one)}`);
   const policy: AppliedPolicy = { type: 'tlsa', text, mx: [] };
   const counted = strongest(records.filter(usable));
-  // RFC 7672 §2.2: records that cannot be used still say that there is encryption.
+  // RFC 7672 §2.2: records that cannot be used still say that there is encryption. They judge no certificate, so what else does counts.
   if (counted.length === 0) {
-    const check: Check = least.verify ? { kind: 'pkix', names: [host], enforced: true } : unverified([host]);
-    return { tls: 'required', check, servername: base, by: `TLSA records of ${base}, none of which can be used`, policy };
+    const rest = byPolicy(about);
+    if ('unusable' in rest) return rest;
+    const by = `${rest.by}; TLSA records of ${base}, none of which can be used`;
+    return { ...rest, tls: 'required', by, policy: rest.policy.type === 'sts' ? rest.policy : policy };
   }
   // RFC 7672 §3.2.2
   const names = [...new Set([base, ...meant])];

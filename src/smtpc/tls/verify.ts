@@ -83,6 +83,7 @@ function pkixRefusal(socket: TLSSocket, leaf: X509Certificate | undefined, names
       ? { type: 'certificate-expired', text: `its certificate is not valid at this time (${code})` }
       : { type: 'certificate-not-trusted', text: `its certificate is not trusted (${code})` };
   }
+  if (names.length === 0) return { type: 'validation-failure', text: 'the policy of its domain names other hosts' };
   // RFC 8461 §4.2: only alternative names count there.
   const how = strict ? ({ subject: 'never' } as const) : {};
   const fits = names.some((name) => (isIP(name) ? leaf.checkIP(name) : leaf.checkHost(name, how)) !== undefined);
