@@ -63,6 +63,8 @@ export class Chooser {
   #walkedAt = 0;
   #line: Promise<unknown> = Promise.resolve();
   #stopped = false;
+  /** Nobody was left when somebody last asked. */
+  exhausted = false;
   /** When the first of those falls due that were not for this run; `Infinity` where there are none, or before the last walk. */
   earliest = Number.POSITIVE_INFINITY;
 
@@ -111,6 +113,7 @@ export class Chooser {
       const [offered] = this.#offered;
       if (offered && (!head || inOrder(offered, head) < 0)) return this.#offered.shift()?.lease;
       const slip = this.#batch.shift()?.slip;
+      this.exhausted = slip === undefined;
       if (!slip) return undefined;
       const [lease] = await this.#choice.queue.leaseWaiting('SMTPC', [slip.key]);
       if (!lease) continue;

@@ -142,7 +142,7 @@ export class Runs {
         this.#places.leave(place);
         channel.running = false;
         this.#choosers.delete(channel);
-        this.#nextRun(channel, chooser.earliest);
+        this.#nextRun(channel, chooser);
         if (channel.all || channel.nextRun <= clock.now()) this.due(channel, clock.now());
         const rest = chooser.rest();
         await Promise.all(rest.map((lease) => this.#giveBack(channel, lease)));
@@ -152,11 +152,14 @@ export class Runs {
     this.#foreman.inTurn(work());
   }
 
-  /** After a run: `earliest` is when what was not for it falls due. */
-  #nextRun(channel: Channel, earliest: number): void {
+  /** After a run. */
+  #nextRun(channel: Channel, { earliest, exhausted }: Chooser): void {
     const { down } = channel;
     const now = this.#needs.clock.now();
-    channel.nextRun = down && down.until > now ? down.until : Math.min(channel.nextRun, earliest);
+    if (down && down.until > now) channel.nextRun = down.until;
+    // New mail has taken the last session it may have: the rest of the run follows when that is over.
+    else if (!exhausted && channel.nextRun === Number.POSITIVE_INFINITY) channel.nextRun = now;
+    else channel.nextRun = Math.min(channel.nextRun, earliest);
     // Given up or deleted meanwhile: with nobody left to find out, a host that was down would be looked at for ever.
     if (down && channel.nextRun === Number.POSITIVE_INFINITY) channel.down = undefined;
   }
