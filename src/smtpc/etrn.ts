@@ -39,6 +39,8 @@ const hostsRemembered = 10_000;
 export class EtrnSender {
   readonly #needs: EtrnNeeds;
   readonly #asked = new Lru<string, number>(hostsRemembered);
+  /** Those that are asked now: stopping waits for none of them. */
+  readonly #sessions = new Set<PeerSession>();
   #stops: Cancel[] = [];
   #timer: Cancel | undefined;
 
@@ -60,6 +62,7 @@ export class EtrnSender {
   stop(): void {
     for (const stop of this.#stops) stop();
     this.#timer?.();
+    for (const session of this.#sessions) session.destroy();
   }
 
   #arm(): void {
@@ -87,10 +90,13 @@ export class EtrnSender {
       for (const answer of answers) this.#tell(answer);
       return answers;
     }
+    const { session } = reached;
+    this.#sessions.add(session);
+    void session.ended.then(() => this.#sessions.delete(session));
     try {
-      return await this.#over(reached.session, host, names);
+      return await this.#over(session, host, names);
     } finally {
-      reached.session.quit();
+      session.quit();
     }
   }
 
@@ -101,7 +107,12 @@ export class EtrnSender {
     const last = this.#asked.get(session.host);
     if (last !== undefined && clock.now() - last < betweenMs) return;
     this.#asked.set(session.host, clock.now());
-    await this.#over(session, session.host, this.#names());
+    this.#sessions.add(session);
+    try {
+      await this.#over(session, session.host, this.#names());
+    } finally {
+      this.#sessions.delete(session);
+    }
   }
 
   #names(): string[] {

@@ -143,6 +143,17 @@ test('ETRN goes along with delivery where the setting says so, once in a while, 
   expect(world.sink.heard.filter((line) => line.startsWith('ETRN'))).toHaveLength(2);
 });
 
+test('a stop does not wait for hosts that say nothing to ETRN', async () => {
+  await begin({ extensions: ['ETRN'], reply: (verb) => (verb === 'ETRN' ? 'mute' : undefined) }, { etrnOnDelivery: true });
+  const asked = world.smtpc.etrn('mx.dest.example');
+  await world.queued(['a@dest.example']);
+  while (world.sink.heard.filter((line) => line.startsWith('ETRN')).length < 2) await new Promise((resolve) => setTimeout(resolve, 2));
+  await world.smtpc.stop();
+  expect(await asked).toMatchObject([{ ok: false, said: expect.stringMatching(/closed/) }]);
+  expect(world.sink.messages).toEqual([]);
+  expect(await world.queue.lease('SMTPC', 1)).toHaveLength(1);
+});
+
 test('a peer that hangs up at ETRN gets the mail over another connection', async () => {
   await begin({ extensions: ['ETRN'], reply: (verb) => (verb === 'ETRN' ? 'drop' : undefined) }, { etrnOnDelivery: true });
   await world.queued(['a@dest.example']);
