@@ -48,6 +48,9 @@ const wholeAtMost = 64 * 1_024;
 /** Well below what a socket buffers, so that nobody waits for it to drain while it is corked. */
 const oneWriteAtMost = 8 * 1_024;
 
+/** What the library takes in no address, quoted or not. */
+const unsendable = /[\r\n<>]/;
+
 interface SendError extends Error {
   code?: string | undefined;
   response?: string | undefined;
@@ -302,9 +305,14 @@ class Session implements PeerSession {
   }
 
   async send(message: PeerMessage): Promise<ReadonlyMap<string, PeerAnswer>> {
-    this.#message = message;
-    const addresses = message.recipients.map((one) => one.address);
     const answers = new Map<string, PeerAnswer>();
+    // For one such address the library would refuse the message for all.
+    for (const { address } of message.recipients)
+      if (unsendable.test(address))
+        answers.set(address, { kind: 'permanent', said: 'the address cannot be written in SMTP', phase: 'rcpt' });
+    const addresses = message.recipients.map((one) => one.address).filter((one) => !answers.has(one));
+    if (addresses.length === 0) return answers;
+    this.#message = message;
     try {
       if (this.#unfinished) await this.#reset();
       this.#unfinished = true;

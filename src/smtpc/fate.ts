@@ -40,12 +40,14 @@ function byHost(code: number | undefined, phase: string): { byHost?: 'reply' | '
 
 export function fateOf(answer: PeerAnswer, host: string, passesDsn: boolean, temporary554: boolean): Fate {
   if (answer.kind === 'taken') return { kind: 'sent', host, said: answer.said, passedOn: passesDsn };
-  const { said, code, phase } = answer;
+  const { code, phase } = answer;
+  const text = answer.said;
+  // Where no reply came there is nothing to say of one (RFC 3464 §2.3.6): the words are ours.
+  const by = code === undefined ? { host } : { host, said: text };
   // 530 and 538 are about our log-in (RFC 4954 §6): a matter of settings, not of this mail.
   const later = (code === 554 && phase === 'data' && temporary554) || (code === 552 && phase === 'rcpt') || code === 530 || code === 538;
   if (answer.kind === 'temporary' || later) {
-    const status = statusOf(said, code);
-    return { kind: 'defer', status: `4${status.slice(1)}`, text: said, host, said, ...byHost(code, phase) };
+    return { kind: 'defer', status: `4${statusOf(text, code).slice(1)}`, text, ...by, ...byHost(code, phase) };
   }
-  return { kind: 'bounce', status: code === undefined ? '5.1.3' : statusOf(said, code), text: said, host, said };
+  return { kind: 'bounce', status: code === undefined ? '5.1.3' : statusOf(text, code), text, ...by };
 }

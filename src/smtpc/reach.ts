@@ -113,7 +113,7 @@ async function byRelay(destination: string, needs: ReachNeeds): Promise<Reached>
       needs.relays.reached(relay);
       return tried;
     }
-    why = tried.kind === 'bounce' ? `the mail relay host ${relay.name} is this host itself` : tried.text;
+    why = tried.kind === 'bounce' && tried.status === '5.4.6' ? `the mail relay host ${relay.name} is this host itself` : tried.text;
     status = tried.kind === 'defer' ? tried.status : '4.3.5';
     needs.relays.failed(relay, why);
   }

@@ -60,6 +60,26 @@ test('each recipient gets what the peer said about it', async () => {
   expect(notice?.text).toContain('text/rfc822-headers');
 });
 
+test('an address that cannot be written in SMTP goes back alone', async () => {
+  await begin();
+  await world.queued(['bob@dest.example', '"a>b"@dest.example']);
+  await world.until(2);
+  expect(world.sink.messages.map((one) => one.to)).toEqual([['bob@dest.example']]);
+  const [notice] = await world.notices();
+  expect(notice?.text).toMatch(/Final-Recipient: rfc822; "a>b"@dest\.example\r\nAction: failed\r\nStatus: 5\.1\.3\r\n/);
+});
+
+test('a notice quotes as a diagnostic code only what the other host has replied', async () => {
+  await begin({ reply: (verb) => (verb === 'MAIL' ? 'drop' : undefined) });
+  world.peers['dest.example'] = { retryPeriod: 1 };
+  await world.queued(['bob@dest.example']);
+  await world.until(1);
+  world.clock.advance(2 * 3_600_000);
+  await world.until(1, /^Rejected/);
+  const [notice] = await world.notices();
+  expect(notice?.text).toMatch(/Action: failed\r\nStatus: 4\.4\.7\r\nRemote-MTA: dns; mx\.dest\.example\r\nLast-Attempt-Date/);
+});
+
 test('where the notice cannot be written down, what was sent is done with and the rest waits', async () => {
   await begin({ reply: (verb, line) => (verb === 'RCPT' && line.includes('<no@') ? '550 5.1.1 no such user' : undefined) });
   const { create } = world.blobs;

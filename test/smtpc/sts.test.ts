@@ -62,6 +62,16 @@ test('a policy is fetched once for many at a time, and is there after a restart 
   expect(host.asked).toHaveLength(1);
 });
 
+test('a policy that cannot be written down holds all the same', async () => {
+  const { transact } = keyValue;
+  keyValue.transact = () => Promise.reject(new Error('no space left on device'));
+  expect((await sts.policyOf('dest.example')).policy?.mode).toBe('enforce');
+  clock.advance(2 * day);
+  expect((await sts.policyOf('dest.example')).policy?.mode).toBe('enforce');
+  keyValue.transact = transact;
+  expect(host.asked).toHaveLength(1);
+});
+
 test('without a record, or with one that is wrong, what is remembered holds until its time is over', async () => {
   await sts.policyOf('dest.example');
   for (const given of [undefined, 'a-b', '1; nonsense']) {

@@ -208,8 +208,11 @@ test('a report goes by HTTPS too, and is tried again until it is taken', async (
   world.zones['reports.example'] = { a: ['127.0.0.1'] };
   world.zones['_smtp._tls.dest.example'] = { txt: [`v=TLSRPTv1; rua=https://reports.example:${host.port}/v1/tlsrpt?a=b`] };
   host.status = 503;
+  // One that was damaged is in nobody's way.
+  await world.keyValue.transact(async () => ({ puts: [['smtpc/tlsrpt/post/0', Buffer.from('{')]], result: undefined }), 'durable');
   await sendOne();
   await world.smtpc.tls.report();
+  expect(await world.keyValue.get('smtpc/tlsrpt/post/0')).toBeUndefined();
   expect(host.posted).toHaveLength(1);
   host.status = 201;
   await world.smtpc.tls.report();

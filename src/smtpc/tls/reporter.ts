@@ -7,7 +7,7 @@
  * Spec: RFC 8460 §3, §4.1, §5
  */
 
-import { asFault, type Cancel, type Clock, type Live, type Log, type Random, type Resolver } from '../../base/index.ts';
+import { asFault, type Cancel, type Clock, type Live, type Log, type Random, type Resolver, severalAtOnce } from '../../base/index.ts';
 import type { MtaPolicy } from '../../dit/index.ts';
 import { formatDate } from '../../mail/index.ts';
 import { type NewMessage, type Queue, tellStep } from '../../queue/index.ts';
@@ -58,6 +58,7 @@ const spread = 4 * hour;
 /** Counts of a domain whose wishes cannot be found out are given up after so many days. */
 const keptDays = 3;
 const postMs = 60_000;
+const postsAtOnce = 8;
 
 const startOf = (day: string): number => Date.parse(`${day}T00:00:00Z`);
 
@@ -230,19 +231,31 @@ export class TlsReporter {
 
   /** What waits to be posted; what cannot be stays until its time is over. */
   async #post(): Promise<void> {
+    let some: { readonly key: string; readonly waiting: Waiting | undefined }[] = [];
+    // Several at once: who is slow keeps nobody else's past its time.
+    const postThem = () => severalAtOnce(some, postsAtOnce, ({ key, waiting }) => this.#postOne(key, waiting));
+    for await (const [key, bytes] of this.#needs.keyValue.scan(below(waitingKeys))) {
+      some.push({ key, waiting: waitingIn(bytes) });
+      if (some.length < 8 * postsAtOnce) continue;
+      await postThem();
+      some = [];
+    }
+    await postThem();
+  }
+
+  async #postOne(key: string, waiting: Waiting | undefined): Promise<void> {
     const { keyValue, clock, log } = this.#needs;
-    for await (const [key, bytes] of keyValue.scan(below(waitingKeys))) {
-      if (this.#abort.signal.aborted) return;
-      const waiting = JSON.parse(Buffer.from(bytes).toString('utf8')) as Waiting;
+    if (this.#abort.signal.aborted) return;
+    if (waiting) {
       const why = await this.#posted(waiting);
       const about = `the report about encryption for ${waiting.domain} to ${waiting.place.url}`;
       if (why === undefined) log.info(`${about} was posted`);
       else if (clock.now() < waiting.until) {
         log.info(`${about} could not be posted: ${why}`);
-        continue;
+        return;
       } else log.warning(`${about} is given up: ${why}`);
-      await keyValue.transact(async () => ({ deletes: [key], result: undefined }), 'durable');
     }
+    await keyValue.transact(async () => ({ deletes: [key], result: undefined }), 'durable');
   }
 
   async #posted({ place, body }: Waiting): Promise<string | undefined> {
@@ -259,6 +272,15 @@ export class TlsReporter {
     } catch (thrown) {
       return (thrown as Error).message;
     }
+  }
+}
+
+/** Undefined for what was damaged: there is nothing to post. */
+function waitingIn(bytes: Uint8Array): Waiting | undefined {
+  try {
+    return JSON.parse(Buffer.from(bytes).toString('utf8')) as Waiting;
+  } catch {
+    return undefined;
   }
 }
 

@@ -195,10 +195,13 @@ export class Sts {
     await this.#write(domain, policy);
   }
 
+  /** It holds, whether it can be written down or not: what fills our disk must not make us do without it. */
   async #write(domain: string, policy: KeptPolicy): Promise<void> {
     this.#memory.set(domain, policy);
     const record = Buffer.from(JSON.stringify(policy));
-    await this.#needs.keyValue.transact(async () => ({ puts: [[keys + segment(domain), record]], result: undefined }), 'soon');
+    await this.#needs.keyValue
+      .transact(async () => ({ puts: [[keys + segment(domain), record]], result: undefined }), 'soon')
+      .catch((thrown: unknown) => this.#needs.log.error(`the MTA-STS policy of ${domain} could not be kept`, thrown));
   }
 
   /** Fetches what is in use and a day old, and forgets what has run out or is too much. */
