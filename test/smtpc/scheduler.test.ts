@@ -162,32 +162,6 @@ test('of three hundred messages for a dead host one is tried at each run; when i
   expect(Math.max(...counts.filter(Boolean))).toBe(10);
 });
 
-test('new mail that takes the only session between two of a run does not leave the rest asleep', async () => {
-  let down = true;
-  const all = await begin({ reply: (verb) => (verb === 'connect' && down ? '421 not now' : undefined) });
-  all.peers[dest] = { sessions: 1, messagesPerSession: 2 };
-  for (let n = 0; n < 8; n += 1) {
-    await all.queued([`u${n}@${dest}`]);
-    await all.until(1, new RegExp(`^Deferred .* to u${n}@`));
-  }
-  down = false;
-  const { reply } = all.sink.script;
-  let fresh = 0;
-  let filed: Promise<unknown> = Promise.resolve();
-  all.sink.script.reply = (verb, line, connection) => {
-    // While each session of the run works, something new comes in.
-    if ((verb === 'QUIT' || verb === '.') && fresh < 3) {
-      fresh += 1;
-      filed = filed.then(() => all.queued([`fresh@${dest}`]));
-    }
-    return reply?.(verb, line, connection);
-  };
-  await pass(all, 20 * minute, minute);
-  await filed;
-  await turns();
-  expect(all.logged.filter((line) => line.startsWith('Sent'))).toHaveLength(11);
-});
-
 test('each message shows its own reason, the next run, and whether it was tried', async () => {
   const all = await begin({ reply: (verb) => (verb === 'connect' ? '421 4.3.2 no' : undefined) });
   const first = await all.queued([`a@${dest}`]);
