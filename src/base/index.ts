@@ -1,5 +1,6 @@
 export { accessList } from './access-list.ts';
 export { type AddressRange, parseAddressRange } from './address-range.ts';
+export { hostSetting, hostSettingHelp, ipPattern, listenPattern, namesHost, serverPattern } from './address-shapes.ts';
 export { type InputChannel, inputChannels, type OutputChannel, outputChannels } from './channels.ts';
 export { type Cancel, type Clock, ManualClock, type Random, systemClock } from './clock.ts';
 export type { Component } from './component.ts';
@@ -7,7 +8,7 @@ export type { DnsServer } from './dns-exchange.ts';
 export { FailedLogins } from './failed-logins.ts';
 export { asFault, Fault, type FaultKind, type Reply, replies, replyOf } from './fault.ts';
 export { makeFolders } from './folders.ts';
-export { clientNetwork, type IpSet, ipPattern, ipSet } from './ip-set.ts';
+export { clientNetwork, type IpSet, ipSet, isAddressRange } from './ip-set.ts';
 export { createListener, type Listener, type ListenerOptions, openConnections, peerAddress } from './listener.ts';
 export { type Place, placeName } from './listener-bind.ts';
 export { constant, type Live, LiveValue } from './live.ts';

@@ -1,13 +1,6 @@
 /** Lists of network addresses as settings hold them: single ones, ranges, networks, of both families. Pure. */
 
-import { parseAddressRange } from './address-range.ts';
-
-const octet = '(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9]|0{2,3})';
-const four = String.raw`${octet}(\.${octet}){3}`;
-const six = '[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{1,45}';
-
-/** The shape, for settings; of IPv6 roughly: `parseAddressRange` says what is really one. */
-export const ipPattern = new RegExp(`${four}(/(3[0-2]|[12]?[0-9])|-${four})?|${six}(/(12[0-8]|1[01][0-9]|[1-9]?[0-9])|-${six})?`);
+import { type AddressRange, parseAddressRange } from './address-range.ts';
 
 export interface IpSet {
   /** The entry of the list that has this address, as it was written. */
@@ -25,11 +18,17 @@ export function ipSet(list: readonly string[]): IpSet {
 
 function makeSet(list: readonly string[]): IpSet {
   const ranges = list.flatMap((text) => {
-    const range = parseAddressRange(text) ?? parseAddressRange(text.split('-').reverse().join('-'));
+    const range = rangeOf(text);
     return range ? [{ text, range }] : [];
   });
   return { match: (address) => ranges.find(({ range }) => range.includes(address))?.text };
 }
+
+/** Whether a value of a setting is one that `ipSet` does not pass over. */
+export const isAddressRange = (text: string): boolean => rangeOf(text) !== undefined;
+
+const rangeOf = (text: string): AddressRange | undefined =>
+  parseAddressRange(text) ?? parseAddressRange(text.split('-').reverse().join('-'));
 
 /** Under which name a client is counted: an IPv4 address, or the /64 network of an IPv6 one, as a host has a whole one of those. */
 export function clientNetwork(address: string): string {

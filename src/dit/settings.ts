@@ -1,6 +1,6 @@
 /** Settings of the server as a whole (manual chapter 2, "Server Configuration") and of the MTA's routing (chapter 3). */
 
-import { ipPattern, logLevels, outputChannels } from '../base/index.ts';
+import { ipPattern, isAddressRange, logLevels, namesHost, outputChannels, serverPattern } from '../base/index.ts';
 import { boolean, choice, declareSettings, integer, list, text } from '../settings/index.ts';
 
 const hostName = /[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*/;
@@ -93,6 +93,7 @@ export const serverSettings = declareSettings({
       label: 'Monitoring clients',
       default: [],
       pattern: ipPattern,
+      valid: isAddressRange,
       patternHelp: 'an IP address, a range such as 192.0.2.1-192.0.2.9 or a network such as 192.0.2.0/24',
       help: 'Who beside this host itself may read `/metrics` and `/health` on the web door.',
       spec: 'checklist SRV-14',
@@ -101,8 +102,9 @@ export const serverSettings = declareSettings({
       attribute: 'mtDnsServer',
       label: 'DNS servers',
       default: [],
-      pattern: /(\d{1,3}(\.\d{1,3}){3}|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?/,
-      patternHelp: 'an IPv4 address or an IPv6 address in brackets, with :port where it is not 53',
+      pattern: serverPattern,
+      valid: namesHost,
+      patternHelp: 'an IPv4 address or an IPv6 address in brackets, with :port (1 to 65535) where it is not 53',
       help: 'Asked in this order. Without any, the servers of the operating system are asked.',
       spec: 'manual chapter 6, "Mail Routing Options"; checklist SMTPC-05',
     }),

@@ -9,7 +9,9 @@
 import { type Actor, DirectoryFault, type Entry, isListMember, type RuleReader, type WriteRule } from '../directory/index.ts';
 import { type Dn, parseDn, rebased } from '../ldap-wire/index.ts';
 import { addressKey, normalizeAddress, normalizeDomain } from '../mail/index.ts';
+import type { SettingsDeclaration } from '../settings/index.ts';
 import { domainName, localityOf } from './domain-name.ts';
+import { settingRule } from './setting-rules.ts';
 import { blacklistBase, spammerBase } from './strangers.ts';
 import { systemEntryRules } from './system-rules.ts';
 
@@ -18,6 +20,8 @@ export interface PlatformBases {
   readonly domainBase: Dn;
   /** Trees beside both: no mail domains stand there, and what addresses stand there is nobody's business. */
   readonly elsewhere?: readonly Dn[];
+  /** Whose values are checked beyond what the schema says. */
+  readonly settings?: readonly SettingsDeclaration[];
 }
 
 const addressAttributes = ['mail', 'mailLocalAddress', 'mtMailAddress'] as const;
@@ -30,6 +34,7 @@ export function platformRules(bases: PlatformBases): readonly WriteRule[] {
     neededEntriesStay(bases),
     postmasterStays(bases),
     ...systemEntryRules(bases.systemBase),
+    settingRule(bases.systemBase, bases.settings ?? []),
   ];
 }
 

@@ -1,6 +1,6 @@
 /** What can be set about mail authentication. Source: checklist MTA-24 */
 
-import { ipPattern } from '../base/index.ts';
+import { ipPattern, isAddressRange } from '../base/index.ts';
 import { boolean, choice, declareSettings, integer, list, type SettingsOf, text } from '../settings/index.ts';
 
 export const treatments = ['none', 'tag', 'quarantine', 'reject'] as const;
@@ -60,6 +60,7 @@ const checking = {
     help: 'Network addresses whose mail is not checked: own gateways, second mail exchangers, forwarders that change the sender.',
     default: ['127.0.0.1', '::1'],
     pattern: ipPattern,
+    valid: isAddressRange,
     patternHelp: 'an address (192.0.2.1), a range (192.0.2.1-192.0.2.9) or a network (192.0.2.0/24); IPv6 likewise',
   }),
 };

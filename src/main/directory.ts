@@ -11,6 +11,7 @@ import { platformRules } from '../dit/index.ts';
 import { parseDn } from '../ldap-wire/index.ts';
 import { type KeyValue, openKeyValue } from '../storage/index.ts';
 import type { Config } from './config.ts';
+import { declared } from './declarations.ts';
 import { schemaFolders } from './schema-folders.ts';
 
 export interface StoredDirectory {
@@ -55,7 +56,7 @@ export function directoryOn(
     systemBase,
     suffixes: [...(domainBase.rdns.length === 0 ? [] : [domainBase]), ...elsewhere],
     elsewhere,
-    rules: platformRules({ systemBase, domainBase, elsewhere }),
+    rules: platformRules({ systemBase, domainBase, elsewhere, settings: declared.settings }),
   });
 }
 

@@ -1,6 +1,6 @@
 /** What can be set about the preprocessor and its modules. Source: manual chapter 3; checklist MTA-10, MTA-11, MTA-19 */
 
-import { type InputChannel, inputChannels, ipPattern, type OutputChannel, outputChannels } from '../base/index.ts';
+import { type InputChannel, inputChannels, ipPattern, isAddressRange, type OutputChannel, outputChannels } from '../base/index.ts';
 import { boolean, declareSettings, integer, list, type SettingsOf } from '../settings/index.ts';
 
 export const preprocessorSettings = declareSettings({
@@ -60,6 +60,7 @@ export const preprocessorSettings = declareSettings({
       help: 'Hosts from which an administrator may work the message queue over the web door: addresses, ranges (first-last) and networks (address/bits). This host itself always may. Others are refused, and the log says so.',
       default: [],
       pattern: ipPattern,
+      valid: isAddressRange,
       patternHelp: 'an IP address, a range such as 192.0.2.1-192.0.2.9 or a network such as 192.0.2.0/24',
       spec: 'manual chapter 3, "Message Queue Server Access Mask"; checklist MTA-09',
     }),

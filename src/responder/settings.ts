@@ -1,16 +1,17 @@
 /** Per component of this host: when it runs and where it listens (manual chapter 2, "Component Status"; checklist SRV-02). */
 
+import { listenPattern, namesHost } from '../base/index.ts';
 import { boolean, declareSettings, integer, type TextSetting, text } from '../settings/index.ts';
 
-export const whereHelp = 'address:port (an IPv6 address in brackets), or off';
-const where = /off|(\d{1,3}(\.\d{1,3}){3}|\[[0-9A-Fa-f:.]+\]|localhost|\*):\d{1,5}/;
+export const whereHelp = 'address:port (an IPv6 address in brackets, a port up to 65535), or off';
 
 function listenAt(attribute: string, label: string, help: string): TextSetting {
   return text({
     attribute,
     label,
     default: 'off',
-    pattern: where,
+    pattern: listenPattern,
+    valid: namesHost,
     patternHelp: whereHelp,
     help: `${help} A new place is opened before the old one is closed; open connections live on.`,
   });

@@ -39,6 +39,8 @@ export interface TextSetting extends About {
   /** Must match as a whole. `patternHelp` says what is allowed. */
   readonly pattern?: RegExp;
   readonly patternHelp?: string;
+  /** What the pattern cannot say; asked of what matches it, when it is written and when it is read. */
+  readonly valid?: (value: string) => boolean;
   /** Never shown, readable by the server alone. */
   readonly secret?: true;
 }
@@ -53,6 +55,8 @@ export interface ListSetting extends About {
   readonly default: readonly string[];
   readonly pattern?: RegExp;
   readonly patternHelp?: string;
+  /** As of a text. */
+  readonly valid?: (value: string) => boolean;
 }
 
 export type Setting = IntegerSetting | BooleanSetting | TextSetting | ChoiceSetting | ListSetting;

@@ -1,11 +1,19 @@
 /**
  * From the values of an entry to typed settings.
  *
- * Promise: never fails. A value that breaks its declaration is reported and the default stands in, so that one bad value
+ * Promise: never fails. A value that breaks its declaration is reported and the default stands in (of a list only that value goes), so that one bad value
  * (an external directory may hold anything) never stops a component.
  */
 
-import { defaultsOf, type Setting, type SettingsDeclaration, type SettingsOf, type SettingsShape } from './declare.ts';
+import {
+  defaultsOf,
+  type ListSetting,
+  type Setting,
+  type SettingsDeclaration,
+  type SettingsOf,
+  type SettingsShape,
+  type TextSetting,
+} from './declare.ts';
 
 /** The textual values an entry has for an attribute. */
 export type ValuesOf = (attribute: string) => readonly string[];
@@ -22,7 +30,14 @@ export function readSettings<S extends SettingsShape>(declaration: SettingsDecla
   for (const [name, setting] of Object.entries<Setting>(declaration.settings)) {
     const given = values(setting.attribute);
     if (given.length === 0) continue;
-    const parsed = setting.type === 'list' ? [...given] : parseValue(setting, given[0] ?? '');
+    if (setting.type === 'list') {
+      // One bad value among others must not undo a list of whom to refuse.
+      const good = given.filter((value) => isValid(setting, value));
+      for (const value of given) if (!good.includes(value)) problems.push(`${setting.attribute}: "${value}" ${ruleOf(setting)}`);
+      if (good.length > 0) result[name] = good;
+      continue;
+    }
+    const parsed = parseValue(setting, given[0] ?? '');
     const rule = parsed === undefined ? ruleOf(setting) : brokenRule(setting, given);
     if (rule === undefined) result[name] = parsed;
     else
@@ -69,9 +84,11 @@ function ruleOf(setting: Setting): string {
 function brokenRule(setting: Setting, given: readonly string[]): string | undefined {
   if (setting.type === 'text' && (given[0] ?? '').length > (setting.max ?? 1024))
     return `must not be longer than ${setting.max ?? 1024} characters`;
-  if ((setting.type === 'text' || setting.type === 'list') && setting.pattern) {
-    const whole = new RegExp(`^(?:${setting.pattern.source})$`, setting.pattern.flags.replace('g', ''));
-    if (given.some((value) => !whole.test(value))) return ruleOf(setting);
-  }
-  return undefined;
+  return setting.type === 'text' && !isValid(setting, given[0] ?? '') ? ruleOf(setting) : undefined;
+}
+
+/** Whether a value has the form that its declaration asks for. */
+export function isValid({ pattern, valid }: TextSetting | ListSetting, value: string): boolean {
+  if (pattern && !new RegExp(`^(?:${pattern.source})$`, pattern.flags.replace('g', '')).test(value)) return false;
+  return valid?.(value) ?? true;
 }

@@ -68,7 +68,15 @@ class Race {
     this.#next += 1;
     const { clock, open = connect, source, timeout } = this.#needs;
     const localAddress = source(target.address);
-    const socket = open({ host: target.address, port: target.port, noDelay: true, ...(localAddress ? { localAddress } : {}) });
+    let socket: Socket;
+    try {
+      socket = open({ host: target.address, port: target.port, noDelay: true, ...(localAddress ? { localAddress } : {}) });
+    } catch (thrown) {
+      // A port that is none: this host cannot be reached, and the next one may.
+      this.#failed.set(target, thrown instanceof Error ? thrown.message : String(thrown));
+      this.#dial();
+      return;
+    }
     const cancel = clock.after(timeout, () => this.#lose(target, 'no connection in time'));
     this.#open.set(target, { socket, cancel });
     this.#stagger = clock.after(staggerMs, () => this.#dial());

@@ -58,6 +58,15 @@ test.each([
   ['192.0.2.1-192.0.2.256', false],
   ['192.0.2.0/24/24', false],
   ['*', false],
+  ['127.0.0.64/99', false],
+  ['192.0.2.0/33', false],
+  ['192.0.2.256', false],
+  ['192.0.2.0/64', false],
+  ['127.0.0.99/24', true],
+  ['0.0.0.0/0', true],
+  ['2001:db8::/128', true],
+  ['2001:db8::/129', false],
+  ['192.0.2.1-2001:db8::1', false],
 ])('a setting takes %s: %s', (text, taken) => {
   expect(new RegExp(`^(?:${ipPattern.source})$`).test(text)).toBe(taken);
 });

@@ -21,7 +21,7 @@ const declaration = declareSettings({
       max: 5,
     }),
     key: text({ attribute: 'mtTestKey', label: 'Key', help, default: '', pattern: /[0-9]*/, secret: true }),
-    hosts: list({ attribute: 'mtTestHosts', label: 'Hosts', help, default: ['a'], pattern: /[a-z]/ }),
+    hosts: list({ attribute: 'mtTestHosts', label: 'Hosts', help, default: ['a'], pattern: /[a-z]/, valid: (value) => value !== 'z' }),
   },
 });
 
@@ -38,12 +38,18 @@ test.each([
   ['mtTestName', ['UPPER'], 'name'],
   ['mtTestName', ['abc\nd'], 'name'],
   ['mtTestName', ['abcdef'], 'name'],
-  ['mtTestHosts', ['a', 'bb'], 'hosts'],
+  ['mtTestHosts', ['bb'], 'hosts'],
 ] as const)('%s = %j is reported and the default stands in', (attribute, values, name) => {
   const { value, problems } = read({ [attribute]: [...values] });
   expect(value[name]).toEqual(defaultsOf(declaration)[name]);
   expect(problems).toHaveLength(1);
   expect(problems[0]).toContain(attribute);
+});
+
+test('a bad value of a list is reported and goes; the others stay', () => {
+  const { value, problems } = read({ mtTestHosts: ['b', 'cc', 'z', 'c'] });
+  expect(value.hosts).toEqual(['b', 'c']);
+  expect(problems).toEqual([expect.stringContaining('mtTestHosts: "cc"'), expect.stringContaining('mtTestHosts: "z"')]);
 });
 
 test('a secret that breaks its rule is not repeated in the report', () => {

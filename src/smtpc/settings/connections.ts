@@ -30,6 +30,7 @@ export const connections = {
     default: '',
     max: 45,
     pattern: /(|[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)/,
+    valid: (value) => value === '' || isIPv6(value),
     patternHelp: 'an IPv6 address',
   }),
   dataBuffer: integer({

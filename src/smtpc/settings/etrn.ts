@@ -1,12 +1,13 @@
 /** Asking other hosts to send what waits there for us. Source: manual chapter 2 "Enabling ETRN Support", chapter 6 "ETRN Support"; checklist SMTPC-11, SRV-11 */
 
+import { hostSetting, hostSettingHelp, namesHost } from '../../base/index.ts';
 import { boolean, integer, list } from '../../settings/index.ts';
 
-const host = /[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.IPv]+\](:[0-9]{1,5})?/;
 const name = /@?[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*|#[A-Za-z0-9._-]+/;
 
 /** Whether a text names a host as these settings do, and a name that ETRN can ask for. */
-export const isHostSetting = (text: string): boolean => text.length <= 300 && new RegExp(`^(?:${host.source})$`).test(text);
+export const isHostSetting = (text: string): boolean =>
+  text.length <= 300 && new RegExp(`^(?:${hostSetting.source})$`).test(text) && namesHost(text);
 export const isEtrnName = (text: string): boolean => text.length <= 300 && new RegExp(`^(?:${name.source})$`).test(text);
 
 export const etrn = {
@@ -16,8 +17,9 @@ export const etrn = {
     help: 'They are asked when SMTPC starts, and again at the interval, whether or not there is mail for them. Each a name or an address in brackets, with :port where it is not the usual one.',
     spec: 'SMTPC-11, SRV-11, RFC 1985',
     default: [],
-    pattern: host,
-    patternHelp: 'a host name or an address in brackets, and :port',
+    pattern: hostSetting,
+    valid: namesHost,
+    patternHelp: hostSettingHelp,
   }),
   etrnInterval: integer({
     attribute: 'mtSmtpcEtrnInterval',

@@ -4,6 +4,7 @@
  * Source: manual chapter 6 "Mail Routing Options", "SMTP Auth - Client Support"; checklist SMTPC-06
  */
 
+import { hostSetting, hostSettingHelp, namesHost } from '../../base/index.ts';
 import { boolean, choice, integer, text } from '../../settings/index.ts';
 
 const host = (attribute: string, label: string, help: string) =>
@@ -14,8 +15,9 @@ const host = (attribute: string, label: string, help: string) =>
     spec: 'SMTPC-06',
     default: '',
     max: 300,
-    pattern: /(|[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.IPv]+\](:[0-9]{1,5})?)/,
-    patternHelp: 'a host name or an address in brackets, and :port',
+    pattern: new RegExp(`(|${hostSetting.source})`),
+    valid: (value) => value === '' || namesHost(value),
+    patternHelp: hostSettingHelp,
   });
 
 const user = (attribute: string, label: string) =>

@@ -1,11 +1,12 @@
 /** Forms that several settings of SMTPD have. */
 
-import { ipPattern } from '../../base/index.ts';
+import { ipPattern, isAddressRange } from '../../base/index.ts';
 import { choice } from '../../settings/index.ts';
 
 /** For lists of network addresses. */
 export const ipList = {
   pattern: ipPattern,
+  valid: isAddressRange,
   patternHelp: 'an address (192.0.2.1), a range (192.0.2.1-192.0.2.9) or a network (192.0.2.0/24); IPv6 likewise',
 };
 
