@@ -4,7 +4,7 @@ import type { OpenDit } from '../dit/index.ts';
 import { components } from '../responder/index.ts';
 import { createExplain, type Explain, type Router } from '../routing/index.ts';
 import { smtpcSettings } from '../smtpc/index.ts';
-import { connectionRule, relayRule, smtpdSettings } from '../smtpd/index.ts';
+import { connectionRule, relayLeave, relayRule, smtpdSettings } from '../smtpd/index.ts';
 import { parseWhere } from './config.ts';
 import { isOwn } from './own-address.ts';
 
@@ -29,7 +29,8 @@ export function explainFor(dit: OpenDit, router: Router, systemBase: string): Ex
     },
     relay(client) {
       const rule = relayRule(asker(client));
-      if (!rule) return { allowed: true, text: 'this address may send to other hosts without logging in' };
+      if (!rule)
+        return { allowed: true, text: 'this address may send to other hosts without logging in', by: relayLeave(asker(client)).why };
       const users = smtpd.value.relayForAuthenticated;
       return {
         allowed: false,

@@ -221,7 +221,10 @@ test('explain shows sender and client, and why other rules did not apply', async
     },
   });
   await ldap.modify('cn=smtpd,cn=mailtree', change('replace', 'mtSmtpdRelayAllow', '192.0.2.0/24'));
-  expect((await explained('friend@remote.test', '--client', '192.0.2.1')).client?.relay).toMatchObject({ allowed: true });
+  expect((await explained('friend@remote.test', '--client', '192.0.2.1')).client?.relay).toMatchObject({
+    allowed: true,
+    by: 'mtSmtpdRelayAllow (192.0.2.0/24) of cn=smtpd,cn=mailtree',
+  });
   const text = (await mailtree('explain', 'friend@remote.test', '--client', '192.0.2.1')).out;
   expect(text).toMatch(/^ {2}not friend@remote\.test: local domain: remote\.test is not local$/m);
   expect(text).toMatch(/^friend@remote\.test: internet: SMTPC remote\.test$/m);

@@ -18,3 +18,11 @@ export function relayRule(session: Asker): Rule | undefined {
   if (ipSet(settings.relayAllow).match(address) !== undefined) return undefined;
   return user ? setting(session, 'mtSmtpdRelayForAuthenticated') : setting(session, 'mtSmtpdRelayDefault');
 }
+
+/** The rule by which a client without a log-in may. To be asked where `relayRule` has nothing against it. */
+export function relayLeave(session: Asker): Rule {
+  const { settings, address } = session;
+  if (!settings.rejectRemoteRecipients) return setting(session, 'mtSmtpdRejectRemoteRecipients');
+  if (settings.relayDefault === 'allow') return setting(session, 'mtSmtpdRelayDefault');
+  return setting(session, 'mtSmtpdRelayAllow', ipSet(settings.relayAllow).match(address));
+}
