@@ -45,7 +45,7 @@ export interface GivenBack {
 
 export const leasesOf = (epoch: string): string => `${leasePrefix}${epoch}-`;
 /** The process a lease belongs to. */
-export const epochOf = (lease: Key): string => lease.slice(leasePrefix.length, lease.lastIndexOf('-'));
+const epochOf = (lease: Key): string => lease.slice(leasePrefix.length, lease.lastIndexOf('-'));
 
 /** Voids the leases below `prefix` whose process `dead` says is no more. */
 export async function voidLeases(needs: Needs, prefix: string, dead: (epoch: string) => boolean): Promise<GivenBack> {

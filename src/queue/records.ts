@@ -137,7 +137,7 @@ export function readDue(text: string): DueEntry {
   return { count: Number(text.slice(0, first)), version: Number(version), identifier, ends: Number(ends), traits: readTraits(traits) };
 }
 
-export function laneOf(precedence: number | undefined): Lane {
+function laneOf(precedence: number | undefined): Lane {
   return precedence === undefined || precedence === 0 ? '' : precedence < 0 ? '+' : '-';
 }
 
@@ -181,7 +181,7 @@ export function placeKey(id: QueueId, { name, queue, due, recipients }: Slip): K
   return dueKey({ queue, due, id, slip: name, lane: laneOf(first?.precedence) });
 }
 
-export function destinationKey(place: DuePlace, identifier: string): Key {
+function destinationKey(place: DuePlace, identifier: string): Key {
   return `${destinationPrefix(place.queue, identifier)}${sortable(place.due)}/${place.id}/${place.slip}`;
 }
 

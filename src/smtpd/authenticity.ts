@@ -12,7 +12,7 @@ import { relayRule } from './policy/relay.ts';
 import { type Outcome, type Session, type State, submits } from './session.ts';
 
 /** Users, and hosts that may send to anybody by a setting for them, are believed. */
-export function isTrusted(session: Session): boolean {
+function isTrusted(session: Session): boolean {
   if (session.user !== undefined || submits(session)) return true;
   const { rejectRemoteRecipients, relayDefault } = session.settings;
   return rejectRemoteRecipients && relayDefault === 'deny' && relayRule(session) === undefined;

@@ -135,7 +135,7 @@ export function addressTest(text: string): (address: string) => boolean {
 }
 
 /** `*` stands for any text. Every piece between two of them is found where it first can be: no way back is ever tried. */
-export function glob(pattern: string, text: string): boolean {
+function glob(pattern: string, text: string): boolean {
   const pieces = pattern.split('*');
   const first = pieces.shift() ?? '';
   const last = pieces.pop();

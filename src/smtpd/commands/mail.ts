@@ -16,7 +16,7 @@ import { maySendAs } from '../policy/send-as.ts';
 import { judgeSender } from '../policy/sender.ts';
 import { type Command, extensionsOf, type Outcome, reply, type Session, submits } from '../session.ts';
 
-export const authenticationRequired = reply(530, '5.7.0', 'authentication is required on this port');
+const authenticationRequired = reply(530, '5.7.0', 'authentication is required on this port');
 
 /** The address as it goes on; undefined where it has no domain and may not be completed. */
 export function qualified(path: Path, session: Session): string | undefined {
