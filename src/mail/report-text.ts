@@ -31,17 +31,30 @@ const advice: readonly (readonly [pattern: RegExp, text: string])[] = [
   [/^5\.(2\.3|3\.4)$/, 'The message is too large. Please send it in smaller pieces, or offer large files in another way.'],
   [/^[45]\.4\.6$/, 'Addresses forward to each other in a circle. Please tell the postmaster; sending it again does not help.'],
   [
-    /^[45]\.4\.[1-57]$/,
+    /^(4\.4\.[1-57]|5\.4\.[157])$/,
     'The other side could not be reached in time. Please send the message again later, or reach the recipient in another way.',
+  ],
+  [
+    /^5\.4\.[2-4]$/,
+    'There is no way to a mail server of the domain. Please check how the address is spelled, or tell the postmaster there.',
   ],
   [/^5\.6\.7$/, 'The other side cannot handle this kind of address. Please ask the recipient for another one.'],
   [/^5\.6\./, 'The other side cannot take a message of this form. Please send it as plain text.'],
   [/^5\.7\./, 'The other side does not accept this message. Its answer may say why; the postmaster there knows.'],
 ];
 
-export function adviceFor({ action, status }: Pick<ReportedRecipient, 'action' | 'status'>): string | undefined {
+/** Where the other side has said nothing it was this server that would not. */
+const ownAdvice: typeof advice = [
+  [/^5\.1\.[78]$/, 'This server does not accept your own address. Please ask your postmaster.'],
+  [/^5\.7\./, 'This server may not pass the message on. Please ask your postmaster.'],
+];
+
+function adviceFor({ action, status, remoteMta, returned }: ReportedRecipient, { postmaster }: ReportContent): string | undefined {
   if (action !== 'failed') return undefined;
-  return advice.find(([pattern]) => pattern.test(status))?.[1];
+  // The status is the administrator's choice: nothing can be read from it.
+  if (returned) return `An administrator of this server returned the message.${postmaster ? ` Questions: ${reportLine(postmaster)}` : ''}`;
+  const patterns = remoteMta === undefined ? [...ownAdvice, ...advice] : advice;
+  return patterns.find(([pattern]) => pattern.test(status))?.[1];
 }
 
 /** Placeholders of administrators' texts. */
@@ -65,7 +78,7 @@ export function humanText(content: ReportContent): string {
     if (some.length === 0) continue;
     const late = some.every((one) => one.wasLate);
     if (own === undefined || own === '' || action !== recipients[0]?.action) details.push(late ? afterDelay : openings[action], '');
-    for (const one of some) details.push(...about(one));
+    for (const one of some) details.push(...about(one, content));
     details.push('');
   }
   if (hidden > 0) details.push(`… and ${hidden} more.`, '');
@@ -79,7 +92,7 @@ export function humanText(content: ReportContent): string {
   return lines.join('\r\n');
 }
 
-function about(one: ReportedRecipient): string[] {
+function about(one: ReportedRecipient, content: ReportContent): string[] {
   const lines = [`  <${reportLine(one.address)}>`, `    ${reportLine(one.text)} (${reportLine(one.status)})`];
   const written = one.originalRecipient?.slice(one.originalRecipient.indexOf(';') + 1).trim();
   // Where our own words are the other host's, once is enough.
@@ -89,7 +102,7 @@ function about(one: ReportedRecipient): string[] {
   if (written !== undefined && written.toLowerCase() !== one.address.toLowerCase())
     lines.splice(1, 0, `    (you wrote to ${reportLine(written)})`);
   if (one.willRetryUntil !== undefined) lines.push(`    It is tried until ${formatDate(one.willRetryUntil)}.`);
-  const hint = adviceFor(one);
+  const hint = adviceFor(one, content);
   if (hint !== undefined) lines.push(`    ${hint}`);
   return lines;
 }

@@ -36,6 +36,8 @@ export interface ReportedRecipient {
   readonly lastAttemptAt?: number;
   /** The sender was told before that the message is late. */
   readonly wasLate?: boolean;
+  /** An administrator returned it, in the words of `text`: nobody else has decided anything. */
+  readonly returned?: boolean;
 }
 
 export interface ReportContent {

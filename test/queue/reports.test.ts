@@ -99,6 +99,29 @@ test('a report has the null sender, wants no report itself, and ends every part'
   expect(text).not.toContain('body');
 });
 
+test.each<[string, Partial<ReportEntry>, RegExp, RegExp]>([
+  [
+    'an administrator returned it',
+    { status: '5.4.4', text: 'The domain has moved', returned: true },
+    /The domain has moved \(5\.4\.4\)\s+An administrator of this server returned the message\. Questions: postmaster@ima\.com/,
+    /in time|other side|no way/,
+  ],
+  [
+    'a remote host refused it',
+    { status: '5.7.1', remoteMta: 'mx.far.net', diagnostic: '550 no' },
+    /The other side does not accept/,
+    /This server/,
+  ],
+  ['this server refused it', { status: '5.7.1' }, /This server may not pass the message on\. Please ask your postmaster/, /other side/],
+  ['there is no mail server', { status: '5.4.4' }, /There is no way to a mail server of the domain/, /in time/],
+  ['it was tried until its time was over', { status: '4.4.1' }, /could not be reached in time/, /no way/],
+])('what can be done fits who decided: %s', async (_, over, expected, wrong) => {
+  await reporter.report(newMessage('m000000000000001', ['x@far.net'], { sender: 'a@b.example' }), [failed(over)]);
+  const text = stored.at(-1)?.toString() ?? '';
+  expect(text).toMatch(expected);
+  expect(text).not.toMatch(wrong);
+});
+
 test('a report to a UTF-8 address says UTF-8 addresses as they are, as RFC 6533 has it', async () => {
   const report = await reporter.report(newMessage('m000000000000001', ['x@far.net'], { sender: 'märz@b.example' }), [
     failed({ address: 'jürgen@far.net' }),

@@ -242,7 +242,8 @@ class Run {
     let report: NewMessage | undefined;
     let ended = false;
     try {
-      const entries = meant.map(({ address, dsn }) => ({ address, ...(dsn ? { dsn } : {}), action: 'failed' as const, status, text }));
+      const decided = { action: 'failed', status, text, returned: true } as const;
+      const entries = meant.map(({ address, dsn }) => ({ address, ...(dsn ? { dsn } : {}), ...decided }));
       report = await reporter.report(message, entries);
       const ends = leases.map(({ lease, meant: those }) => settlePart(lease, { done: those.map(({ number }) => number) }));
       await keyValue.transact(join(...ends, ...(report ? [submitPart(report)] : [])), 'durable');
