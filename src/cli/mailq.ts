@@ -57,10 +57,13 @@ program
       if (reverse) kept.reverse();
       for (const { text } of kept) print(text);
       if (out) out.end();
-      else if (count === 0) console.log('Mail queue is empty');
+      else if (count === 0) console.log(nothing(queue));
       if (count >= most) console.error(`mailq: only the first ${most} messages`);
     }),
   );
+
+const nothing = (queue: string | undefined): string =>
+  queue === undefined ? 'Mail queue is empty' : queue === '' ? 'nothing is pending' : oneLine(`nothing waits for ${queue}`);
 
 /** A message as it is printed, and where it stands in the order: so a million of them fit into memory. */
 interface Line {

@@ -14,7 +14,7 @@ import { Hono } from 'hono';
 import { asFault, Fault, type Log, replyOf } from '../base/index.ts';
 import type { AccessAnswer, AccessQuestion } from '../directory/index.ts';
 import type { LinkStatus } from '../directory-remote/index.ts';
-import { type DsnRequest, isQueueId, type Queue, type QueueName, queueNames } from '../queue/index.ts';
+import { asIdentifier, type DsnRequest, isQueueId, type Queue, type QueueName, queueNames } from '../queue/index.ts';
 import type { ComponentStatus, Responder } from '../responder/index.ts';
 import type { Explain } from '../routing/index.ts';
 import { isEtrnName, isHostSetting } from '../smtpc/index.ts';
@@ -159,7 +159,9 @@ function controlApp(options: ControlOptions): Hono {
   app.post('/queue/:name/retry', async (c) => {
     const name = queueNames.find((one) => one === c.req.param('name'));
     if (!name) throw new Fault('not-found', `there is no queue ${c.req.param('name')}; there are ${queueNames.join(', ')}`);
-    return c.json({ recipients: await queue.retryNow(name, c.req.query('identifier')) });
+    const given = c.req.query('identifier');
+    const destination = given === undefined || name !== 'SMTPC' ? given : asIdentifier(given);
+    return c.json({ recipients: await queue.retryNow(name, destination) });
   });
   app.post('/messages', async (c) => {
     const body = c.req.raw.body;

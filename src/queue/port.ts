@@ -110,7 +110,7 @@ export interface QueuedRecipient {
    * listings `nextAttempt` is the run.
    */
   readonly runAt?: number;
-  /** An administrator wants it to go now, whatever is known of its destination. */
+  /** An administrator wants it to go, as of `nextAttempt`, whatever was known of its destination then. */
   readonly told?: true;
   /** -2 (first) … 2 (last): the message's own, or what an administrator made of it. Not set: 0, ordinary. */
   readonly precedence?: number;

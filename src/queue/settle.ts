@@ -69,8 +69,10 @@ const sameRoute = (a: Route, b: Route): boolean => a.queue === b.queue && a.iden
 const bare = ({ address, queue, identifier }: Route): Route => ({ address, queue, identifier });
 
 function filedRecipients(recipient: QueuedRecipient, to: Filing['to'], numbers: Numbers, now: number): QueuedRecipient[] {
-  const { precedence, heldFor, delayNotified, also = [] } = recipient;
+  const { precedence, heldFor, delayNotified, told, also = [] } = recipient;
   const kept = { ...(precedence ? { precedence } : {}), ...(heldFor ? { heldFor } : {}), ...(delayNotified ? { delayNotified } : {}) };
+  // Since when it is to go stays: what is found out about its destination after that holds for it.
+  const due = told ? { nextAttempt: Math.min(now, recipient.nextAttempt), told } : { nextAttempt: now };
   const routes = routesOf(recipient, to);
   return routes.map(({ address, queue, identifier, dsn = recipient.dsn }, n) => {
     const others =
@@ -78,7 +80,7 @@ function filedRecipients(recipient: QueuedRecipient, to: Filing['to'], numbers: 
         ? [...also, ...routes.filter((_, m) => m !== n).map(bare)]
         : also;
     const wishes = dsn ? { dsn } : {};
-    const filed = { number: numbers(recipient, n), address, ...wishes, ...kept, queue, identifier, attempts: 0, nextAttempt: now };
+    const filed = { number: numbers(recipient, n), address, ...wishes, ...kept, queue, identifier, attempts: 0, ...due };
     return others.length > 0 ? { ...filed, also: others.slice(-routesRemembered) } : filed;
   });
 }

@@ -19,6 +19,8 @@ export type TableAnswer =
 
 export interface HostTable {
   addresses(name: string): Promise<TableAnswer>;
+  /** Whether the file has been read anew since this was asked before. */
+  changed(): Promise<boolean>;
 }
 
 const mostOctets = 32 * 1_048_576;
@@ -40,6 +42,7 @@ interface Kept {
 export function createHostTable(path: () => string, log: Pick<Log, 'warning' | 'error' | 'info'>): HostTable {
   let kept: Kept | undefined;
   let reading: Promise<Kept> | undefined;
+  let isOther = false;
 
   const current = async (): Promise<Kept> => {
     const file = path();
@@ -55,16 +58,27 @@ export function createHostTable(path: () => string, log: Pick<Log, 'warning' | '
       why = `the host table ${file} cannot be read: ${thrown instanceof Error ? thrown.message : thrown}`;
       log.error(before?.names ? `${why}; the one read before is used` : why);
     }
+    if (before && names) isOther = true;
     kept = { path: file, state, names: names ?? before?.names, why };
     return kept;
   };
 
+  const read = (): Promise<Kept> => {
+    reading ??= current().finally(() => {
+      reading = undefined;
+    });
+    return reading;
+  };
+
   return {
+    async changed() {
+      await read();
+      const result = isOther;
+      isOther = false;
+      return result;
+    },
     async addresses(name) {
-      reading ??= current().finally(() => {
-        reading = undefined;
-      });
-      const { names, why } = await reading;
+      const { names, why } = await read();
       if (!names) return { outcome: 'unreadable', why };
       const addresses = names.get(name.toLowerCase().replace(/\.$/, ''));
       return addresses ? { outcome: 'found', addresses } : { outcome: 'none' };

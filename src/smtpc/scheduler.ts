@@ -16,13 +16,16 @@ import { all } from './fate.ts';
 import { PendingPlaces } from './places.ts';
 import { longestDelay } from './retry.ts';
 import { Runs, type RunsNeeds } from './runs.ts';
+import { wayKeys } from './settings/index.ts';
 import { reconsider } from './sleepers.ts';
 
 /** Leases that are only put off, settled at one time. */
 const asideAtMost = 64;
 const minute = 60_000;
 
-const isTold = ({ recipients }: Lease): boolean => recipients.some(({ told }) => told === true);
+/** Whether it is to go although its host was down `since` then. What has been put off goes with the run that was begun for it. */
+const isTold = (lease: Lease, since: number): boolean =>
+  lease.recipients.some(({ told, nextAttempt }) => told === true && (!isFresh(lease) || nextAttempt >= since));
 
 export class Scheduler {
   readonly #needs: RunsNeeds;
@@ -54,6 +57,7 @@ export class Scheduler {
       settings.onChange((now, before) => {
         this.#runs.weigh();
         if (now.runInterval !== before.runInterval) this.#arm();
+        if (wayKeys.some((key) => now[key] !== before[key])) this.#hurryDown();
         this.wake();
       }),
     ];
@@ -98,7 +102,17 @@ export class Scheduler {
     this.#runs.findDue();
     if (!this.#pending.room) this.#inTurn(this.#findDeferred());
     this.wake();
+    this.#inTurn(this.#lookAtTable());
     this.#arm();
+  }
+
+  async #lookAtTable(): Promise<void> {
+    if (await this.#needs.way.tableChanged()) this.#hurryDown();
+  }
+
+  /** The way to other hosts is another one: what is known of those that were down may not hold any more, so each is tried once. */
+  #hurryDown(): void {
+    for (const channel of this.#needs.channels) if (channel.down) this.#hurry(channel.destination);
   }
 
   /** While the pending queue takes all it may, nothing else would notice what is deferred and due. */
@@ -179,11 +193,14 @@ export class Scheduler {
       const first = channel.nextRun > run;
       if (first) channel.nextRun = run;
       this.#putAside(channel, lease, books.keepFor(lease, run, peer, first));
-    } else if (down && down.until > now && !channel.all && !isTold(lease)) {
+    } else if (down && down.until > now && !channel.all && !isTold(lease, down.since)) {
       const wait = { at: down.until, asleep: channels.room, tried: false };
       this.#putAside(channel, lease, books.settle(lease, all(lease.recipients, down.fate), wait));
-    } else if (isFresh(lease)) this.#send(channel, lease);
-    else if (this.#runs.offer(channel, lease, peer)) {
+    } else if (isFresh(lease)) {
+      // Somebody said so: what was known of the host is over, and this one finds out anew for all.
+      if (down) down.until = Math.min(down.until, now);
+      this.#send(channel, lease);
+    } else if (this.#runs.offer(channel, lease, peer)) {
       // It goes when it is its turn.
     } else {
       this.#runs.due(channel, now);

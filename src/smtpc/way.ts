@@ -71,6 +71,12 @@ export class Way {
     this.#etrn.stop();
   }
 
+  /** Whether the host table, where it is used, says something else than when this was asked before. */
+  async tableChanged(): Promise<boolean> {
+    const { nameResolution } = this.#options.settings.value;
+    return nameResolution !== 'DNSOnly' && nameResolution !== 'MailRelayHost' && this.#table.changed();
+  }
+
   /** `report`: a report about encryption, which goes out whatever is wrong with that. */
   async reach(destination: string, peer: Peer, report = false): Promise<Reached> {
     const reached = await reach(destination, this.#needs(peer, report));

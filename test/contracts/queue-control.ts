@@ -182,6 +182,13 @@ export function queueControlContract(testQueue: (options: TestQueueOptions) => P
         recipients: 1,
       });
       expect(await operate(one, { do: 'hold' }, { recipient: 'a@far.example' })).toMatchObject({ messages: 0, unchanged: 1 });
+      // Another note takes the place of the one before.
+      expect(await operate(one, { do: 'hold', note: 'Amt' }, { recipient: 'a@far.example' })).toMatchObject({
+        recipients: 1,
+        unchanged: 0,
+      });
+      expect((await one.queue.get(id))?.recipients.flatMap(({ held }) => held?.note ?? [])).toEqual(['Amt']);
+      await operate(one, { do: 'hold', note: 'Gericht' }, { recipient: 'a@far.example' });
       const later = await one.crash();
       const summary = (await later.queue.summary()).find(({ queue }) => queue === 'SMTPC');
       expect(summary).toEqual({ queue: 'SMTPC', pending: 1, deferred: 0, held: 1, aside: 0 });

@@ -213,7 +213,7 @@ test('mailq shows a message that is put off, with its reason', async () => {
   expect(out).toMatch(
     /^\S+ +\d+ +0 \d{4}-\d\d-\d\d \d\d:\d\d:\d\d user1@example\.test\n {4}\(.+\)\n {4}friend@remote\.test {2}\[SMTPC remote\.test, deferred, attempts 1, next /,
   );
-  expect((await command('mailq', ['-q', ''], files)).out).toBe('Mail queue is empty\n');
+  expect((await command('mailq', ['-q', ''], files)).out).toBe('nothing is pending\n');
 });
 
 test('what an administrator cannot have meant is refused by its name, and what is so is shown', async () => {

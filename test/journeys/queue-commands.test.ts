@@ -117,12 +117,19 @@ test('what a filter finds is worked only where that is said, and only as much as
     err: '',
   });
   expect(await listed({ sender: 'user2@*' })).toEqual([]);
+  expect(await queue('delete', '--sender', 'user2@*')).toMatchObject({ code: 1, err: 'mailtree: no message matches\n' });
   expect(await queue('delete', '--sender', 'user2@*', '--all-matching')).toMatchObject({ code: 1, err: '' });
 });
 
 test('a held message is not tried, is shown as held everywhere, and goes on when released', async () => {
   const [message] = await listed({ sender: 'user1@example.test' });
   const id = message?.id ?? '';
+  expect(await queue('hold', 'notanid')).toEqual({ code: 1, out: '', err: 'mailtree: there is no message notanid\n' });
+  expect(await queue('hold', id, 'notthere', '--note', 'ask Bert first')).toEqual({
+    code: 1,
+    out: '1 message with 4 recipients was kept back\n',
+    err: 'mailtree: there is no message notthere\n',
+  });
   expect(await queue('hold', id, '--note', 'ask Anna first')).toMatchObject({
     code: 0,
     out: '1 message with 4 recipients was kept back\n',

@@ -80,7 +80,7 @@ test('mailq is typed as the page and the manual have it', async () => {
   const id = await message();
   for (const line of typed('mailq')) expect((await command('mailq', words(line).slice(1), files)).out).toContain(id);
   // Source: manual chapter 6, "MAILQ"
-  expect(await command('mailq', ['-s', 'size', '-q', ''], files)).toMatchObject({ code: 0, out: 'Mail queue is empty\n' });
+  expect(await command('mailq', ['-s', 'size', '-q', ''], files)).toMatchObject({ code: 0, out: 'nothing is pending\n' });
 });
 
 test('every search of the page is one, and finds what it is for', async () => {

@@ -67,3 +67,15 @@ test('a domain is found however it is written', async () => {
     deferred: { recipients: 1, reason: 'greylisted' },
   });
 });
+
+test('ids that no message has are named, and the others are worked', async () => {
+  const one = await open();
+  const id = await one.put('a@far.example');
+  const held = { ...order, operation: { do: 'hold' }, count: undefined } as const;
+  expect(await one.desk().carryOut({ ...held, filter: { ids: [id, 'notthere'] } }, 'me')).toMatchObject({
+    messages: 1,
+    absent: ['notthere'],
+  });
+  expect(await one.desk().carryOut({ ...held, filter: { ids: ['notthere'] }, dryRun: true }, 'me')).toMatchObject({ absent: ['notthere'] });
+  expect(await one.desk().carryOut({ ...held, filter: { ids: [id] } }, 'me')).not.toHaveProperty('absent');
+});

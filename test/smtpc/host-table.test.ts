@@ -88,6 +88,20 @@ test('a changed file holds from the next question on, a file that cannot be read
   expect(await table.addresses('a.example')).toEqual({ outcome: 'found', addresses: ['192.0.2.2'] });
 });
 
+test('that the file has changed is said once', async () => {
+  const path = `${dir.path}/changing`;
+  await writeFile(path, '192.0.2.1 a.example\n');
+  const table = createHostTable(() => path, { warning: () => {}, error: () => {}, info: () => {} });
+  await table.addresses('a.example');
+  expect(await table.changed()).toBe(false);
+  await writeFile(path, '192.0.2.22 a.example\n');
+  await table.addresses('a.example');
+  expect(await table.changed()).toBe(true);
+  expect(await table.changed()).toBe(false);
+  await rm(path);
+  expect(await table.changed()).toBe(false);
+});
+
 test('another file in the setting is another table', async () => {
   await writeFile(`${dir.path}/one`, '192.0.2.1 a.example\n');
   let path = `${dir.path}/one`;

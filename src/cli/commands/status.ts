@@ -1,6 +1,7 @@
 /** `mailtree status`, `mailtree retry`, `mailtree component start|stop|restart NAME`: the running server's components and queues. */
 
 import type { Command } from 'commander';
+import { Fault } from '../../base/index.ts';
 import type { ComponentStatus, ServerStatus } from '../../main/index.ts';
 import { askControl } from '../control-client.ts';
 import { duration } from '../duration.ts';
@@ -23,6 +24,8 @@ export function addStatusCommands(program: Command, run: Run): void {
     .description('try deferred mail now: all of it, or what waits for one destination (a domain, as mailq -v shows it)')
     .action(
       run(async (config, destination: string | undefined) => {
+        if (destination !== undefined && destination.trim() === '')
+          throw new Fault('malformed', `which destination? ${whatIsOne}; without one, all deferred mail is tried`);
         const { queues } = await askControl<ServerStatus>(config, { path: '/status' });
         let recipients = 0;
         for (const { queue } of queues) {
@@ -32,6 +35,11 @@ export function addStatusCommands(program: Command, run: Run): void {
           recipients += (await askControl<{ recipients: number }>(config, { method: 'POST', path, query: { identifier: destination } }))
             .recipients;
         }
+        if (destination !== undefined && recipients === 0)
+          throw new Fault(
+            'not-found',
+            `nothing is deferred for ${destination}; ${destination.includes('@') ? ofOne(destination) : whatIsOne}`,
+          );
         console.log(`${recipients} ${recipients === 1 ? 'recipient is' : 'recipients are'} tried again now`);
       }),
     );
@@ -49,6 +57,9 @@ export function addStatusCommands(program: Command, run: Run): void {
       );
   }
 }
+
+const whatIsOne = 'a destination is a domain, as `mailtree queue destinations` lists it';
+const ofOne = (address: string): string => `mail to one recipient: mailtree queue now --recipient ${address} --all-matching`;
 
 function print(status: ServerStatus): void {
   console.log(

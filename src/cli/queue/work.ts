@@ -3,12 +3,12 @@
  *
  * Promise: what a filter finds is worked only where that is said (`--all-matching`), and everything only where that is said too
  * (`--everything`); a dry run tells how much it would be, and `--count` holds the work to that number.
- * Exit codes: 0 done · 1 refused, or nothing was done · 2 done, but for what a component had in hand.
+ * Exit codes: 0 done · 1 refused, nothing was done, or an id was named that no message has · 2 done, but for what a component had in hand.
  * Source: manual chapter 3 "MTA Queue Management", chapter 6 "Queue Status"; checklist MTA-07, SMTPC-13
  */
 
 import type { Command } from 'commander';
-import { Fault } from '../../base/index.ts';
+import { Fault, oneLine } from '../../base/index.ts';
 import type { OrderReport } from '../../main/index.ts';
 import type { AsideEntry, Operation } from '../../queue/index.ts';
 import { json, table } from '../program.ts';
@@ -96,12 +96,17 @@ async function work(client: QueueClient, ids: string[], options: WorkOptions, op
     ...(options.count === undefined ? {} : { count: wholeNumber('--count', options.count) }),
   };
   const report = await client.post<OrderReport>('operate', order);
+  const { absent = [] } = report;
   if (options.json) json(report);
-  else console.log(told(operation.do, report));
+  // Of ids alone that nobody has there is nothing else to say.
+  else if (!named || absent.length < new Set(ids.map((id) => id.toLowerCase())).size) console.log(told(operation.do, report));
+  if (!options.json) for (const id of absent) console.error(`mailtree: there is no message ${oneLine(id)}`);
   if (!confirmed && options.dryRun !== true) {
-    if (!options.json) console.error(`mailtree: nothing was done; to do it: --all-matching --count ${report.messages}`);
+    const how = report.messages === 0 ? 'no message matches' : `nothing was done; to do it: --all-matching --count ${report.messages}`;
+    if (!options.json) console.error(`mailtree: ${how}`);
     process.exitCode = 1;
-  } else if (!report.dryRun) process.exitCode = codeOf(report);
+  } else if (absent.length > 0) process.exitCode = 1;
+  else if (!report.dryRun) process.exitCode = codeOf(report);
 }
 
 function codeOf({ recipients, inHand = 0, unchanged = 0, failed = 0, more }: OrderReport): number {

@@ -62,7 +62,12 @@ export interface Counted {
 }
 
 /** What was done, or in a dry run what would have been. */
-export type OrderReport = Counted & Partial<OperationReport> & { readonly dryRun: boolean };
+export type OrderReport = Counted &
+  Partial<OperationReport> & {
+    readonly dryRun: boolean;
+    /** Of the ids that were named, those that no message has. */
+    readonly absent?: readonly QueueId[];
+  };
 
 export interface SenderDomain extends Counted {
   /** `<>`: the null sender. */
@@ -144,17 +149,25 @@ export class QueueDesk {
   async carryOut({ operation, filter, dryRun, count, everything }: Order, by: string): Promise<OrderReport> {
     if (!everything && Object.keys(filter).length === 0)
       throw new Fault('malformed', 'no filter: to mean everything that waits, say so (everything)');
-    if (dryRun) return { ...(await this.#count(filter)), dryRun };
+    const absent = await this.#absent(filter.ids);
+    if (dryRun) return { ...(await this.#count(filter)), dryRun, ...absent };
     if (count !== undefined) {
       const found = await this.#count(filter);
       if (found.messages !== count)
         throw new Fault('conflict', `messages that match: ${found.messages}, expected: ${count}; nothing was done`);
-      if (count === 0) return { ...found, dryRun };
+      if (count === 0) return { ...found, dryRun, ...absent };
     }
     // What comes meanwhile was not meant.
     const options = { by, ...(everything ? { all: true } : {}), ...(count === undefined ? {} : { limit: count }) };
     const report = await this.#needs.control.operate(operation, filter, options);
-    return { ...report, dryRun };
+    return { ...report, dryRun, ...absent };
+  }
+
+  async #absent(ids: readonly QueueId[] | undefined): Promise<Pick<OrderReport, 'absent'>> {
+    if (!ids || ids.length === 0) return {};
+    const missing = new Set(ids);
+    for await (const { message } of this.#needs.control.find({ ids })) missing.delete(message.id);
+    return missing.size > 0 ? { absent: [...missing] } : {};
   }
 
   async #count(filter: QueueFilter): Promise<Counted> {

@@ -10,7 +10,7 @@
 import { Fault, type Log } from '../../base/index.ts';
 import { join, type KeyValue, type Part } from '../../storage/index.ts';
 import type { OperateOptions, Operation, OperationReport, QueueFilter } from '../control-port.ts';
-import type { Lease, NewMessage, Outcome, QueuedMessage, QueuedRecipient, QueueName } from '../port.ts';
+import type { Hold, Lease, NewMessage, Outcome, QueuedMessage, QueuedRecipient, QueueName } from '../port.ts';
 import type { Slip } from '../records.ts';
 import type { Reporter } from '../reports.ts';
 import { type Step, tellStep } from '../story.ts';
@@ -48,7 +48,7 @@ const mostPatient = 2;
 function changeOf(operation: Exclude<Operation, { do: 'bounce' }>, by: string, now: number): Change {
   switch (operation.do) {
     case 'hold':
-      return (one) => (one.held ? one : { ...one, held: { since: now, by, ...noted(operation.note) } });
+      return (one) => hold(one, { since: now, by, ...noted(operation.note) });
     case 'release':
       return (one) => (one.held ? released(one, now) : one);
     case 'retry':
@@ -60,6 +60,12 @@ function changeOf(operation: Exclude<Operation, { do: 'bounce' }>, by: string, n
     case 'delete':
       return () => undefined;
   }
+}
+
+/** What is held already stays so since then; another note takes the place of the one before. */
+function hold(one: QueuedRecipient, held: Hold): QueuedRecipient {
+  if (!one.held) return { ...one, held };
+  return held.note === undefined || held.note === one.held.note ? one : { ...one, held: { ...held, since: one.held.since } };
 }
 
 const noted = (note: string | undefined): { note?: string } => (note ? { note: note.slice(0, longestText) } : {});
@@ -75,10 +81,10 @@ function released({ held, ...kept }: QueuedRecipient, now: number): QueuedRecipi
   return { ...one, heldFor: (one.heldFor ?? 0) + Math.max(0, now - (held?.since ?? now)) };
 }
 
-/** Back to where it came in; what it was told and how long it was kept back stays with it. */
+/** Back to where it came in, to go at once; what it was told and how long it was kept back stays with it. */
 function requeued(one: QueuedRecipient, now: number): QueuedRecipient {
   const { reason: _reason, deferredSince: _since, ...kept } = awake(one.held ? released(one, now) : one);
-  return { ...kept, queue: 'INPUT', identifier: '', attempts: 0, nextAttempt: now, requeued: true };
+  return { ...kept, queue: 'INPUT', identifier: '', attempts: 0, nextAttempt: now, requeued: true, told: true };
 }
 
 const steps: Readonly<Record<Operation['do'], Step>> = {

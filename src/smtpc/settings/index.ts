@@ -32,3 +32,6 @@ export const smtpcSettings = declareSettings({
 });
 
 export type SmtpcSettings = SettingsOf<(typeof smtpcSettings)['settings']>;
+
+/** Settings that decide which hosts mail goes to, and how they are reached. */
+export const wayKeys = Object.keys({ ...routing, ...relays, ...connections }) as readonly (keyof SmtpcSettings)[];
