@@ -212,7 +212,7 @@ export function queueControlContract(testQueue: (options: TestQueueOptions) => P
       ]);
       expect(leases.flatMap(({ recipients }) => recipients).find(({ number }) => number === 1)?.heldFor).toBe(5_000);
       expect(one.stories.map(({ step, id: of, recipients, words, text }) => [step, of, recipients, words['by'], text])).toEqual([
-        ['Held', id, ['a@far.example'], by, 'Gericht'],
+        ...['Gericht', 'Amt', 'Gericht'].map((note) => ['Held', id, ['a@far.example'], by, note]),
         ['Released', id, ['a@far.example'], by, undefined],
       ]);
     });
