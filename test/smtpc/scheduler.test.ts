@@ -1,9 +1,7 @@
 /** How much is sent at one time, in which order, and what becomes of mail for hosts that are down. */
 
-import { writeFile } from 'node:fs/promises';
 import { afterEach, expect, test } from '@jest/globals';
 import type { NewMessage } from '../../src/queue/index.ts';
-import { tempDir } from '../support/temp.ts';
 import { startWorld, type World } from './helpers.ts';
 
 let world: World | undefined;
@@ -288,61 +286,6 @@ test('told to go now, a channel is tried at once, once for all of it, whatever i
   down = false;
   await all.queue.retryNow('SMTPC');
   await all.until(20, /^Sent/);
-});
-
-test('another way to the hosts makes what is known of dead ones void: each is tried once', async () => {
-  let down = true;
-  const all = await begin({ reply: (verb) => (verb === 'connect' && down ? '421 4.3.2 no' : undefined) });
-  for (const user of ['a', 'b', 'c']) await all.queued([`${user}@${dest}`]);
-  await all.until(3);
-  const before = all.sink.connections;
-  all.settings.set({ ...all.settings.value, delayNotice: true });
-  await turns();
-  expect(all.sink.connections).toBe(before);
-  all.settings.set({ ...all.settings.value, nameResolution: 'DNSThenHostTable' });
-  await when(() => all.sink.connections > before);
-  await turns();
-  expect(all.sink.connections).toBe(before + 1);
-  down = false;
-  all.settings.set({ ...all.settings.value, addressFamily: 'ipv4-only' });
-  await all.until(3, /^Sent/);
-});
-
-test('a host table that has changed is noticed by itself', async () => {
-  const dir = await tempDir();
-  try {
-    const hostTable = `${dir.path}/hosts`;
-    await writeFile(hostTable, '127.0.0.2 dest.example\n');
-    const all = await begin({}, { nameResolution: 'HostTableOnly', hostTable });
-    await all.queued([`a@${dest}`]);
-    await all.until(1, /^Deferred/);
-    await pass(all, 2 * minute, minute);
-    expect(all.sink.messages).toEqual([]);
-    await writeFile(hostTable, '127.0.0.1 dest.example # moved\n');
-    await pass(all, minute, minute);
-    await all.until(1, /^Sent/);
-  } finally {
-    await dir.remove();
-  }
-});
-
-test('what is put back into the input queue is tried, though its host was down; what is found out then holds for the rest', async () => {
-  const all = await begin({ reply: (verb) => (verb === 'connect' ? '421 4.3.2 no' : undefined) });
-  for (const user of ['a', 'b', 'c']) await all.queued([`${user}@${dest}`]);
-  await all.until(3);
-  const before = all.sink.connections;
-  all.clock.advance(minute);
-  const control = all.queue.control({ reporter: { report: async () => undefined }, blobs: all.blobs });
-  await control.operate({ do: 'requeue' }, { identifier: dest }, { by: 'cn=admin' });
-  all.clock.advance(minute);
-  for (const lease of await all.queue.lease('INPUT', 10))
-    await all.queue.file(
-      lease,
-      lease.recipients.map(({ number, address }) => ({ from: number, to: [{ address, queue: 'SMTPC' as const, identifier: dest }] })),
-    );
-  await all.until(6, /^Deferred/);
-  await turns();
-  expect(all.sink.connections).toBe(before + 1);
 });
 
 test('what the host put off by itself goes too when it is told to, and once', async () => {
