@@ -159,7 +159,7 @@ function addMailDoors(responder: Responder, parts: Parts, { host, mta, tls, cloc
       queue,
       blobs,
       keyValue,
-      judge: (address) => router.acceptable(address),
+      judge: (address) => router.judge(address),
       dit,
       resolver,
       authentication: createMailAuthentication({

@@ -18,6 +18,10 @@ const permitting: readonly OutputChannel[] = ['LOCAL', 'CCIN', 'NOTESIN'];
 interface No {
   readonly status: string;
   readonly text: string;
+  /** The attribute that decides it. */
+  readonly rule?: string;
+  /** The entry it stands in, where that is not the one that was asked. */
+  readonly dn?: string;
 }
 const isNo = (one: object): one is No => 'text' in one;
 
@@ -36,13 +40,13 @@ export async function deliver(dit: DeliveryDit, walk: Walk, address: string, rec
     if (isNo(way)) {
       walk.step(address, 'connector', `${connector.channel} passed over: ${way.text}`, connector.dn);
       // What somebody decided says more than what is missing.
-      if (!refused || way.status === '5.2.1') refused = { ...way, dn: connector.dn };
+      if (!refused || way.status === '5.2.1') refused = { dn: connector.dn, ...way };
       continue;
     }
     routed = true;
     walk.route('connector', { queue: connector.channel, ...way }, connector.dn);
   }
-  if (!routed && refused) walk.refuse(address, refused.status, refused.text, refused.dn);
+  if (!routed && refused) walk.refuse(address, refused.status, refused.text, refused.dn, refused.rule);
 }
 
 async function wayOf(
@@ -52,7 +56,7 @@ async function wayOf(
   recipient: Recipient,
 ): Promise<{ address: string; identifier: string } | No> {
   if (permitting.includes(channel) && !permission.endsWith('receive'))
-    return { status: '5.2.1', text: `this mailbox may not receive mail (permission ${permission})` };
+    return { status: '5.2.1', text: `this mailbox may not receive mail (permission ${permission})`, rule: 'mtPermission' };
   const given = identifier.trim();
   if (channel === 'LOCAL' || channel === 'DL') {
     const key = await keyOf(dit, channel, given, recipient);
@@ -80,7 +84,8 @@ export async function keyOf(dit: DeliveryDit, channel: OutputChannel, identifier
   const owner = given === '' ? undefined : await named(dit, given, of);
   if (!owner || (channel === 'LOCAL' && owner.kind === 'alias'))
     return { status: '5.1.1', text: `the ${channel === 'DL' ? 'list' : 'mailbox'} of this address does not exist` };
-  if (owner.status === 'disabled') return { status: '5.2.1', text: 'the mailbox of this address is disabled' };
+  if (owner.status === 'disabled')
+    return { status: '5.2.1', text: 'the mailbox of this address is disabled', rule: 'accountStatus', dn: owner.dn };
   return owner.uuid;
 }
 

@@ -18,6 +18,9 @@ export interface Refusal {
   readonly status: string;
   /** For people: one line. */
   readonly text: string;
+  /** The attribute that decides it, where one does: `accountStatus`; and the entry it stands in. */
+  readonly rule?: string;
+  readonly entry?: string;
 }
 
 /** One step of a decision. */
@@ -52,9 +55,14 @@ export interface RoutingContext {
 /** `yes`: somebody here, or a channel takes it; `unknown`: ours but nobody; `remote`: not ours. */
 export type Verdict = 'yes' | 'unknown' | 'remote';
 
+/** As a verdict; of what is ours but refused for more than that nobody has it, why. */
+export type Judgement = Verdict | Refusal;
+
 export interface Router {
   /** Fault `unavailable` while the directory cannot say. */
   route(address: string, context?: Partial<RoutingContext>): Promise<Routing>;
-  /** What SMTPD asks at RCPT. Same faults. */
+  /** Same faults. */
   acceptable(address: string): Promise<Verdict>;
+  /** What SMTPD asks at RCPT. Same faults. */
+  judge(address: string): Promise<Judgement>;
 }

@@ -11,7 +11,7 @@ import type { OutputChannel } from '../base/index.ts';
 import type { Dit, Domain, Forwarding, Recipient } from '../dit/index.ts';
 import { literalAddress, normalDomain, type SplitAddress, sameness, splitAddress, withoutDetail } from './address.ts';
 import { type DeliveryDit, deliver, keyOf } from './delivery.ts';
-import type { Router, Routing, RoutingContext, Verdict } from './port.ts';
+import type { Judgement, Refusal, Router, Routing, RoutingContext, Step, Verdict } from './port.ts';
 import { deepest, Walk } from './walk.ts';
 
 export type RoutingDit = DeliveryDit & Pick<Dit, 'domain' | 'forwarding'>;
@@ -34,12 +34,24 @@ export function createRouter(needs: RouterNeeds): Router {
     // A circle that still delivers somewhere is no failure: two people who forward to each other and keep a copy.
     const circle = routes.length === 0 && walk.refusals.length === 0;
     const refusals = circle
-      ? [{ address, status: '5.4.6', text: 'routing loop detected: forwarding leads back to itself' }]
+      ? [{ address, status: '5.4.6', text: 'routing loop detected: forwarding leads back to itself', ...loopBy(steps) }]
       : walk.refusals;
     return { routes, refusals, steps, local };
   };
   const acceptable = async (address: string): Promise<Verdict> => verdictOf(await route(address));
-  return { route, acceptable };
+  const judge = async (address: string): Promise<Judgement> => {
+    const routing = await route(address);
+    const verdict = verdictOf(routing);
+    const why = verdict === 'unknown' ? routing.refusals.find(({ status }) => status !== '5.1.1') : undefined;
+    return why ?? verdict;
+  };
+  return { route, acceptable, judge };
+}
+
+/** Whose forwarding begins the circle. */
+function loopBy(steps: readonly Step[]): Pick<Refusal, 'rule' | 'entry'> {
+  const entry = steps.find((step) => step.applied && step.entry !== undefined)?.entry;
+  return { rule: 'mailForwardingAddress', ...(entry === undefined ? {} : { entry }) };
 }
 
 /** What RCPT is told: the same for everybody who asks. */
@@ -72,8 +84,10 @@ class Decision {
     if (!split) return walk.refuse(given, '5.1.3', 'bad destination mailbox address syntax');
     const key = sameness(split.address);
     if (way.includes(key)) return walk.circle(split.address);
-    if (hops > deepest) return walk.refuse(split.address, '5.4.6', 'too many forwardings one behind the other');
-    if (walk.tooWide) return walk.refuse(split.address, '5.4.6', 'forwarding leads to too many addresses');
+    if (hops > deepest)
+      return walk.refuse(split.address, '5.4.6', 'too many forwardings one behind the other', undefined, 'mailForwardingAddress');
+    if (walk.tooWide)
+      return walk.refuse(split.address, '5.4.6', 'forwarding leads to too many addresses', undefined, 'mailForwardingAddress');
     if (!walk.enter(key)) return walk.step(split.address, 'seen', 'already decided on another way');
     const forwarding = await this.#dit.forwarding(split.domain);
     if (forwarding && forwarding.channel !== 'LOCAL' && forwarding.channel !== 'DL') {
@@ -170,8 +184,9 @@ class Decision {
     const alias = detail === '' && sameness(recipient.mail) !== sameness(split.address);
     const what = alias ? `treated as ${recipient.mail}` : `${recipient.kind} ${recipient.mail}`;
     walk.step(split.address, alias ? 'alias' : 'address', what, dn);
-    if (recipient.status === 'disabled') return walk.refuse(split.address, '5.2.1', 'this account is disabled', dn);
-    if (recipient.permission === 'send') return walk.refuse(split.address, '5.2.1', 'this account does not receive mail', dn);
+    if (recipient.status === 'disabled') return walk.refuse(split.address, '5.2.1', 'this account is disabled', dn, 'accountStatus');
+    if (recipient.permission === 'send')
+      return walk.refuse(split.address, '5.2.1', 'this account does not receive mail', dn, 'mtAccountPermission');
     const own = new Set([recipient.mail, ...recipient.aliases].map(sameness));
     const elsewhere = (target: string): boolean => !own.has(sameness(target.trim()));
     // By whatever name it was reached: its primary address coming up again is a circle.
@@ -211,7 +226,13 @@ class Decision {
       const key = await keyOf(this.#dit, forwarding.channel, forwarding.identifier);
       if (typeof key === 'string')
         return walk.route('domain forwarding', { address, queue: forwarding.channel, identifier: key }, forwarding.dn);
-      return walk.refuse(address, key.status, `no such user here, and ${forwarding.channel} cannot take it: ${key.text}`, forwarding.dn);
+      return walk.refuse(
+        address,
+        key.status,
+        `no such user here, and ${forwarding.channel} cannot take it: ${key.text}`,
+        key.dn ?? forwarding.dn,
+        key.rule,
+      );
     }
     if (domain) return this.#unknown(split, domain);
     walk.not(address, 'unknown local', 'the domain is not local');

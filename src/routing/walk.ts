@@ -66,9 +66,11 @@ export class Walk {
     this.step(address, 'circle', 'forwarding leads back here');
   }
 
-  refuse(address: string, status: string, text: string, entry?: string): void {
+  /** `rule` is the attribute that decides it. */
+  refuse(address: string, status: string, text: string, entry?: string, rule?: string): void {
     this.step(address, 'refused', `${status} ${text}`, entry);
-    if (this.refusals.length < widest) this.refusals.push({ address, status, text });
+    const by = { ...(rule === undefined ? {} : { rule }), ...(entry === undefined ? {} : { entry }) };
+    if (this.refusals.length < widest) this.refusals.push({ address, status, text, ...by });
   }
 }
 

@@ -56,9 +56,17 @@ export type State =
 
 /**
  * What SMTPD asks about a recipient: `yes` somebody here (or a channel that takes unknown ones), `unknown` a local domain but
- * nobody, `remote` not ours. Throws Fault `unavailable` while that cannot be said.
+ * nobody, `remote` not ours; a refusal: ours, but it gets no mail (an account that is disabled, forwarding in a circle). Throws Fault `unavailable` while that cannot be said.
  */
-export type Judge = (address: string) => Promise<'yes' | 'unknown' | 'remote'>;
+export type Judge = (address: string) => Promise<'yes' | 'unknown' | 'remote' | Turned>;
+
+/** Why an address of ours gets no mail; `rule` and `entry` are for the log. */
+export interface Turned {
+  readonly status: string;
+  readonly text: string;
+  readonly rule?: string;
+  readonly entry?: string;
+}
 
 /** What SMTPD asks the directory. */
 export type SmtpdDit = Pick<Dit, 'login' | 'domain' | 'recipient' | 'blacklists' | 'spammer' | 'peer' | 'largestInbound' | 'scram'>;

@@ -221,6 +221,19 @@ test.each(verdicts)('at RCPT %s is answered with %s', async (address, verdict) =
   expect(await createRouter({ dit: directory() }).acceptable(address)).toBe(verdict);
 });
 
+test.each([
+  ['off@ima.com', { status: '5.2.1', rule: 'accountStatus', entry: expect.anything() }],
+  ['sendonly@ima.com', { status: '5.2.1' }],
+  ['ping@ima.com', { status: '5.4.6', rule: 'mailForwardingAddress', entry: expect.anything() }],
+])('the door hears that %s gets no mail, and by what', async (address, why) => {
+  expect(await createRouter({ dit: directory() }).judge(address)).toMatchObject(why);
+});
+
+test.each(['nobody@ima.com', 'bart@ima.com', 'x@far.net'])('of %s the door hears the verdict alone', async (address) => {
+  const router = createRouter({ dit: directory() });
+  expect(await router.judge(address)).toBe(await router.acceptable(address));
+});
+
 describe('settings of the MTA', () => {
   const routesWith = async (over: ConstructorParameters<typeof FakeDit>[0], address: string): Promise<string[]> => {
     const dit = directory();

@@ -338,3 +338,16 @@ test('a peer may be kept out, and may have a smaller size', async () => {
   const submission = await client('submission');
   expect(await submission.say('EHLO sales.xyz.example')).toMatch(/^250/);
 });
+
+test.each([
+  ['5.2.1', 'this account is disabled', 'accountStatus', 'mail=ann,dc=jade,dc=example'],
+  ['5.4.6', 'routing loop detected', 'mailForwardingAddress', undefined],
+])('a recipient that gets no mail is refused with %s, and the log names what decided it', async (status, text, rule, entry) => {
+  await begin();
+  world.mood.judge = async () => ({ status, text, rule, ...(entry === undefined ? {} : { entry }) });
+  const c = await client();
+  await c.say('MAIL FROM:<bill@elsewhere.example>');
+  expect(await c.say('RCPT TO:<ann@jade.example>')).toBe(`550 ${status} ann@jade.example: ${text}`);
+  expect(world.logged.at(-1)).toMatch(new RegExp(`to ann@jade\\.example rule=${rule} .*: 550 ${status.replaceAll('.', '\\.')} `));
+  expect(world.logged.at(-1)).toContain(`(rule: ${entry === undefined ? rule : `${rule} of ${entry}`})`);
+});

@@ -11,7 +11,7 @@ import { isUnreadable, type Path, parseAddressCommand } from '../path.ts';
 import { withinRate } from '../policy/client.ts';
 import { refused, setting } from '../policy/refusal.ts';
 import { relayRule } from '../policy/relay.ts';
-import { type Command, extensionsOf, type Outcome, reply, type Session } from '../session.ts';
+import { type Command, extensionsOf, type Outcome, reply, type Session, type Turned } from '../session.ts';
 import { needsSmtpUtf8, qualified } from './mail.ts';
 
 async function run(session: Session, argument: string): Promise<Outcome> {
@@ -57,8 +57,9 @@ async function judged(session: Session, address: string): Promise<Outcome | unde
   const { settings, house } = session;
   const verdict = await house.judge(address);
   if (verdict === 'yes') return undefined;
-  if (verdict === 'unknown') {
+  if (verdict === 'unknown' || typeof verdict === 'object') {
     if (!settings.rejectUnknownRecipients) return undefined;
+    if (typeof verdict === 'object') return turned(session, address, verdict);
     return refused(550, '5.1.1', `${address}: no such user here`, {
       ...setting(session, 'mtSmtpdRejectUnknownRecipients'),
       recipient: address,
@@ -70,6 +71,17 @@ async function judged(session: Session, address: string): Promise<Outcome | unde
   return settings.refusalCode === 'temporary'
     ? refused(450, '4.7.1', `${address}: relaying denied at present`, rule)
     : refused(550, '5.7.1', `${address}: relaying denied`, rule);
+}
+
+/** Somebody has the address, and it gets no mail. Whose entry says so is for the log alone. */
+function turned(session: Session, address: string, { status, text, rule, entry }: Turned): Outcome {
+  const by =
+    rule === undefined
+      ? setting(session, 'mtSmtpdRejectUnknownRecipients')
+      : { rule, why: entry === undefined ? rule : `${rule} of ${entry}` };
+  // How it is misconfigured is no stranger's business.
+  const said = status.startsWith('5.3.') ? 'mail for this address cannot be delivered' : text;
+  return refused(550, status, `${address}: ${said}`, { ...by, recipient: address });
 }
 
 export const rcpt: Command = { name: 'RCPT', spec: 'RFC 5321 §4.1.1.3', states: ['greeted', 'mail'], run };

@@ -50,6 +50,7 @@ async function verify(session: Session, argument: string): Promise<Outcome> {
   const address = askedAddress(session, name);
   if (address === undefined) return reply(553, '5.1.3', 'malformed address');
   const verdict = await session.house.judge(address);
+  if (typeof verdict === 'object') return reply(550, verdict.status, `${address}: ${verdict.text}`);
   if (verdict === 'unknown') return reply(550, '5.1.1', `${address}: no such user here`);
   return verdict === 'yes' ? reply(250, '2.1.5', `<${address}>`) : untold;
 }
