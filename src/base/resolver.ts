@@ -109,6 +109,10 @@ export function createResolver(options: ResolverOptions): Resolver {
       const packet = await exchange(server, { name, type }, timeoutMs(), clock);
       servers[packet ? 'answered' : 'keptSilent'](server);
       const rcode = (packet as (DecodedPacket & { rcode?: string }) | undefined)?.rcode;
+      if (packet && isReferral(packet, rcode)) {
+        reason = `the name server ${server.host} does not look for names of others, such as ${name}`;
+        continue;
+      }
       if (packet && (rcode === 'NOERROR' || rcode === 'NXDOMAIN'))
         return { ...judged(packet, rcode, name, type), ...(packet.flag_ad ? { vouches: server } : {}) };
       if (packet) reason = `the name server answered ${rcode} for ${name}`;
@@ -215,6 +219,12 @@ function joined(four: DnsAnswer<string>, six: DnsAnswer<string>): DnsAnswer<stri
   }
   if (four.outcome === 'temporary') return four;
   return six.outcome === 'temporary' ? six : four;
+}
+
+/** Who neither has the zone nor asks others sends us on, with nothing found: that is not "there is none" (RFC 1034 §4.3.1, RFC 2308 §2.2). */
+function isReferral(packet: DecodedPacket, rcode: string | undefined): boolean {
+  const told = (packet.answers ?? []).length > 0 || (packet.authorities ?? []).some((one) => one.type === 'SOA');
+  return rcode === 'NOERROR' && !told && !packet.flag_aa && !packet.flag_ra;
 }
 
 /** Follows the aliases of one response to the records that were asked for. */

@@ -9,7 +9,6 @@
 import { createHash, type Hash } from 'node:crypto';
 
 export type Canonical = 'simple' | 'relaxed';
-export type HashName = 'sha256';
 
 /** A field as written, without its last line end, in its canonical form, likewise without. */
 export function canonicalField(raw: string, form: Canonical): string {

@@ -47,6 +47,23 @@ test('no record, no name and no answer are three different things', async () => 
   expect(await r.txt('empty.example')).toMatchObject({ records: ['v=spf1 -all'] });
 });
 
+test('a server that only sends us on to others has not said that there is nothing', async () => {
+  const r = await resolver({ 'a.example': { a: ['192.0.2.1'] } });
+  const [recursionAvailable, authoritative] = [1 << 7, 1 << 10];
+  dns.tamper = (packet) => [
+    {
+      ...packet,
+      flags: (packet.flags ?? 0) & ~recursionAvailable & ~authoritative,
+      answers: [],
+      authorities: [{ type: 'NS', name: 'example', data: 'ns.example' }],
+    },
+  ];
+  expect(await r.addresses('a.example')).toMatchObject({
+    outcome: 'temporary',
+    reason: expect.stringMatching(/does not look for names of others/),
+  });
+});
+
 test('a null MX and the order of preferences come through', async () => {
   const r = await resolver({
     'null.example': { mx: [[0, '.']] },

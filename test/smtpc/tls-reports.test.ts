@@ -10,7 +10,7 @@ import { reportPlaces } from '../../src/smtpc/tls/report-wish.ts';
 import { makeAuthority } from '../support/authority.ts';
 import { startPolicyHost } from '../support/policy-host.ts';
 import { tempDir } from '../support/temp.ts';
-import { startWorld, type World } from './helpers.ts';
+import { startWorld, tableResolver, type World } from './helpers.ts';
 
 const root = makeAuthority('Test Root');
 const good = root.issue({ names: ['mx.dest.example', 'mta-sts.dest.example', 'reports.example'] });
@@ -222,6 +222,29 @@ test('a report goes by HTTPS too, and is tried again until it is taken', async (
   expect(second?.type).toBe('application/tlsrpt+gzip');
   expect(JSON.parse(gunzipSync(second?.body ?? Buffer.alloc(0)).toString())).toMatchObject({ 'organization-name': 'jade.example' });
   await host.stop();
+});
+
+test('a stop does not wait for the DNS of hosts that reports go to', async () => {
+  const table = tableResolver(
+    {
+      'dest.example': { mx: [{ preference: 10, exchange: 'mx.dest.example' }] },
+      'mx.dest.example': { a: ['127.0.0.1'] },
+      '_smtp._tls.dest.example': { txt: ['v=TLSRPTv1; rua=https://reports.example/'] },
+    },
+    () => {},
+  );
+  let asked = false;
+  const addresses: typeof table.addresses = (name) => {
+    if (name !== 'reports.example') return table.addresses(name);
+    asked = true;
+    return new Promise(() => {});
+  };
+  world = await startWorld({}, { tlsReports: true }, { resolver: { ...table, addresses } });
+  await sendOne();
+  const report = world.smtpc.tls.report();
+  while (!asked) await new Promise((resolve) => setTimeout(resolve, 2));
+  await world.smtpc.stop();
+  expect(await report).toMatchObject([{ domain: 'dest.example' }]);
 });
 
 test('a report itself goes out whatever is wrong with the encryption, and is not counted', async () => {

@@ -8,6 +8,7 @@
  */
 
 import { Fault, type Log } from '../../base/index.ts';
+import { leastUrgent, mostUrgent } from '../../mail/index.ts';
 import { join, type KeyValue, type Part } from '../../storage/index.ts';
 import type { OperateOptions, Operation, OperationReport, QueueFilter } from '../control-port.ts';
 import type { Hold, Lease, NewMessage, Outcome, QueuedMessage, QueuedRecipient, QueueName } from '../port.ts';
@@ -41,8 +42,6 @@ const together = 64;
 const recipientsTogether = 4_096;
 const missedShown = 100;
 const longestText = 500;
-const mostUrgent = -2;
-const mostPatient = 2;
 
 /** What an operation does to a recipient. Bounces are made otherwise: their report belongs to the commit. */
 function changeOf(operation: Exclude<Operation, { do: 'bounce' }>, by: string, now: number): Change {
@@ -108,8 +107,8 @@ function check(operation: Operation, matcher: Matcher, { by, all, limit }: Opera
   }
   if (operation.do !== 'priority') return;
   const { precedence } = operation;
-  if (!Number.isInteger(precedence) || precedence < mostUrgent || precedence > mostPatient)
-    throw new Fault('malformed', `a priority is a whole number from ${mostUrgent} (first) to ${mostPatient} (last)`);
+  if (!Number.isInteger(precedence) || precedence < mostUrgent || precedence > leastUrgent)
+    throw new Fault('malformed', `a priority is a whole number from ${mostUrgent} (first) to ${leastUrgent} (last)`);
 }
 
 export async function operate(
