@@ -115,7 +115,8 @@ class Session implements PeerSession {
   #unfinished = false;
   /** The peer's reply came in the middle of the message. */
   #outOfStep = false;
-  #failed: (failure: PeerFailure) => void = () => {};
+  /** Until the peer has greeted us: whoever waits for it. */
+  #failed: ((failure: PeerFailure) => void) | undefined;
   #encryption: Encryption | undefined;
   #trouble: TlsTrouble | undefined;
 
@@ -183,11 +184,11 @@ class Session implements PeerSession {
     this.#failed = failed;
     this.#connection.on('error', (error) => {
       this.#rest();
-      this.#failed(failureOf(error, this.#connection.upgrading === true, this.#trouble));
+      this.#failed?.(failureOf(error, this.#connection.upgrading === true, this.#trouble));
     });
     this.#connection.on('end', () => {
       this.#rest();
-      this.#failed(new PeerFailure('the connection was closed', false, undefined));
+      this.#failed?.(new PeerFailure('the connection was closed', false, undefined));
     });
     this.#watch('initial');
     this.#connection.connect((error) => {
@@ -195,7 +196,7 @@ class Session implements PeerSession {
         failed(failureOf(error, false, this.#trouble));
         return;
       }
-      this.#failed = () => {};
+      this.#failed = undefined;
       this.#rest();
       done();
     });
