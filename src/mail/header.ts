@@ -53,10 +53,13 @@ export function splitHeader(bytes: Uint8Array): HeaderBlock {
   return { fields, end: at, bodyStart: at };
 }
 
+const longestName = 1_000;
+
 function nameOf(bytes: Uint8Array, start: number, end: number): string {
-  const colon = bytes.indexOf(58, start);
-  if (colon < 0 || colon >= end || colon - start > 1000) return '';
-  const name = Buffer.from(bytes.buffer, bytes.byteOffset + start, colon - start).toString('latin1');
+  // Looked for within the line alone: else each of many lines without a colon would cost the whole rest.
+  const length = bytes.subarray(start, Math.min(end, start + longestName + 1)).indexOf(58);
+  if (length < 0) return '';
+  const name = Buffer.from(bytes.buffer, bytes.byteOffset + start, length).toString('latin1');
   const trimmed = name.trimEnd();
   return /^[\x21-\x39\x3b-\x7e]+$/.test(trimmed) ? trimmed : '';
 }

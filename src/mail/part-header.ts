@@ -41,10 +41,14 @@ export function readFields(latin1: string): Fields {
   const found = new Map<string, string>();
   for (let at = 0; at < latin1.length; ) {
     const end = fieldEnd(latin1, at);
-    const colon = latin1.indexOf(':', at);
-    if (colon > at && colon < end && colon - at <= longestName + 5) {
-      const name = latin1.slice(at, colon).trimEnd().toLowerCase();
-      if (wanted.has(name)) remember(found, name, text(latin1.slice(colon + 1, end)));
+    // Within the line alone: else each of many lines without a colon would cost the whole rest.
+    const length = latin1.slice(at, Math.min(end, at + longestName + 6)).indexOf(':');
+    if (length > 0) {
+      const name = latin1
+        .slice(at, at + length)
+        .trimEnd()
+        .toLowerCase();
+      if (wanted.has(name)) remember(found, name, text(latin1.slice(at + length + 1, end)));
     }
     at = end;
   }
