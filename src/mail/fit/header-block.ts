@@ -78,20 +78,25 @@ function asciiField(name: string, text: string, charset: string): string {
 /** Lines that are too long are folded at a blank; where there is none, one is put in. */
 function folded(text: string): string {
   if (text.length <= longestLine) return text;
-  return text
-    .split('\r\n')
-    .map((line) => {
-      const lines: string[] = [];
-      let rest = line;
-      while (rest.length > longestLine) {
-        const blank = Math.max(rest.lastIndexOf(' ', longestLine), rest.lastIndexOf('\t', longestLine));
-        // A line of blanks alone would end the header for some readers.
-        const at = blank > 0 && rest.slice(0, blank).trim() !== '' ? blank : longestLine - 2;
-        lines.push(rest.slice(0, at));
-        rest = at === blank ? rest.slice(at) : ` ${rest.slice(at)}`;
-      }
-      lines.push(rest);
-      return lines.join('\r\n');
-    })
-    .join('\r\n');
+  return text.split('\r\n').map(foldedLine).join('\r\n');
+}
+
+/** Walks over the line: cutting the rest off and putting a blank before it would copy, and keep, the whole rest for every fold. */
+function foldedLine(line: string): string {
+  const lines: string[] = [];
+  let from = 0;
+  let lead = '';
+  while (lead.length + line.length - from > longestLine) {
+    const room = longestLine - lead.length;
+    const near = line.slice(from, from + room + 1);
+    const blank = Math.max(near.lastIndexOf(' '), near.lastIndexOf('\t'));
+    // A line of blanks alone would end the header for some readers.
+    const usable = lead.length + blank > 0 && near.slice(0, Math.max(blank, 0)).trim() !== '';
+    const at = usable ? blank : room - 2;
+    lines.push(lead + near.slice(0, at));
+    from += at;
+    lead = usable ? '' : ' ';
+  }
+  lines.push(lead + line.slice(from));
+  return lines.join('\r\n');
 }
