@@ -113,6 +113,8 @@ class Session implements PeerSession {
   #message: PeerMessage | undefined;
   /** The last transaction did not come to its end: the peer must be told to forget it. */
   #unfinished = false;
+  /** Ends the transaction that is under way. */
+  #cutOff: (why: Error) => void = () => {};
   /** The peer's reply came in the middle of the message. */
   #outOfStep = false;
   /** Until the peer has greeted us: whoever waits for it. */
@@ -373,6 +375,7 @@ class Session implements PeerSession {
     const envelope = { from: message.sender, to: [...new Set(addresses)], size: message.size, use8BitMime: message.eightBit, dsn };
     const content = message.size <= wholeAtMost ? await gathered(message.content()) : this.#measured(message.content());
     return await new Promise((resolve, reject) => {
+      this.#cutOff = reject;
       const given = Buffer.isBuffer(content)
         ? content
         : Readable.from(content, { objectMode: false, highWaterMark: this.#options.dataBuffer });
@@ -404,6 +407,8 @@ class Session implements PeerSession {
     this.#rest();
     this.#connection.close();
     this.#options.socket.destroy();
+    // The library forgets what it was sending, and tells nobody.
+    this.#cutOff(new Error(`the connection to ${this.host} was cut off`));
   }
 }
 
