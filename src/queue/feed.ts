@@ -9,7 +9,7 @@
 
 import type { Cancel, Clock } from '../base/index.ts';
 import type { Key } from '../storage/index.ts';
-import type { QueuedMessage } from './port.ts';
+import type { Excepted, QueuedMessage } from './port.ts';
 import { destinationOf, type Slip } from './records.ts';
 
 /** A slip with its message: everything a lease is made from. */
@@ -23,7 +23,7 @@ export interface Candidate {
 /** Which candidates: of one destination, or of all but some; neither is all. */
 export interface Wanted {
   readonly identifier?: string;
-  readonly except?: ReadonlySet<string>;
+  readonly except?: Excepted;
 }
 
 export interface FeedLimits {
@@ -126,7 +126,7 @@ export class Feed {
   }
 
   /** The oldest of each destination whose turn it is. */
-  #round(limit: number, except: ReadonlySet<string>): Candidate[] {
+  #round(limit: number, except: Excepted): Candidate[] {
     const turns: string[] = [];
     for (const destination of this.#byDestination.keys()) {
       if (turns.length >= limit) break;

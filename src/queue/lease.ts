@@ -11,7 +11,7 @@ import type { Clock, Log } from '../base/index.ts';
 import { CheckFailed, type Key, type KeyValue, type Part, sortable } from '../storage/index.ts';
 import type { Candidate } from './feed.ts';
 import type { Lanes } from './lanes.ts';
-import type { Lease, LeaseOptions, NewlyAside, QueueName } from './port.ts';
+import type { Excepted, Lease, LeaseOptions, NewlyAside, QueueName } from './port.ts';
 import {
   asideKey,
   type DestinationPlace,
@@ -51,6 +51,7 @@ const lookWithExceptions = 128;
 /** Destinations that one lease without a named destination looks at when the oldest entries are all excepted. */
 const destinationsTried = 256;
 
+const nobody: Excepted = new Set<string>();
 const end = '\u{10ffff}';
 const later = (a: Key, b: Key): Key => [a, b].sort()[1] as Key;
 
@@ -179,7 +180,7 @@ export async function leaseThese(with_: Leasing, feeds: Lanes, dues: readonly Ke
 interface Look extends Leasing {
   readonly feeds: Lanes;
   readonly queue: QueueName;
-  readonly except: ReadonlySet<string>;
+  readonly except: Excepted;
 }
 
 /** Oldest due entries of each destination in turn, for when the head of the queue belongs to excepted ones. Goes on where it ended last. */
@@ -265,7 +266,8 @@ async function leaseOf(with_: Look, identifier: string, limit: number): Promise<
 }
 
 export async function leaseFrom(leasing: Leasing, feeds: Lanes, queue: QueueName, limit: number, options: LeaseOptions): Promise<Lease[]> {
-  const with_: Look = { ...leasing, feeds, queue, except: new Set(options.except) };
+  const { except = nobody } = options;
+  const with_: Look = { ...leasing, feeds, queue, except: 'has' in except ? except : new Set(except) };
   if (options.identifier !== undefined && queue !== 'INPUT') return await leaseOf(with_, options.identifier, limit);
   const leases: Lease[] = [];
   for (const lane of feeds.turn()) {

@@ -165,11 +165,14 @@ export interface Deferral {
   readonly runAt?: number;
 }
 
+/** Names of destinations; `size` is 0 where there are none, else it need not be exact. */
+export type Excepted = Pick<ReadonlySet<string>, 'has' | 'size'>;
+
 export interface LeaseOptions {
   /** Only this destination's. Recipients of one message that just came to LOCAL are leased together, whatever their mailbox. */
   readonly identifier?: string;
   /** Not these destinations' (they are busy); the others get their turn however much waits for these. */
-  readonly except?: readonly string[];
+  readonly except?: readonly string[] | Excepted;
 }
 
 /** What becomes of recipients of a lease, in one commit. Those it does not mention stay leased. */

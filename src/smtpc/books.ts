@@ -103,9 +103,9 @@ export class Books {
     }
   }
 
-  /** Back to sleep until the run of its destination begins, which is about to: as it was, at the latest in a minute. */
-  async park(lease: Lease, runAt: number): Promise<void> {
-    const nextAttempt = Math.max(runAt, this.#options.clock.now()) + afterDefectMs;
+  /** Back to sleep until the run of its destination begins, which is about to: as it was, at the latest in a minute, or after `ms`. */
+  async park(lease: Lease, runAt: number, ms = afterDefectMs): Promise<void> {
+    const nextAttempt = Math.max(runAt, this.#options.clock.now()) + ms;
     await this.#options.queue.defer(
       lease,
       lease.recipients.map(({ number, reason = '' }) => ({ number, nextAttempt, runAt, reason, untried: true })),

@@ -7,6 +7,7 @@
  */
 
 import { Lru } from '../base/index.ts';
+import type { Excepted } from '../queue/index.ts';
 import type { Fate } from './fate.ts';
 
 export type Deferred = Extract<Fate, { kind: 'defer' }>;
@@ -29,6 +30,8 @@ export interface Channel {
   refusals: number;
   down: Down | undefined;
   running: boolean;
+  /** What waits for it is put off, in a row of its own. */
+  draining: boolean;
   /** When deferred mail is looked at next, as far as known; `Infinity`: nothing is known to wait. */
   nextRun: number;
   /** Everything goes at the next run, whatever its time: somebody said so. */
@@ -38,6 +41,7 @@ export interface Channel {
 }
 
 const channelsAtMost = 100_000;
+const drainingAtMost = 8;
 const provedAtMost = 10_000;
 
 export class Channels {
@@ -45,6 +49,7 @@ export class Channels {
   /** Have greeted us since they last failed: they may have several sessions. */
   readonly #proved = new Lru<string, true>(provedAtMost);
   readonly #busy = new Set<Channel>();
+  readonly #draining = new Set<Channel>();
 
   /** Whether more can be remembered; else mail is put off each message by itself. */
   get room(): boolean {
@@ -54,7 +59,15 @@ export class Channels {
   of(destination: string): Channel {
     let channel = this.#channels.get(destination);
     if (!channel) {
-      const nothing = { sessions: 0, refusals: 0, down: undefined, running: false, nextRun: Number.POSITIVE_INFINITY, all: false };
+      const nothing = {
+        sessions: 0,
+        refusals: 0,
+        down: undefined,
+        running: false,
+        draining: false,
+        nextRun: Number.POSITIVE_INFINITY,
+        all: false,
+      };
       channel = { destination, ...nothing, rule: undefined };
       this.#channels.set(destination, channel);
     }
@@ -78,8 +91,8 @@ export class Channels {
 
   /** Forgets it where there is nothing to remember. */
   tidy(channel: Channel): void {
-    const { sessions, down, running, nextRun, all, destination } = channel;
-    if (sessions > 0 || down || running || all || nextRun !== Number.POSITIVE_INFINITY) return;
+    const { sessions, down, running, draining, nextRun, all, destination } = channel;
+    if (sessions > 0 || down || running || draining || all || nextRun !== Number.POSITIVE_INFINITY) return;
     this.#channels.delete(destination);
   }
 
@@ -102,14 +115,41 @@ export class Channels {
     return channel.sessions < (this.proved(channel) ? most : 1);
   }
 
-  /** Destinations that have as many sessions as they may. */
-  full(most: (destination: string) => number): string[] {
-    return [...this.#busy].filter((channel) => !this.open(channel, most(channel.destination))).map(({ destination }) => destination);
+  /** So many are drained at one time. */
+  get mayDrain(): boolean {
+    return this.#draining.size < drainingAtMost;
+  }
+
+  drain(channel: Channel, whether: boolean): void {
+    channel.draining = whether;
+    if (whether) this.#draining.add(channel);
+    else this.#draining.delete(channel);
+    this.tidy(channel);
+  }
+
+  /** Destinations that are drained, or have as many sessions as they may, as it is when somebody asks: with thousands of them a list would be dear. */
+  full(most: (destination: string) => number): Excepted {
+    const isFull = (channel: Channel): boolean =>
+      channel.draining || (channel.sessions > 0 && (!this.proved(channel) || !this.open(channel, most(channel.destination))));
+    const draining = this.#draining;
+    const busy = this.#busy;
+    return {
+      has: (destination) => {
+        const channel = this.#channels.get(destination);
+        return channel !== undefined && isFull(channel);
+      },
+      get size() {
+        if (draining.size > 0) return draining.size;
+        for (const channel of busy) if (isFull(channel)) return busy.size;
+        return 0;
+      },
+    };
   }
 
   /** What was known of hosts is over: we were stopped. */
   clear(): void {
     this.#channels.clear();
     this.#busy.clear();
+    this.#draining.clear();
   }
 }

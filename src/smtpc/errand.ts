@@ -106,7 +106,10 @@ export class Errands {
         await this.#needs.books.settle(first, no);
         return 'over';
       }
-      const reached = await this.#needs.way.reach(channel.destination, peer, isTlsReport(first.message));
+      const reached = await this.#needs.way.reach(channel.destination, peer, {
+        report: isTlsReport(first.message),
+        dialled: () => errand.place.dialled(),
+      });
       if (reached.kind !== 'session') {
         // Stopped while waiting: that is no attempt.
         if (this.#needs.signal().aborted) await this.#needs.queue.release(first);

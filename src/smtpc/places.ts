@@ -1,9 +1,10 @@
 /**
  * How much is worked at one time: processors of the pending queue with their runs and sessions, and processors of the deferred queue.
  *
- * Promise: the two queues have bounds of their own, so that neither starves the other; what hangs does not keep others waiting: after ten
- * seconds without progress a session holds its run no longer, and an attempt that has found nobody in that time holds no place at all
- * (there may be five hundred of those). Pure but for the timers of the clock it is given.
+ * Promise: the two queues have bounds of their own, so that neither starves the other; what hangs does not keep others waiting. After ten
+ * seconds without progress a session holds its run no longer, and a connection without a greeting no place at all; an attempt that has no
+ * connection after two holds none either (there may be a thousand of those in each queue). While many hang it is half a second, and hosts that
+ * are not known to be well leave a third of the places to those that are. Pure but for the timers of the clock it is given.
  * Source: manual chapter 6, "SMTPC Queue Management Parameters"; checklist SMTPC-01, SMTPC-02
  */
 
@@ -11,8 +12,10 @@ import type { Cancel, Clock } from '../base/index.ts';
 import type { SmtpcSettings } from './settings/index.ts';
 
 const slowAfterMs = 10_000;
+/** Who is there has taken up the connection by then. */
+const dialledAfterMs = { usually: 2_000, whileManyHang: 500 };
 /** Attempts without an answer, of each queue. */
-const slowAtMost = 500;
+const slowAtMost = 1_000;
 
 export type Bounds = Pick<
   SmtpcSettings,
@@ -23,46 +26,77 @@ export type Bounds = Pick<
 export class Place {
   readonly #clock: Clock;
   readonly #changed: () => void;
+  /** Its host is not known to be well. */
+  readonly stranger: boolean;
   #timer: Cancel | undefined;
   connected = false;
   slow = false;
 
-  constructor(clock: Clock, changed: () => void) {
+  /** `changed`: it does not hold its place any more. */
+  constructor(clock: Clock, changed: () => void, stranger = true, manyHang = false) {
     this.#clock = clock;
     this.#changed = changed;
-    this.#watch();
+    this.stranger = stranger;
+    this.#watch(manyHang ? dialledAfterMs.whileManyHang : dialledAfterMs.usually);
+  }
+
+  /** Hangs without anybody at the other end. */
+  get hangs(): boolean {
+    return this.slow && !this.connected;
+  }
+
+  /** There is a connection, though nobody has said anything. */
+  dialled(): void {
+    if (this.connected) return;
+    this.slow = false;
+    this.#watch(slowAfterMs);
   }
 
   /** Somebody greeted us, or took a message. */
   progress(): void {
     this.connected = true;
     this.slow = false;
-    this.#watch();
+    this.#watch(slowAfterMs);
   }
 
   end(): void {
     this.#timer?.();
   }
 
-  #watch(): void {
+  #watch(ms: number): void {
     this.#timer?.();
-    this.#timer = this.#clock.after(slowAfterMs, () => {
+    this.#timer = this.#clock.after(ms, () => {
       this.slow = true;
       this.#changed();
     });
   }
 }
 
-/** Places that count, given those that hang without a connection. */
-const counted = (places: Iterable<Place>): number => {
-  let count = 0;
-  let waiting = 0;
-  for (const { connected, slow } of places) {
-    if (connected || !slow) count += 1;
-    else waiting += 1;
+interface Count {
+  /** Places that are held, by whomever and by strangers. */
+  held: number;
+  strangers: number;
+  /** Attempts that hold none. */
+  hanging: number;
+}
+
+function countInto(count: Count, places: Iterable<Place>): Count {
+  for (const place of places) {
+    if (place.hangs) count.hanging += 1;
+    else {
+      count.held += 1;
+      if (place.stranger) count.strangers += 1;
+    }
   }
-  return count + Math.max(0, waiting - slowAtMost);
-};
+  return count;
+}
+
+const counted = (places: Iterable<Place>): Count => countInto({ held: 0, strangers: 0, hanging: 0 }, places);
+
+function isBusy(places: Iterable<Place>): boolean {
+  for (const { slow } of places) if (!slow) return true;
+  return false;
+}
 
 /** One processor of the pending queue during one run. */
 export class Run {
@@ -110,18 +144,26 @@ export class PendingPlaces {
     this.#budget = pendingProcessors * runSize;
   }
 
-  /** Whether a message could begin a session now. */
-  get room(): boolean {
+  /** Whether a message could begin a session now: one for a host that is known to be well, or for a stranger. */
+  room(whose: 'known' | 'stranger' = 'known'): boolean {
     const { pendingProcessors, pendingSessions, atOnce } = this.#bounds();
     if (!atOnce && this.#budget <= 0) return false;
-    const places = [...this.#runs].flatMap((run) => [...run.places]);
-    if (counted(places) >= pendingProcessors * pendingSessions) return false;
+    const count = this.#count();
+    const all = pendingProcessors * pendingSessions;
+    if (count.held >= all) return false;
+    if (whose === 'stranger' && this.#manyHang(count)) {
+      // A third is kept for others, if there is more than one.
+      if (count.hanging >= slowAtMost || (all > 1 && count.strangers >= all - Math.ceil(all / 3))) return false;
+    }
     return this.#busy() < pendingProcessors || this.#open() !== undefined;
   }
 
-  /** A place for a session that begins with one message; undefined where the last was given away since `room` was asked. */
-  enter(): { readonly run: Run; readonly place: Place } | undefined {
-    if (!this.room) return undefined;
+  /**
+   * A place for a session that begins with one message; undefined where the last was given away since `room` was asked. `hangs` is called
+   * when nobody was there in time.
+   */
+  enter(whose: 'known' | 'stranger', hangs: () => void): { readonly run: Run; readonly place: Place } | undefined {
+    if (!this.room(whose)) return undefined;
     const open = this.#busy() < this.#bounds().pendingProcessors ? undefined : this.#open();
     const run: Run =
       open ??
@@ -133,9 +175,24 @@ export class PendingPlaces {
       );
     this.#runs.add(run);
     run.take();
-    const place = new Place(this.#clock, this.#changed);
+    const changed = (): void => {
+      if (place.hangs) hangs();
+      this.#changed();
+    };
+    const place: Place = new Place(this.#clock, changed, whose === 'stranger', this.#manyHang(this.#count()));
     run.places.add(place);
     return { run, place };
+  }
+
+  #count(): Count {
+    const count: Count = { held: 0, strangers: 0, hanging: 0 };
+    for (const run of this.#runs) countInto(count, run.places);
+    return count;
+  }
+
+  #manyHang({ hanging }: Count): boolean {
+    const { pendingProcessors, pendingSessions } = this.#bounds();
+    return hanging >= Math.min(slowAtMost, pendingProcessors * pendingSessions);
   }
 
   leave(run: Run, place: Place): void {
@@ -153,7 +210,9 @@ export class PendingPlaces {
 
   /** Runs that hold a processor. */
   #busy(): number {
-    return [...this.#runs].filter(({ places }) => [...places].some(({ slow }) => !slow)).length;
+    let busy = 0;
+    for (const { places } of this.#runs) if (isBusy(places)) busy += 1;
+    return busy;
   }
 
   /** A run with room for a session and a message; the one with the fewest sessions, so that each has the most messages. */
@@ -161,7 +220,7 @@ export class PendingPlaces {
     const { pendingSessions, runSize } = this.#bounds();
     let best: Run | undefined;
     for (const run of this.#runs) {
-      const full = run.taken >= runSize || counted(run.places) >= pendingSessions;
+      const full = run.taken >= runSize || counted(run.places).held >= pendingSessions;
       if (!full && (!best || run.places.size < best.places.size)) best = run;
     }
     return best;
@@ -181,12 +240,14 @@ export class DeferredPlaces {
   }
 
   get room(): boolean {
-    return counted(this.#probes) < this.#bounds().deferredProcessors;
+    const { held, hanging } = counted(this.#probes);
+    return held < this.#bounds().deferredProcessors && hanging < slowAtMost;
   }
 
   /** A processor for one domain channel; it counts as connected once its probe has been answered. */
   enter(): Place {
-    const place = new Place(this.#clock, this.#changed);
+    const { hanging } = counted(this.#probes);
+    const place = new Place(this.#clock, this.#changed, true, hanging >= this.#bounds().deferredProcessors);
     this.#probes.add(place);
     return place;
   }

@@ -44,6 +44,8 @@ export interface ReachNeeds extends PlanNeeds {
   /** Relay passwords go over unencrypted connections, too. */
   readonly plainAllowed: boolean;
   readonly signal: AbortSignal;
+  /** Somebody has taken up the connection. */
+  readonly dialled?: () => void;
 }
 
 /** As a log-in is needed at relay hosts alone. */
@@ -197,6 +199,7 @@ async function tryLocated(host: Host, located: Located, asked: Asked, needs: Hos
     const { made, failed: lost } = await dial(left, needs);
     for (const [target, why] of lost) failed(target, why);
     if (!made) break;
+    needs.dialled?.();
     const tried = await tryTarget({ target: made.target, asked, demand }, made.socket, needs);
     if (!(tried instanceof PeerFailure)) return tried;
     failed(made.target, tried.message, tried.code, tried.tls);

@@ -13,6 +13,7 @@ import { isFresh, waitsUntil } from './agreed.ts';
 import type { Channel } from './channels.ts';
 import { Errands } from './errand.ts';
 import { all } from './fate.ts';
+import { Lobby } from './lobby.ts';
 import { PendingPlaces } from './places.ts';
 import { longestDelay } from './retry.ts';
 import { Runs, type RunsNeeds } from './runs.ts';
@@ -32,6 +33,7 @@ export class Scheduler {
   readonly #errands: Errands;
   readonly #pending: PendingPlaces;
   readonly #runs: Runs;
+  readonly #lobby: Lobby;
   readonly #running = new Set<Promise<void>>();
   readonly #aside = new Set<Promise<void>>();
   #filling: Promise<void> | undefined;
@@ -43,6 +45,7 @@ export class Scheduler {
     this.#needs = needs;
     this.#errands = new Errands(needs);
     const wake = (): void => this.wake();
+    this.#lobby = new Lobby(needs.channels);
     this.#pending = new PendingPlaces(() => needs.settings.value, needs.clock, wake);
     const filled = async (): Promise<void> => this.#filling;
     this.#runs = new Runs(needs, this.#errands, { wake, filled, inTurn: (work) => this.#inTurn(work) });
@@ -100,7 +103,7 @@ export class Scheduler {
   #tick(): void {
     this.#pending.begin();
     this.#runs.findDue();
-    if (!this.#pending.room) this.#inTurn(this.#findDeferred());
+    if (!this.#pending.room()) this.#inTurn(this.#findDeferred());
     this.wake();
     this.#inTurn(this.#lookAtTable());
     this.#arm();
@@ -164,8 +167,13 @@ export class Scheduler {
       while (this.#again && !signal().aborted) {
         this.#again = false;
         this.#runs.beginDue();
+        while (this.#pending.room('stranger')) {
+          const lease = this.#lobby.next();
+          if (!lease) break;
+          this.#sort(lease);
+        }
         if (this.#aside.size >= asideAtMost) await Promise.race(this.#aside);
-        if (!this.#pending.room) return;
+        if (!this.#pending.room()) return;
         const except = channels.full((destination) => peer(destination).sessions);
         const [lease] = await queue.lease('SMTPC', 1, { except });
         if (!lease) return;
@@ -193,9 +201,11 @@ export class Scheduler {
       const first = channel.nextRun > run;
       if (first) channel.nextRun = run;
       this.#putAside(channel, lease, books.keepFor(lease, run, peer, first));
+      this.#drain(channel);
     } else if (down && down.until > now && !channel.all && !isTold(lease, down.since)) {
       const wait = { at: down.until, asleep: channels.room, tried: false };
       this.#putAside(channel, lease, books.settle(lease, all(lease.recipients, down.fate), wait));
+      this.#drain(channel);
     } else if (isFresh(lease)) {
       // Somebody said so: what was known of the host is over, and this one finds out anew for all.
       if (down) down.until = Math.min(down.until, now);
@@ -206,6 +216,28 @@ export class Scheduler {
       this.#runs.due(channel, now);
       this.#putAside(channel, lease, books.park(lease, now));
     }
+  }
+
+  /** What else is due for a destination whose mail is put off, many at a time and beside mail for others, which does not wait behind it. */
+  #drain(channel: Channel): void {
+    const { channels, queue, signal } = this.#needs;
+    if (channel.draining || !channels.mayDrain) return;
+    channels.drain(channel, true);
+    const work = async (): Promise<void> => {
+      try {
+        for (let more = true; more && !signal().aborted; ) {
+          const leases = await queue.lease('SMTPC', asideAtMost, { identifier: channel.destination });
+          const before = this.#aside.size;
+          for (const lease of leases) this.#sort(lease);
+          // Only as long as all of it is put off.
+          more = leases.length === asideAtMost && this.#aside.size >= before + leases.length;
+          while (this.#aside.size >= asideAtMost) await Promise.race(this.#aside);
+        }
+      } finally {
+        channels.drain(channel, false);
+      }
+    };
+    this.#inTurn(work());
   }
 
   /** Nothing is sent for it. */
@@ -232,11 +264,11 @@ export class Scheduler {
   /** A session of the pending queue. */
   #send(channel: Channel, lease: Lease): void {
     const { channels, queue, settings } = this.#needs;
-    const entered = this.#pending.enter();
-    if (!entered) {
-      this.#putAside(channel, lease, queue.release(lease));
-      return;
-    }
+    const known = channels.proved(channel);
+    const entered = this.#pending.enter(known ? 'known' : 'stranger', () => channels.disprove(channel));
+    if (!entered && !known) this.#letOthersPass(channel, lease);
+    else if (!entered) this.#putAside(channel, lease, queue.release(lease));
+    if (!entered) return;
     const { run, place } = entered;
     channels.enter(channel);
     const chooser = this.#runs.weighs ? this.#runs.chooser(channel, 'due') : undefined;
@@ -264,6 +296,14 @@ export class Scheduler {
     this.#inTurn(work());
   }
 
+  /** Many hosts keep silent, and nothing is known of this one: it waits, and mail for others does not wait behind it. */
+  #letOthersPass(channel: Channel, lease: Lease): void {
+    const { books, clock, peer } = this.#needs;
+    if (this.#lobby.enter(channel, lease)) return;
+    this.#runs.due(channel, clock.now());
+    this.#putAside(channel, lease, books.park(lease, clock.now(), peer(channel.destination).queueInterval * minute));
+  }
+
   /** Its host takes mail: several sessions may begin, and what sleeps may go. */
   #answered(channel: Channel): void {
     if (channel.nextRun !== Number.POSITIVE_INFINITY && !channel.running && !this.#needs.peer(channel.destination).queueFirst)
@@ -271,11 +311,18 @@ export class Scheduler {
     this.wake();
   }
 
+  /** Unsent, for the next start. */
+  #leave(lease: Lease): void {
+    const { channels, queue } = this.#needs;
+    this.#putAside(channels.of(lease.recipients[0]?.identifier ?? ''), lease, queue.release(lease));
+  }
+
   /** Takes no new work; resolves when what was in hand is settled. */
   async stop(): Promise<void> {
     for (const stop of this.#stops) stop();
     this.#timer?.();
     await this.#filling;
+    for (let lease = this.#lobby.next(); lease; lease = this.#lobby.next()) this.#leave(lease);
     while (this.#running.size + this.#aside.size > 0) await Promise.all([...this.#running, ...this.#aside]);
     this.#runs.forget();
     this.#needs.channels.clear();

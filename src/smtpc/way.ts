@@ -5,6 +5,7 @@
  * Promise: every setting holds from the next connection on.
  */
 
+import { setMaxListeners } from 'node:events';
 import type { SecureContextOptions } from 'node:tls';
 import type { Clock, Live, Log, Random, Resolver } from '../base/index.ts';
 import type { MtaPolicy, Peer } from '../dit/index.ts';
@@ -39,6 +40,13 @@ export interface WayOptions {
 /** Destinations that wait for a relay host and are hastened one by one; with more the whole queue is. */
 const mostWaiting = 100;
 
+export interface ErrandWish {
+  /** A report about encryption, which goes out whatever is wrong with that. */
+  readonly report?: boolean;
+  /** Somebody has taken up the connection. */
+  readonly dialled?: () => void;
+}
+
 export class Way {
   readonly #options: WayOptions;
   readonly #table: HostTable;
@@ -59,6 +67,8 @@ export class Way {
 
   async start(): Promise<void> {
     this.#abort = new AbortController();
+    // Each attempt that runs listens, and thousands may.
+    setMaxListeners(0, this.#abort.signal);
     await this.#relays.start();
     this.encryption.start();
     this.#etrn.start();
@@ -77,14 +87,13 @@ export class Way {
     return nameResolution !== 'DNSOnly' && nameResolution !== 'MailRelayHost' && this.#table.changed();
   }
 
-  /** `report`: a report about encryption, which goes out whatever is wrong with that. */
-  async reach(destination: string, peer: Peer, report = false): Promise<Reached> {
-    const reached = await reach(destination, this.#needs(peer, report));
+  async reach(destination: string, peer: Peer, errand: ErrandWish = {}): Promise<Reached> {
+    const reached = await reach(destination, this.#needs(peer, errand));
     if (reached.kind === 'defer' && this.#relays.configured) this.#waits(destination);
     if (reached.kind !== 'session') return reached;
     await this.#etrn.alongWith(reached.session);
     // A peer that hangs up at ETRN is not asked again, and gets the mail all the same.
-    return reached.session.open ? reached : reach(destination, this.#needs(peer, report));
+    return reached.session.open ? reached : reach(destination, this.#needs(peer, errand));
   }
 
   /** The relay host that is used now. */
@@ -150,7 +159,7 @@ export class Way {
     return relay ? reachHost({ ...relay, port: host.port }, relayNeeds(relay, needs)) : reachHost(host, needs);
   }
 
-  #needs(peer: Peer, report = false): ReachNeeds {
+  #needs(peer: Peer, { report = false, dialled }: ErrandWish = {}): ReachNeeds {
     const { resolver, log, clock, random, mta, settings, isOwn } = this.#options;
     const value = settings.value;
     const timeouts = timeoutsOf(value);
@@ -175,6 +184,7 @@ export class Way {
       wish: { peer, report },
       isOwn,
       signal: this.#abort.signal,
+      ...(dialled ? { dialled } : {}),
     };
   }
 }

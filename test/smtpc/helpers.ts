@@ -39,7 +39,7 @@ export interface Zone {
   alias?: string;
 }
 
-export function tableResolver(zones: Record<string, Zone>, onHanging: () => void): Resolver {
+export function tableResolver(zones: Record<string, Zone>, onHanging: (name: string) => void): Resolver {
   const above = (name: string): string[] => [...name.matchAll(/\./g)].map(({ index }) => name.slice(index + 1));
   const secure = (name: string): boolean => zones[name]?.secure ?? above(name).some((one) => zones[one]?.secure);
   const found = <T>(name: string, records: readonly T[] | undefined): DnsAnswer<T> =>
@@ -49,8 +49,8 @@ export function tableResolver(zones: Record<string, Zone>, onHanging: () => void
   const sick = { outcome: 'temporary', reason: 'the name server answered SERVFAIL' } as const;
   return {
     mx: async (name) => {
-      if (name === 'hanging.example') {
-        onHanging();
+      if (name === 'hanging.example' || name.endsWith('.hanging.example')) {
+        onHanging(name);
         return new Promise(() => {});
       }
       const mx = zones[name]?.mx;
@@ -104,8 +104,10 @@ export interface World {
   readonly logged: string[];
   /** Lines of the level smtp. */
   readonly said: string[];
-  /** Somebody waits for the answer about `hanging.example`, which never comes. */
+  /** Somebody waits for the answer about `hanging.example`, or a name below it, which never comes. */
   hanging(): boolean;
+  /** Names for which somebody waits that way. */
+  readonly hung: ReadonlySet<string>;
   /** Queues a message for SMTPC. */
   queued(recipients: readonly (string | NewRecipient)[], more?: Partial<NewMessage> & { text?: string }): Promise<string>;
   /** Waits until so many lines that begin with one of these words were logged. */
@@ -142,10 +144,8 @@ export async function startWorld(
     'mx.dest.example': { a: ['127.0.0.1'] },
   };
   const peers: Record<string, Partial<PeerPolicy>> = {};
-  let hanging = false;
-  const resolver = tableResolver(zones, () => {
-    hanging = true;
-  });
+  const hung = new Set<string>();
+  const resolver = tableResolver(zones, (name) => hung.add(name));
   const smtpc = createSmtpc({
     queue,
     keyValue,
@@ -172,7 +172,8 @@ export async function startWorld(
     smtpc,
     logged,
     said,
-    hanging: () => hanging,
+    hanging: () => hung.size > 0,
+    hung,
     async queued(recipients, more = {}) {
       const { text = 'Subject: hi\r\n\r\nhello\r\n', ...rest } = more;
       const id = queue.newId();
