@@ -283,6 +283,9 @@ test('ETRN starts what waits for a domain, and for what is below it', async () =
     'ETRN -x': '501',
   }))
     expect(`${line}: ${await c.say(line)}`).toMatch(`${line}: ${answer}`);
+  // What is below `@` is an organisation; nobody starts everything.
+  for (let n = 0; n < 101; n += 1) world.mood.waiting.set(`d${n}.org`, 1);
+  expect(await c.say('ETRN @org')).toMatch(/^458 4\.7\.1 mail waits for more than 100 domains below org/);
   // Whoever asks, and from wherever: a domain is not tried for it as often as a stranger likes.
   const again = await client();
   for (let n = 0; n < 3; n += 1) expect(await again.say('ETRN dial.example')).toMatch(/^253 /);

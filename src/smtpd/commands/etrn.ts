@@ -13,6 +13,8 @@ import { type Command, type Outcome, reply, type Session } from '../session.ts';
 
 /** Runs of a domain's queue that ETRN can start within a minute. */
 const domainPerMinute = 6;
+/** Domains that one ETRN can start: `@` means an organisation, and not half the Internet. */
+const mostDomains = 100;
 
 async function run(session: Session, argument: string): Promise<Outcome> {
   const { settings, house } = session;
@@ -26,6 +28,8 @@ async function run(session: Session, argument: string): Promise<Outcome> {
   if (!withinRate(session, 'etrn', settings.etrnPerMinute))
     return refused(458, '4.7.1', 'too many ETRN from your address, try again later', setting(session, 'mtSmtpdEtrnPerMinute'));
   const nodes = below ? await waitingBelow(session, node) : [node];
+  if (nodes.length > mostDomains)
+    return reply(458, '4.7.1', `mail waits for more than ${mostDomains} domains below ${node}; ask for one of them`);
   let messages = 0;
   let begun = false;
   for (const one of nodes) {
@@ -38,11 +42,13 @@ async function run(session: Session, argument: string): Promise<Outcome> {
   return reply(253, '2.0.0', `${messages} pending messages for ${node} started`);
 }
 
-/** RFC 1985 §5.1: `@` is the domain with everything below it. */
+/** RFC 1985 §5.1: `@` is the domain with everything below it. One more than may be started where there are more. */
 async function waitingBelow({ house }: Session, node: string): Promise<string[]> {
   const found: string[] = [];
-  for await (const { identifier } of house.queue.identifiers('SMTPC'))
+  for await (const { identifier } of house.queue.identifiers('SMTPC')) {
     if (identifier === node || identifier.endsWith(`.${node}`)) found.push(identifier);
+    if (found.length > mostDomains) break;
+  }
   return found;
 }
 
