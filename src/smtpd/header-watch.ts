@@ -15,6 +15,7 @@ export class HeaderWatch {
   #line = '';
   #seen = 0;
   #done = false;
+  #ended = false;
 
   /** Names in lower case. */
   constructor(names: readonly string[]) {
@@ -42,11 +43,17 @@ export class HeaderWatch {
     this.#line = '';
     if (line === '\r' || line === '') {
       this.#done = true;
+      this.#ended = true;
       return;
     }
     const colon = line.indexOf(':');
     const name = colon < 0 ? '' : line.slice(0, colon).trimEnd().toLowerCase();
     if (this.#wanted.includes(name)) this.#found.add(name);
+  }
+
+  /** Whether the end of the header section was seen: what was not found then is not there. */
+  get ended(): boolean {
+    return this.#ended;
   }
 
   has(name: string): boolean {

@@ -3,7 +3,7 @@
  *
  * Promise: 250 is said only after bytes and envelope are durable; whatever goes wrong on our side is 451 and nothing is queued;
  * every line of what is kept ends in CRLF (docs/smtp-line-ends.md); memory does not grow with the message.
- * Spec: RFC 5321 §4.4 (trace), §4.5.3.1.7; RFC 3848 (protocol names); RFC 6409 §8 (Message-ID, Date)
+ * Spec: RFC 5321 §4.4 (trace), §4.5.3.1.7; RFC 3848 (protocol names); RFC 6409 §8 (Message-ID, Date, From)
  */
 
 import { Fault } from '../base/index.ts';
@@ -67,7 +67,7 @@ class MessageReceiver implements Receiver {
     this.#authors = AuthorWatch.of(session);
     this.#examination = beginExamination(session, state);
     // Only for those who submit here: another server's message is not ours to complete.
-    this.#header = session.user || submits(session) ? new HeaderWatch(['message-id', 'date', ...mimeFields]) : undefined;
+    this.#header = session.user || submits(session) ? new HeaderWatch(['message-id', 'date', 'from', ...mimeFields]) : undefined;
   }
 
   get hopeless(): boolean {
@@ -210,7 +210,7 @@ class MessageReceiver implements Receiver {
       sender: mail.sender,
       recipients,
       blob,
-      prefix: (conclusion?.header ?? '') + trace + mail.tags.join('') + this.#missing(id, arrivedAt),
+      prefix: (conclusion?.header ?? '') + trace + mail.tags.join('') + this.#missing(id, mail.sender, arrivedAt),
       inputChannel: 'SMTPD',
       origin: { address, port, helo, protocol, tls, ...(user ? { user: user.dn, login: user.mail } : {}) },
       // What a client declared to be safe and did not need must not keep the message from older servers later.
@@ -228,12 +228,14 @@ class MessageReceiver implements Receiver {
     };
   }
 
-  #missing(id: QueueId, at: number): string {
+  #missing(id: QueueId, sender: string, at: number): string {
     if (!this.#header) return '';
     const own = this.#header.has('message-id') ? '' : `Message-ID: ${messageId(id, this.#session.house.mta.value.host)}\r\n`;
     const date = this.#header.has('date') ? '' : `Date: ${formatDate(at)}\r\n`;
+    // RFC 5322 §3.6 wants one, and two are worse than none.
+    const from = sender === '' || this.#header.has('from') || !this.#header.ended ? '' : `From: ${sender}\r\n`;
     const mime = mimeFields.some((name) => this.#header?.has(name));
-    return own + date + (mime ? '' : charsetLabel(this.#session.house.mta.value.charset ?? '', this.#eightBit));
+    return own + date + from + (mime ? '' : charsetLabel(this.#session.house.mta.value.charset ?? '', this.#eightBit));
   }
 
   abort(): void {

@@ -239,7 +239,7 @@ test('submission asks for a login first, and checks the sender', async () => {
   await c.say('DATA');
   await c.say('Subject: without id\r\n\r\nDate: in the body\r\n.');
   expect(world.accepted[0]).toMatchObject({ origin: { user: 'mail=ann@jade.example,dc=jade,dc=example', protocol: 'ESMTPA' } });
-  expect(world.accepted[0]?.prefix).toMatch(/\r\nMessage-ID: <q1@mx\.jade\.example>\r\nDate: \w{3}, /);
+  expect(world.accepted[0]?.prefix).toMatch(/\r\nMessage-ID: <q1@mx\.jade\.example>\r\nDate: \w{3}, .*\r\nFrom: A\.J@jade\.example\r\n$/);
 });
 
 test('what a user gave is not given again', async () => {
@@ -249,7 +249,7 @@ test('what a user gave is not given again', async () => {
   await c.say(Buffer.from('ann').toString('base64'));
   expect(await c.say(Buffer.from('secret').toString('base64'))).toMatch(/^235 /);
   for (const line of ['MAIL FROM:<ann@jade.example>', 'RCPT TO:<bob@jade.example>', 'DATA']) await c.say(line);
-  await c.say('message-ID: <1@x>\r\nDATE: Thu, 1 Jan 1970 00:00:00 +0000\r\n\r\nx\r\n.');
+  await c.say('message-ID: <1@x>\r\nDATE: Thu, 1 Jan 1970 00:00:00 +0000\r\nFROM: ann@jade.example\r\n\r\nx\r\n.');
   expect(world.accepted[0]?.prefix.split('\r\n').filter((line) => !line.startsWith('\t'))).toEqual([
     expect.stringMatching(/^Received/),
     '',
