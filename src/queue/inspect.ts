@@ -10,6 +10,7 @@ import { below, type Key, type KeyRange, type KeyValue, sortable } from '../stor
 import type { Queue, QueuedRecipient, QueueId, QueueListing, QueueName, QueueSummary } from './port.ts';
 import {
   asidePrefix,
+  countOf,
   decodeAside,
   decodeLease,
   decodeMessage,
@@ -163,19 +164,8 @@ async function countAt(keyValue: Pick<KeyValue, 'scan'>, now: number): Promise<Q
 /** Recipients of due entries: a queue of a million is counted with nothing but the first figures of each entry read. */
 async function countIn(keyValue: Pick<KeyValue, 'scan'>, range: KeyRange): Promise<number> {
   let recipients = 0;
-  for await (const [, value] of keyValue.scan(range)) recipients += leadingNumber(value);
+  for await (const [, value] of keyValue.scan(range)) recipients += countOf(value);
   return recipients;
-}
-
-/** The figures at the beginning. */
-function leadingNumber(value: Uint8Array): number {
-  let n = 0;
-  for (let at = 0; at < value.length; at++) {
-    const figure = (value[at] as number) - 48;
-    if (figure < 0 || figure > 9) break;
-    n = n * 10 + figure;
-  }
-  return n;
 }
 
 /** Counts all queues; callers at one time share a count, and one that took long is kept for a while. */
@@ -261,7 +251,7 @@ async function countByDestination(keyValue: KeyValue, queue: QueueName, now: num
       known = { key, value, messages: 0, recipients: 0 };
       found.push(known);
     }
-    known.recipients += leadingNumber(value);
+    known.recipients += countOf(value);
     const idAt = prefix.length + nowText.length + 1;
     if (seen.isNew(key.slice(idAt, key.indexOf('/', idAt)), value)) known.messages += 1;
   }

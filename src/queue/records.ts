@@ -287,6 +287,17 @@ export function decodeAside(value: Uint8Array): Aside {
   return { due, entry: lines.join('\n'), since, problem };
 }
 
+/** Recipients of an entry of an index: the figures at its beginning, and nothing else of it is looked at. */
+export function countOf(value: Uint8Array): number {
+  let n = 0;
+  for (let at = 0; at < value.length; at++) {
+    const figure = (value[at] as number) - 48;
+    if (figure < 0 || figure > 9) break;
+    n = n * 10 + figure;
+  }
+  return n;
+}
+
 /** A due entry and, where it has one, its twin in the destination index. What is kept back has none. */
 export function putDue(due: Key, entry: string): [Key, Uint8Array][] {
   const { identifier, count, traits } = readDue(entry);

@@ -6,7 +6,7 @@
 
 import { type KeyValue, sortable } from '../storage/index.ts';
 import type { QueueName, WaitingSlip } from './port.ts';
-import { destinationPrefix, destinationsPrefix, dueKey, duePrefix, lanes, placeOfDestination, readDue, textOf } from './records.ts';
+import { countOf, destinationPrefix, destinationsPrefix, dueKey, duePrefix, lanes, placeOfDestination } from './records.ts';
 
 const end = '\u{10ffff}';
 
@@ -36,15 +36,10 @@ export async function* identifiersOf(keyValue: KeyValue, queue: QueueName): Asyn
 
 /** Recipients of a destination, or of all, that wait for later. */
 export async function countDeferred(keyValue: KeyValue, queue: QueueName, identifier: string | undefined, now: number): Promise<number> {
+  const prefixes = identifier === undefined ? lanes.map((lane) => duePrefix(queue, lane)) : [destinationPrefix(queue, identifier)];
   let recipients = 0;
-  if (identifier === undefined) {
-    for (const prefix of lanes.map((lane) => duePrefix(queue, lane)))
-      for await (const [, value] of keyValue.scan({ from: `${prefix}${sortable(now + 1)}`, to: `${prefix}${end}` }))
-        recipients += readDue(textOf(value)).count;
-    return recipients;
-  }
-  const prefix = destinationPrefix(queue, identifier);
-  for await (const [key, value] of keyValue.scan({ from: `${prefix}${sortable(now + 1)}`, to: `${prefix}${end}` }))
-    recipients += placeOfDestination(key, value).count;
+  for (const prefix of prefixes)
+    for await (const [, value] of keyValue.scan({ from: `${prefix}${sortable(now + 1)}`, to: `${prefix}${end}` }))
+      recipients += countOf(value);
   return recipients;
 }
