@@ -124,6 +124,8 @@ function overTcp(server: DnsServer, query: Buffer, fits: Fits, timeoutMs: number
     const socket = connect({ host: server.host, port: server.port, noDelay: true });
     const chunks: Buffer[] = [];
     let octets = 0;
+    /** Of the whole answer, once its first two octets are there: one that comes an octet at a time is put together once. */
+    let wanted = 2;
     const finish = (packet: DecodedPacket | undefined): void => {
       cancel();
       socket.destroy();
@@ -136,11 +138,14 @@ function overTcp(server: DnsServer, query: Buffer, fits: Fits, timeoutMs: number
     socket.on('data', (chunk) => {
       chunks.push(chunk);
       octets += chunk.length;
-      if (octets < 2) return;
-      const all = Buffer.concat(chunks);
-      const length = all.readUInt16BE(0);
-      if (octets < length + 2) return;
-      const packet = decoded(all.subarray(2, length + 2));
+      if (octets < wanted) return;
+      const all = Buffer.concat(chunks.splice(0));
+      wanted = all.readUInt16BE(0) + 2;
+      if (octets < wanted) {
+        chunks.push(all);
+        return;
+      }
+      const packet = decoded(all.subarray(2, wanted));
       finish(fits(packet) ? packet : undefined);
     });
   });

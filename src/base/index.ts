@@ -40,6 +40,7 @@ export {
   reversedAddress,
   type TlsaRecord,
 } from './resolver.ts';
+export { shareOf } from './resolver-share.ts';
 export { saslprep } from './saslprep.ts';
 export { readClientFinal, readClientFirst, serverFinal, serverFirst } from './scram.ts';
 export { scramClient } from './scram-client.ts';

@@ -10,6 +10,7 @@ import {
   LiveValue,
   type Place,
   type Resolver,
+  shareOf,
   systemClock,
 } from '../base/index.ts';
 import { system } from '../directory/index.ts';
@@ -152,7 +153,12 @@ function addDirectoryDoor(responder: Responder, parts: Parts, { tls, clock }: Co
   );
 }
 
-function addMailDoors(responder: Responder, parts: Parts, { host, mta, tls, clock, random, resolver, policies }: Common): void {
+/** Of the 500 that there may be at one time. One for all addresses of a name is two of those. */
+const questionsOfStrangers = 200;
+
+function addMailDoors(responder: Responder, parts: Parts, { host, mta, tls, clock, random, policies, ...shared }: Common): void {
+  // What strangers have us look up never keeps SMTPC from asking.
+  const resolver = shareOf(shared.resolver, questionsOfStrangers);
   const { config, dit, logs, queue, store, keyValue, blobs, router, freeSpace } = parts;
   responder.add(
     createSmtpd({

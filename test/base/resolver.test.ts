@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from '@jest/globals';
-import { constant, createResolver, ManualClock, type Resolver } from '../../src/base/index.ts';
+import { constant, createResolver, ManualClock, type Resolver, shareOf } from '../../src/base/index.ts';
 import { type FakeDns, type FakeName, startFakeDns } from '../support/fake-dns.ts';
 
 let dns: FakeDns;
@@ -258,4 +258,20 @@ test('a server that sends back the flags it was asked with has validated nothing
   const r = await resolver({ 'a.example': { a: ['192.0.2.1'] } });
   dns.echo = true;
   expect(await r.addresses('a.example')).toMatchObject({ outcome: 'found', secure: false });
+});
+
+test('names that strangers have us look up leave room for other questions, however long their servers keep silent', async () => {
+  const zone: Record<string, FakeName> = { 'good.example': { a: ['192.0.2.1'] } };
+  for (let n = 0; n < 90; n += 1) zone[`silent${n}.example`] = { silent: true };
+  const r = await resolver(zone);
+  const share = shareOf(r, 30);
+  const asked = Array.from({ length: 90 }, (_, n) => share.addresses(`silent${n}.example`));
+  const beyond = await Promise.all(asked.slice(30));
+  expect(new Set(beyond.map((answer) => answer.outcome === 'temporary' && answer.reason))).toEqual(
+    new Set(['too many questions to the DNS at one time']),
+  );
+  expect(await r.addresses('good.example')).toMatchObject({ outcome: 'found', records: ['192.0.2.1'] });
+  clock.advance(10_000);
+  expect((await Promise.all(asked.slice(0, 30))).every(({ outcome }) => outcome === 'temporary')).toBe(true);
+  expect(await share.addresses('good.example')).toMatchObject({ outcome: 'found' });
 });
