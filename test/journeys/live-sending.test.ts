@@ -258,7 +258,8 @@ test('the log-in of the secondary relay host is its own', async () => {
   await waits(await toFresh(), /./);
   await set({ mtSmtpcSecondaryRelayTls: 'off' });
   await arrives(relay, await toFresh());
-  expect(auth).toEqual([`AUTH PLAIN ${Buffer.from('\0second\0secret').toString('base64')}`]);
+  // What has waited may go along, now that the way is another one.
+  expect(new Set(auth)).toEqual(new Set([`AUTH PLAIN ${Buffer.from('\0second\0secret').toString('base64')}`]));
 });
 
 test('DNS: servers, retries, time-out, cache', async () => {
