@@ -85,15 +85,21 @@ export async function makeDomain(client: LdapClient, config: Config, name: strin
 export async function checkAlias(client: LdapClient, config: Config, changes: readonly DomainChange[]): Promise<void> {
   const alias = changes.find(({ name }) => name === 'mtDomainAlias')?.value;
   if (!alias) return;
-  const labels = alias.split('.');
+  if (!(await isLocal(client, config, alias)))
+    throw new Fault('not-found', `${alias} is not a local domain: addresses would be looked up nowhere`);
+}
+
+/** Whether mail for a domain is ours: by its own entry, or as a sub-domain. */
+export async function isLocal(client: LdapClient, config: Config, domain: string): Promise<boolean> {
+  const labels = domain.split('.');
   for (let n = 0; n < labels.length; n++) {
     const base = domainDn(config, labels.slice(n).join('.'));
     const found = await client.search({ base, scope: 'base', filter: { type: 'present', attribute: 'objectClass' } }).catch(missing);
     const [entry] = found;
     if (!entry?.isA('mtMailDomain')) continue;
-    if (n === 0 ? !isTrue(entry, 'mtSubdomainsOnly') : isTrue(entry, 'mtSubdomains') || isTrue(entry, 'mtSubdomainsOnly')) return;
+    if (n === 0 ? !isTrue(entry, 'mtSubdomainsOnly') : isTrue(entry, 'mtSubdomains') || isTrue(entry, 'mtSubdomainsOnly')) return true;
   }
-  throw new Fault('not-found', `${alias} is not a local domain: addresses would be looked up nowhere`);
+  return false;
 }
 
 function missing(thrown: unknown): Entry[] {

@@ -95,8 +95,10 @@ function reasonOf({ held, reason }: RecipientView): string | undefined {
   return held ? `held by ${held.by}${held.note === undefined ? '' : `: ${held.note}`}` : reason;
 }
 
-function detailOf({ queue, destination, state, attempts, nextAttempt }: RecipientView): string {
-  return `  [${queue} ${destination}, ${state}, attempts ${attempts}, next ${new Date(nextAttempt).toISOString()}]`;
+function detailOf({ queue, destination, state, attempts, nextAttempt, held }: RecipientView): string {
+  // Nothing is tried before it is released.
+  const next = held ? `since ${time(held.since)}` : `next ${time(nextAttempt)}`;
+  return `  [${queue} ${destination}, ${state}, attempts ${attempts}, ${next}]`;
 }
 
 await program.parseAsync();

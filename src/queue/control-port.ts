@@ -127,6 +127,8 @@ export interface OperationReport {
   readonly missed: readonly Missed[];
   /** Recipients that were already as the operation would have them. */
   readonly unchanged: number;
+  /** Of `retry` alone: recipients that are kept back, with which nothing was done; they are to be released first. */
+  readonly held?: number;
   /** Messages that could not be changed because of an error, which stands in the log. */
   readonly failed: number;
   /** `limit` was reached: there may be more. */

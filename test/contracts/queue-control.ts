@@ -197,6 +197,7 @@ export function queueControlContract(testQueue: (options: TestQueueOptions) => P
         'b@far.example',
       ]);
       expect(await later.queue.retryNow('SMTPC')).toBe(0);
+      expect(await operate(one, { do: 'retry' }, { recipient: 'a@far.example' })).toMatchObject({ recipients: 0, unchanged: 0, held: 1 });
       expect(await collect(later.queue.waiting('SMTPC', 'far.example'))).toEqual([]);
       expect((await later.queue.get(id))?.recipients[0]?.held).toEqual({ since: one.clock.now(), by, note: 'Gericht' });
 

@@ -133,6 +133,9 @@ test('an alias is renamed, and the aliases of one user are listed', async () => 
   await good(mailtree('alias', 'rename', 'info@jade.net', 'inform@jade.net'));
   expect(await asJson('alias', 'list', '--of', 'user1@jade.net')).toEqual([{ alias: 'inform@jade.net', address: 'user1@jade.net' }]);
   expect(await rcpt(files, 'info@jade.net')).toMatch(/^550 /);
+  expect(await bad(mailtree('alias', 'add', 'z@nolocal.test', 'user1@jade.net'))).toMatch(/nolocal\.test is not a local domain/);
+  expect(await bad(mailtree('alias', 'rename', 'inform@jade.net', 'z@nolocal.test'))).toMatch(/nolocal\.test is not a local domain/);
+  expect(await bad(mailtree('alias', 'add', 'USER1@jade.net', 'user1@jade.net'))).toMatch(/own address/);
   expect(await bad(mailtree('alias', 'rename', 'inform@jade.net', 'user2@jade.net'))).toMatch(/user2@jade\.net/);
   expect(await rcpt(files, 'inform@jade.net')).toMatch(/^250 /);
   expect(await bad(mailtree('alias', 'rename', 'user2@jade.net', 'x@jade.net'))).toMatch(/primary address/);

@@ -137,8 +137,13 @@ test('a held message is not tried, is shown as held everywhere, and goes on when
   expect(await queue('now', '--destination', 'far.test', '--all-matching')).toMatchObject({
     out: expect.not.stringContaining('1 message with'),
   });
+  const tried = await queue('now', id);
+  expect(tried.out).toMatch(/^0 messages .*\nheld, and left alone: 4 recipients; release first: mailtree queue release$/m);
+  expect(tried).toMatchObject({ code: 1, out: expect.not.stringContaining('already') });
   expect((await queue('list', '--state', 'held')).out).toContain(id);
   expect((await command('mailq', ['-q', 'far.test'], files)).out).toMatch(/^ {4}\(held by system user .*: ask Anna first\)$/m);
+  expect((await command('mailq', ['-v', '-q', 'far.test'], files)).out).toMatch(/, held, attempts \d+, since [\d: -]+\]$/m);
+  expect((await command('mailq', ['-v', '-q', 'far.test'], files)).out).not.toMatch(/held.*next/);
   expect((await ldap.search(far, { filter: '(mtQueueState=held)' })).searchEntries).toMatchObject([
     { mtQueueId: id, mtQueueReason: 'ask Anna first' },
   ]);
@@ -169,7 +174,12 @@ test('bounced mail comes back with the reason, a requeued one is routed anew, an
   const report = (await newest(files, 'user3@example.test')).toString();
   expect(report).toMatch(/Final-Recipient: rfc822; ?y@moved\.test\r\nAction: failed\r\nStatus: 5\.1\.6/);
   expect(await queue('priority', id, '--precedence', 'x')).toMatchObject({ code: 1, err: expect.stringContaining('--precedence: x') });
-  expect(await queue('priority', id, '--precedence', '-2')).toMatchObject({ code: 0 });
+  expect(await queue('priority', id, '--precedence', '-2')).toMatchObject({
+    code: 0,
+    out: expect.stringContaining('mtSmtpcPrecedenceMultiplier is 0'),
+  });
+  expect(JSON.parse((await queue('show', id, '--json')).out)).toMatchObject({ precedence: -2 });
+  expect((await queue('show', id)).out).toMatch(/^precedence +-2$/m);
   await ldap.add('dc=moved,dc=test', { objectClass: ['domain', 'mtMailDomain'], dc: 'moved' });
   const user = { objectClass: ['inetOrgPerson', 'mtMailUser'], cn: 'z', sn: 'z', mail: 'z@moved.test', userPassword: password };
   await ldap.add('mail=z@moved.test,dc=moved,dc=test', user);

@@ -7,7 +7,7 @@ import type { LdapClient } from '../../directory-remote/index.ts';
 import type { Config } from '../../main/index.ts';
 import { asAdministrator } from '../administrator.ts';
 import { askControl } from '../control-client.ts';
-import { matching } from '../domain.ts';
+import { isLocal, matching } from '../domain.ts';
 import { addressGiven, entryOf, like, stillFree, treeBase } from '../entries.ts';
 import { json, type Run, table } from '../program.ts';
 
@@ -23,6 +23,7 @@ export function addAliasCommands(program: Command, run: Run): void {
         const given = addressGiven(aliasText);
         await asAdministrator(config, async (client) => {
           const entry = await entryOf(client, config, addressGiven(address).text);
+          await mayBeAlias(client, config, entry, given);
           await stillFree(client, config, given.text, entry.dn);
           const allowed = entry.isA(aliasClass) || entry.isA('mtMailUser') || entry.isA('mtMailAlias');
           await client.modify(entry.dn, [
@@ -41,6 +42,7 @@ export function addAliasCommands(program: Command, run: Run): void {
         const [given, wanted] = [addressGiven(aliasText), addressGiven(newText)];
         await asAdministrator(config, async (client) => {
           const entry = await aliasOwner(client, config, given.text);
+          await mayBeAlias(client, config, entry, wanted);
           await stillFree(client, config, wanted.text, entry.dn);
           await client.modify(entry.dn, [
             { operation: 'delete', attribute: { name: 'mailLocalAddress', values: [given.text] } },
@@ -106,6 +108,18 @@ export function addAliasCommands(program: Command, run: Run): void {
         console.log('addresses, domains and settings were read afresh');
       }),
     );
+}
+
+/** Mail for it comes here, and the entry does not have it already. */
+async function mayBeAlias(
+  client: LdapClient,
+  config: Config,
+  entry: Entry,
+  { text, domain }: ReturnType<typeof addressGiven>,
+): Promise<void> {
+  if (!(await isLocal(client, config, domain.toLowerCase()))) throw new Fault('not-found', `${domain} is not a local domain`);
+  if ([...entry.texts('mail'), ...entry.texts('mtMailAddress')].some((own) => own.toLowerCase() === text.toLowerCase()))
+    throw new Fault('refused', `${text} is the own address of ${entry.dn.toString()}: it needs no alias`);
 }
 
 /** The entry whose alias this is; Fault `refused` where it is somebody's primary address. */

@@ -101,7 +101,7 @@ export function printMessage(view: MessageView, now: number): void {
     ['user', view.user],
     ['came of', view.parent],
     ['weight', String(view.weight)],
-    ['precedence', view.precedence === 0 ? undefined : String(view.precedence)],
+    ['precedence', String(view.precedence)],
   ];
   for (const [name, text] of rows) if (text !== undefined) console.log(`${name.padEnd(11)} ${oneLine(text)}`);
   console.log('');

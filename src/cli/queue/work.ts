@@ -3,7 +3,8 @@
  *
  * Promise: what a filter finds is worked only where that is said (`--all-matching`), and everything only where that is said too
  * (`--everything`); a dry run tells how much it would be, and `--count` holds the work to that number.
- * Exit codes: 0 done · 1 refused, nothing was done, or an id was named that no message has · 2 done, but for what a component had in hand.
+ * Exit codes: 0 done · 1 refused, nothing was done, or an id was named that no message has · 2 done, but for what a component had in hand
+ * or is held.
  * Source: manual chapter 3 "MTA Queue Management", chapter 6 "Queue Status"; checklist MTA-07, SMTPC-13
  */
 
@@ -109,8 +110,8 @@ async function work(client: QueueClient, ids: string[], options: WorkOptions, op
   else if (!report.dryRun) process.exitCode = codeOf(report);
 }
 
-function codeOf({ recipients, inHand = 0, unchanged = 0, failed = 0, more }: OrderReport): number {
-  if (inHand + failed > 0 || more) return 2;
+function codeOf({ recipients, inHand = 0, unchanged = 0, held = 0, failed = 0, more }: OrderReport): number {
+  if (inHand + failed > 0 || more || (held > 0 && recipients > 0)) return 2;
   return recipients + unchanged > 0 ? 0 : 1;
 }
 
@@ -125,14 +126,16 @@ const done: Readonly<Record<string, string>> = {
 };
 
 function told(what: string, report: OrderReport): string {
-  const { messages, recipients, inHand = 0, unchanged = 0, failed = 0 } = report;
+  const { messages, recipients, inHand = 0, unchanged = 0, held = 0, failed = 0 } = report;
   const all = `${counted(messages, 'message')} with ${counted(recipients, 'recipient')}`;
   if (report.dryRun) return `${all} would be ${done[what]}`;
   const lines = [`${all} ${messages === 1 ? 'was' : 'were'} ${done[what]}`];
   if (unchanged > 0) lines.push(`${counted(unchanged, 'recipient')} ${unchanged === 1 ? 'was' : 'were'} so already`);
+  if (held > 0) lines.push(`held, and left alone: ${counted(held, 'recipient')}; release first: mailtree queue release`);
   if (inHand > 0) lines.push(`worked on at this moment, and left alone: ${counted(inHand, 'recipient')}; try again`);
   if (failed > 0) lines.push(`${counted(failed, 'message')} could not be changed: the log says why`);
   if (report.more) lines.push('there are more');
+  if (report.note !== undefined) lines.push(report.note);
   return lines.join('\n');
 }
 

@@ -30,6 +30,8 @@ export interface DeskNeeds {
   /** Least goes first; settings decide, so it is asked for anew each time. */
   readonly weigh: () => (message: Weighed) => number;
   readonly peer: (domain: string) => Peer;
+  /** Why precedence does not count, where it does not. */
+  readonly noPrecedence?: () => string | undefined;
   /** Folder whose disk has the queue. */
   readonly folder: string;
 }
@@ -67,6 +69,8 @@ export type OrderReport = Counted &
     readonly dryRun: boolean;
     /** Of the ids that were named, those that no message has. */
     readonly absent?: readonly QueueId[];
+    /** Why what was done may not have the effect that is expected; for people. */
+    readonly note?: string;
   };
 
 export interface SenderDomain extends Counted {
@@ -160,7 +164,8 @@ export class QueueDesk {
     // What comes meanwhile was not meant.
     const options = { by, ...(everything ? { all: true } : {}), ...(count === undefined ? {} : { limit: count }) };
     const report = await this.#needs.control.operate(operation, filter, options);
-    return { ...report, dryRun, ...absent };
+    const note = operation.do === 'priority' ? this.#needs.noPrecedence?.() : undefined;
+    return { ...report, dryRun, ...absent, ...(note === undefined ? {} : { note }) };
   }
 
   async #absent(ids: readonly QueueId[] | undefined): Promise<Pick<OrderReport, 'absent'>> {

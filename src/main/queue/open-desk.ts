@@ -29,6 +29,10 @@ export function openDesk({ queue, blobs, dit, config, logs }: Parts, reports: Re
     control: queue.control({ blobs, reporter }),
     weigh,
     peer: (domain) => dit.peer(domain),
+    noPrecedence: () =>
+      smtpc.value.precedenceMultiplier === 0
+        ? `${smtpcSettings.settings.precedenceMultiplier.attribute} is 0: precedence adds nothing to the weight by which SMTPC sends`
+        : undefined,
     folder: config.data,
   });
 }

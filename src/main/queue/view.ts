@@ -29,7 +29,7 @@ export interface MessageView {
   readonly arrivedAt: number;
   /** Least goes first. */
   readonly weight: number;
-  /** -2 (first) … 2 (last), as its sender says. */
+  /** -2 (first) … 2 (last), as its sender or an administrator says; of several recipients the most urgent one's. */
   readonly precedence: number;
   readonly inputChannel: string;
   readonly messageId?: string;
@@ -54,7 +54,7 @@ export function viewOf({ message, recipients, waiting, weight }: FoundMessage): 
     size: sizeOf(message),
     arrivedAt: message.arrivedAt,
     weight,
-    precedence: message.precedence ?? 0,
+    precedence: recipients.length === 0 ? (message.precedence ?? 0) : Math.min(...recipients.map(({ precedence = 0 }) => precedence)),
     inputChannel: message.inputChannel,
     ...(messageId === undefined ? {} : { messageId }),
     ...(origin.address === undefined ? {} : { client: origin.address }),

@@ -38,6 +38,8 @@ export interface Changed {
   /** In hand of a worker. */
   readonly missed: readonly QueuedRecipient[];
   readonly unchanged: number;
+  /** Of those, how many are kept back. */
+  readonly held: number;
   /** Slips that wait anew. */
   readonly slips: readonly Slip[];
 }
@@ -63,17 +65,19 @@ interface Split {
   readonly changed: FoundRecipient[];
   readonly moved: QueuedRecipient[];
   unchanged: number;
+  held: number;
 }
 
 /** Who of a slip stays, and who becomes what. */
 function split({ slip, state }: Standing, matcher: Matcher, change: Change): Split {
-  const all: Split = { rest: [], changed: [], moved: [], unchanged: 0 };
+  const all: Split = { rest: [], changed: [], moved: [], unchanged: 0, held: 0 };
   for (const recipient of slip.recipients) {
     const meant = matcher.state(state) && matcher.recipient(recipient);
     const after = meant ? change(recipient, state) : recipient;
     if (after === recipient) {
       all.rest.push(recipient);
       if (meant) all.unchanged++;
+      if (meant && recipient.held) all.held++;
       continue;
     }
     all.changed.push({ ...recipient, state });
@@ -99,7 +103,7 @@ export function changePart(
     const changed: FoundRecipient[] = [];
     const missed: QueuedRecipient[] = [];
     const made: Slip[] = [];
-    let unchanged = 0;
+    let [unchanged, held] = [0, 0];
     let more = 0;
     let only = true;
     for (const [n, { name }] of walked.entries()) {
@@ -113,6 +117,7 @@ export function changePart(
       }
       const parts = split(standing, matcher, change);
       unchanged += parts.unchanged;
+      held += parts.held;
       if (parts.changed.length === 0) continue;
       changed.push(...parts.changed);
       const slips = rewrite(slip, parts, `${stem}-${n}`);
@@ -125,7 +130,7 @@ export function changePart(
     if (changed.length > 0) await count(read, message, only, more, written);
     const again = new Set(written.puts.map(([key]) => key));
     const deletes = written.deletes.filter((key) => !again.has(key));
-    return { puts: written.puts, deletes, result: { message, changed, missed, unchanged, slips: made } };
+    return { puts: written.puts, deletes, result: { message, changed, missed, unchanged, held, slips: made } };
   };
 }
 

@@ -132,6 +132,7 @@ class Run {
   #recipients = 0;
   #inHand = 0;
   #unchanged = 0;
+  #held = 0;
   #failed = 0;
   readonly #missed: { id: string; address: string }[] = [];
 
@@ -166,6 +167,7 @@ class Run {
       inHand: this.#inHand,
       missed: this.#missed,
       unchanged: this.#unchanged,
+      ...(this.#held > 0 ? { held: this.#held } : {}),
       failed: this.#failed,
       more,
     };
@@ -211,9 +213,11 @@ class Run {
 
   #told(result: Changed | undefined): void {
     if (!result) return;
-    const { message, changed, missed, unchanged, slips } = result;
+    const { message, changed, missed, unchanged, held, slips } = result;
     this.#miss(message, missed);
-    this.#unchanged += unchanged;
+    const kept = this.#operation.do === 'retry' ? held : 0;
+    this.#held += kept;
+    this.#unchanged += unchanged - kept;
     if (changed.length === 0) return;
     this.#count(changed.length);
     if (slips.length > 0) this.#needs.announce(message, slips);
