@@ -2,7 +2,8 @@
  * The way to the queue from the network: who is let through to the JSON interface below `/api/queue`.
  *
  * Promise: an address that the access mask does not have is refused, and the log says so; a password is taken over TLS or from this host
- * itself alone, and nobody but an administrator gets any further. A proxy hides who asks, so what came through one is refused.
+ * itself alone, and nobody but an administrator gets any further, nor does another web site in an administrator's browser. A proxy hides
+ * who asks, so what came through one is refused.
  * Source: manual chapter 3, "Message Queue Server Access Mask"; checklist MTA-09. Spec: RFC 7617
  */
 
@@ -45,6 +46,8 @@ export function addQueue(app: Hono, door: QueueDoor): void {
       refusals.note(address, why);
       throw new Fault('not-permitted', 'not for you');
     }
+    // A browser that knows the password sends it along with what another web site has it send.
+    if (isOtherSite(c)) throw new Fault('not-permitted', 'not for other web sites');
     if (!('encrypted' in socket) && !isLoopback(address)) throw new Fault('not-permitted', 'passwords are taken over TLS only');
     const given = credentials(c.req.header('authorization'));
     if (!given) throw new Fault('bad-credentials', 'log in as an administrator');
@@ -62,6 +65,12 @@ export function addQueue(app: Hono, door: QueueDoor): void {
     if (fault.kind === 'bad-credentials') c.header('WWW-Authenticate', realm);
     return c.json({ error: fault.say }, replyOf(fault).http as 400);
   });
+}
+
+/** RFC 6454 §7: with `Origin` a browser says for which site it asks. */
+function isOtherSite(c: Context): boolean {
+  const origin = c.req.header('origin');
+  return origin !== undefined && /^https?:\/\/(.*)$/.exec(origin)?.[1] !== c.req.header('host');
 }
 
 /** RFC 7617 §2: the name ends at the first colon. */

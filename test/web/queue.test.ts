@@ -126,6 +126,14 @@ test('an address outside the mask is refused before any password is looked at; t
   ]);
 });
 
+test('another web site that an administrator looks at gets nothing by the password that the browser knows', async () => {
+  const { ask, port } = await open();
+  const from = (origin: string): RequestInit => ({ headers: { ...basic('admin:gehe:im').headers, Origin: origin } });
+  for (const origin of ['https://evil.example', 'null', `http://evil.example:${port}`, `ftp://127.0.0.1:${port}`])
+    expect(await ask('/who', from(origin))).toMatchObject({ status: 403, text: '{"error":"not for other web sites"}' });
+  expect(await ask('/who', from(`http://127.0.0.1:${port}`))).toMatchObject({ status: 200, text: 'admin' });
+});
+
 test('what came through a proxy is refused, whoever the proxy is', async () => {
   const { ask, lines } = await open();
   const { headers } = basic('admin:gehe:im');
