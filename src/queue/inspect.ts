@@ -36,7 +36,7 @@ export const queueNames: readonly QueueName[] = ['INPUT', ...outputChannels];
 const summaryKept = 20;
 const destinationsAtMost = 10_000;
 /** Recipients listed before destinations are looked at again. */
-const askedAtMost = 10_000;
+const askedAtMost = 100_000;
 
 export interface Destination {
   identifier: string;
