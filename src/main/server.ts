@@ -47,6 +47,7 @@ import { createMonitor } from './monitor.ts';
 import { handleOldLogs } from './old-logs.ts';
 import { openDesk, queueDoor } from './queue/open-desk.ts';
 import { reportRules } from './reports.ts';
+import { keepTimeZone } from './time-zone.ts';
 import { tlsQuestions } from './tls.ts';
 import { version } from './version.ts';
 
@@ -114,6 +115,7 @@ async function build(
   const data = await openDataDirectory(config.data);
   onClose(() => data.close());
   makeFolders(join(config.data, 'run'));
+  await keepTimeZone(config.data);
   const written = openLogs(config.logs);
   onClose(() => written.close());
   const logs = written.of;

@@ -23,7 +23,12 @@ export async function historyOffline(config: Config, question: HistoryQuestion):
 
 /** Everything about a message, from the log files and `queue` (undefined: from the files of the queue, where no server runs). */
 export async function trace(config: Config, question: TraceAsked, queue: TraceQueue | undefined): Promise<Trace> {
-  const [{ traceMessages }, { timeOf }] = await Promise.all([import('./trace/trace.ts'), import('./history.ts')]);
+  const [{ traceMessages }, { timeOf }, { useTimeZone }] = await Promise.all([
+    import('./trace/trace.ts'),
+    import('./history.ts'),
+    import('./time-zone.ts'),
+  ]);
+  await useTimeZone(config.data);
   const { about, since, limit } = question;
   if (limit !== undefined && !/^[1-9]\d{0,3}$/.test(limit)) throw new Fault('malformed', `limit: "${limit}" is not a number up to 9999`);
   const asked = {
@@ -45,6 +50,7 @@ export async function rebuildStoredQueue(config: Config, mode: RebuildMode): Pro
 export interface TraceAsked {
   /** Queue id, Message-ID or address. */
   readonly about: string;
+  /** A time without a zone is one of the server's. */
   readonly since?: string | undefined;
   readonly limit?: string | undefined;
 }

@@ -76,6 +76,25 @@ test('the level changes live, and JSON stands beside the text when asked for', a
   await ldap.modify(settings, change('replace', 'mtLogLevel', 'message'));
 });
 
+test('the times of a trace are the same in a shell of any time zone, and --since goes by the server', async () => {
+  const id = await send('user1@example.test', 'Message-ID: <zone@elsewhere.test>');
+  await eventually(async () => log().includes(`Delivered ${id} `));
+  const before = process.env['TZ'];
+  const seen = async (zone: string, ...more: string[]): Promise<string> => {
+    process.env['TZ'] = zone;
+    return (await command('mailtree', ['trace', 'zone@elsewhere.test', ...more], files)).out;
+  };
+  try {
+    const plain = await seen('UTC');
+    expect(plain).toMatch(/^ {2}\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ {2}SMTPD/m);
+    expect(await seen('Pacific/Kiritimati')).toBe(plain);
+    expect(await seen('Pacific/Pago_Pago', '--since', '1h')).toBe(plain);
+  } finally {
+    if (before === undefined) delete process.env['TZ'];
+    else process.env['TZ'] = before;
+  }
+});
+
 test('a full log file is put aside, mailed to the notification address and deleted where it is not kept', async () => {
   await ldap.modify('cn=mta,cn=mailtree', change('replace', 'mtPostmaster', 'user3@example.test'));
   await ldap.modify(settings, change('replace', 'mtSendOldLog', 'TRUE'));

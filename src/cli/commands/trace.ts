@@ -6,6 +6,7 @@ import { type Config, type Trace, type TracedMessage, type TraceQueue, type Trac
 import type { QueueListing } from '../../queue/index.ts';
 import { askControl } from '../control-client.ts';
 import { eitherWay, type Run } from '../program.ts';
+import { utc } from '../queue/show.ts';
 
 interface Options {
   readonly since?: string;
@@ -17,7 +18,10 @@ export function addTraceCommand(program: Command, run: Run): void {
   program
     .command('trace <what>')
     .description('everything that happened to a message: by queue id, Message-ID or the address of a sender or recipient')
-    .option('--since <time>', 'nothing from before: 2026-01-31T12:00, or an age like 90m, 12h, 7d')
+    .option(
+      '--since <time>',
+      "nothing from before: 2026-01-31T12:00 (the server's clock; UTC with Z behind it), or an age like 90m, 12h, 7d",
+    )
     .option('--limit <number>', 'messages at most, the newest', '100')
     .option('--json', 'as JSON')
     .action(
@@ -74,13 +78,12 @@ function described({ id, parent, steps, waiting }: TracedMessage): string[] {
 function waitText({ address, queue, identifier, attempts, nextAttempt, reason, held }: TracedMessage['waiting'][number]): string {
   const place = `${address} at ${queue}${identifier === '' ? '' : ` ${identifier}`}, ${attempts} attempts`;
   const why = (text: string | undefined): string => (text === undefined ? '' : `: ${text}`);
-  if (held) return `held: ${place}, since ${new Date(held.since).toISOString()} by ${held.by}${why(held.note)}`;
-  return `waits: ${place}, next ${new Date(nextAttempt).toISOString()}${why(reason)}`;
+  if (held) return `held: ${place}, since ${utc(held.since)} by ${held.by}${why(held.note)}`;
+  return `waits: ${place}, next ${utc(nextAttempt)}${why(reason)}`;
 }
 
 export function stepText(step: TraceStep): string {
-  const at = step.time.replace('T', ' ').replace(/\.\d+Z$/, 'Z');
-  return oneLine(`${at}  ${step.component}  ${told(step)}`);
+  return oneLine(`${utc(Date.parse(step.time))}  ${step.component}  ${told(step)}`);
 }
 
 /** What the head line says is not said again. */
@@ -89,6 +92,9 @@ function encryption({ encrypted, verified }: NonNullable<TraceStep['words']>): s
   if (encrypted === undefined) return '';
   return encrypted === 'no' ? ', not encrypted' : `, encrypted (${encrypted}, verified: ${verified ?? 'none'})`;
 }
+
+/** As the other times of the screen. */
+const until = (text = ''): string => (Number.isNaN(Date.parse(text)) ? '?' : utc(Date.parse(text)));
 
 function told({ step, recipients = [], routes = [], words = {}, text, line }: TraceStep): string {
   if (step === undefined) return line;
@@ -112,7 +118,7 @@ function told({ step, recipients = [], routes = [], words = {}, text, line }: Tr
     case 'Sent':
       return `sent to ${to}, taken${host}${encryption(words)}${because}${report}`;
     case 'Deferred':
-      return `deferred ${to}, attempt ${words['attempts'] ?? '?'}, next ${words['until'] ?? '?'}${host}${because}`;
+      return `deferred ${to}, attempt ${words['attempts'] ?? '?'}, next ${until(words['until'])}${host}${because}`;
     case 'Bounced':
     case 'Rejected': {
       const rule = words['rule'] === undefined ? '' : ` by rule ${words['rule']}`;

@@ -95,7 +95,7 @@ export function printMessage(view: MessageView, now: number): void {
     ['id', view.id],
     ['sender', view.sender === '' ? '<>' : view.sender],
     ['size', `${view.size} octets`],
-    ['accepted', `${time(view.arrivedAt)} (${duration(now - view.arrivedAt)} ago) by ${view.inputChannel}`],
+    ['accepted', `${utc(view.arrivedAt)} (${duration(now - view.arrivedAt)} ago) by ${view.inputChannel}`],
     ['Message-ID', view.messageId],
     ['client', view.client],
     ['user', view.user],
@@ -111,14 +111,18 @@ export function printMessage(view: MessageView, now: number): void {
       one.address,
       one.queue,
       one.destination,
-      one.held ? `held by ${one.held.by} since ${time(one.held.since)}` : one.state,
+      one.held ? `held by ${one.held.by} since ${utc(one.held.since)}` : one.state,
       String(one.attempts),
-      one.state === 'deferred' ? `${time(one.nextAttempt)} (${within(one.nextAttempt, now)})` : '',
+      one.state === 'deferred' ? `${utc(one.nextAttempt)} (${within(one.nextAttempt, now)})` : '',
       one.held?.note ?? one.reason ?? '',
     ]),
   );
 }
 
+/** UTC. */
 export const time = (at: number): string => new Date(at).toISOString().replace('T', ' ').slice(0, 19);
+
+/** Beside lines of the log, which have other times: `2026-01-31 12:00:00Z`. */
+export const utc = (at: number): string => `${time(at)}Z`;
 
 const within = (at: number, now: number): string => (at <= now ? 'due' : `in ${duration(at - now)}`);
