@@ -14,6 +14,8 @@ export interface FailedLogin {
   readonly door: string;
   /** Empty or left out: a Unix socket. */
   readonly address?: string | undefined;
+  /** What was wrong, for the log alone: whoever tried must not hear it. */
+  readonly why?: string | undefined;
 }
 
 const everyMs = 60_000;
@@ -41,7 +43,7 @@ export class FailedLogins {
   }
 
   /** One more. `putOff`: not even looked at, for the account or the address has to wait. */
-  note({ name, door, address }: FailedLogin, putOff = false): void {
+  note({ name, door, address, why }: FailedLogin, putOff = false): void {
     const from = address ? `[${address}]` : 'this host';
     this.#cancel ??= this.#clock.after(everyMs, () => this.#minute());
     if (!this.#addresses.has(from) && this.#addresses.size < mostAddresses) this.#addresses.set(from, { told: 0, more: 0 });
@@ -49,7 +51,7 @@ export class FailedLogins {
     if (count && count.told < mostOfAddress && this.#lines < mostLines) {
       count.told += 1;
       this.#lines += 1;
-      const what = putOff ? 'put off after too many failures' : 'refused';
+      const what = putOff ? 'put off after too many failures' : `refused${why === undefined ? '' : `: ${why}`}`;
       this.#log.warning(`log-in as "${name.slice(0, longestName)}" from ${from} by ${door} ${what}`);
     } else if (count) count.more += 1;
     else this.#others += 1;

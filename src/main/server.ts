@@ -120,6 +120,10 @@ async function build(
   onClose(() => written.close());
   const logs = written.of;
   const log = logs('Server');
+  let ready = false;
+  onClose(() => {
+    if (ready) log.message(`Mailtree ${version} has stopped`);
+  });
   for (const line of data.recovered) {
     options.print(line);
     log.warning(line);
@@ -179,7 +183,9 @@ async function build(
   onClose(() => control.close());
   options.stoppable?.(closeAll);
   await responder.startAll();
-  log.info(`Mailtree ${version} is ready`);
+  ready = true;
+  log.message(`Mailtree ${version} has started, pid ${process.pid}`);
+  onClose(() => log.message(`Mailtree ${version} stops`));
   return { log, status, stop: closeAll };
 }
 

@@ -67,6 +67,9 @@ const sessions = counter(
   [['dane'], ['sts'], ['pkix'], ['none'], ['plain']],
 );
 
+/** Name and address of a host; an address literal is both. */
+const shown = ({ host, address }: Target): string => (host.startsWith('[') ? host : `${host} [${address}]`);
+
 /** Addresses tried for one attempt, over all hosts. */
 const mostTries = 10;
 
@@ -191,7 +194,7 @@ async function tryLocated(host: Host, located: Located, asked: Asked, needs: Hos
   const failed = (target: Target, why: string, code?: number, tls = false): void => {
     seen.tries += 1;
     if (code === 521) seen.refusals += 1;
-    seen.why = `${target.host} [${target.address}]: ${why}`;
+    seen.why = `${shown(target)}: ${why}`;
     seen.status = tls ? '4.7.5' : '4.4.1';
     needs.log.info(`no session with ${seen.why}`);
   };
@@ -222,7 +225,7 @@ async function tryTarget(aim: Aim, socket: Socket, needs: HostNeeds): Promise<Pe
   const { target, demand } = aim;
   const first = await greet(aim, socket, needs);
   if (!(first instanceof PeerFailure) || !first.tls || demand.tls !== 'opportunistic') return first;
-  needs.log.warning(`${target.host} [${target.address}]: no encryption (${first.message}), sending in the clear`);
+  needs.log.warning(`${shown(target)}: no encryption (${first.message}), sending in the clear`);
   const { made, failed } = await dial([target], needs);
   return made
     ? greet({ ...aim, demand: { ...demand, tls: 'off' } }, made.socket, needs)
@@ -234,7 +237,7 @@ async function greet({ target, asked, demand }: Aim, socket: Socket, needs: Host
   needs.signal.addEventListener('abort', cutOff);
   const outcome = { mxHost: target.host, from: socket.localAddress, to: target.address };
   try {
-    const told = conversation(needs.log, `${target.host} [${target.address}]:${target.port}`);
+    const told = conversation(needs.log, `${shown(target)}:${target.port}`);
     const session = await openSession({ ...needs, socket, host: target.host, name: needs.host, tls: asked.tlsFor(demand), told });
     const plain = { type: 'starttls-not-supported', text: `${target.host} does not offer encryption` } as const;
     sessions.count(session.encryption?.verified ?? 'plain');
@@ -242,7 +245,7 @@ async function greet({ target, asked, demand }: Aim, socket: Socket, needs: Host
     const why = needs.login && (await logIn(session, needs.login));
     if (why === undefined) {
       const minutes = Object.entries(needs.timeouts).map(([phase, ms]) => `${phase}=${ms / 60_000}`);
-      needs.log.diagnostic(`session with ${target.host} [${target.address}], time-outs in minutes: ${minutes.join(' ')}`);
+      needs.log.diagnostic(`session with ${shown(target)}, time-outs in minutes: ${minutes.join(' ')}`);
       return session;
     }
     session.quit();

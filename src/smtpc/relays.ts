@@ -131,9 +131,8 @@ export class Relays {
     if (secondary && using === 'secondary' && before?.using !== 'secondary') {
       switches.count('secondary');
       const minutes = Math.round((now - downSince) / 60_000);
-      this.#needs.log.warning(
-        `the primary mail relay host ${name} has been unavailable for ${minutes} minutes (${reason}): the secondary one ${secondary.name} is used`,
-      );
+      const away = minutes === 0 ? 'is unavailable' : `has been unavailable for ${minutes === 1 ? 'a minute' : `${minutes} minutes`}`;
+      this.#needs.log.warning(`the primary mail relay host ${name} ${away} (${reason}): the secondary one ${secondary.name} is used`);
     }
     this.#set({ host: this.#host(), downSince, lastFailure: now, reason: reason.slice(0, 500), using });
     if (!before) this.#wait();

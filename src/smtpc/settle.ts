@@ -123,13 +123,17 @@ function judge(recipient: QueuedRecipient, fate: Fate, { now, arrivedAt }: Times
   const willRetryUntil = arrivedAt + needs.retry.period;
   const noticeAt = wantsNotice(recipient, needs) ? arrivedAt + needs.delayNoticeAfter : undefined;
   const wait = waitFor({ at, end: willRetryUntil, noticeAt, now }, needs);
-  const deferral: Deferral = { number: recipient.number, reason: fate.text, ...wait };
+  const deferral: Deferral = { number: recipient.number, reason: reasonOf(fate), ...wait };
   if (noticeAt === undefined || noticeAt > now) return { deferral };
   return {
     deferral: { ...deferral, delayNotified: true },
     notice: { ...about, action: 'delayed', status: fate.status, text: fate.text, willRetryUntil },
   };
 }
+
+/** Why it waits: where a host said so, which one. */
+const reasonOf = ({ host, text }: Extract<Fate, { kind: 'defer' }>): string =>
+  host === undefined || text.startsWith(host) ? text : `${host}: ${text}`;
 
 /** Who asked to hear of delays does so in any case; who said nothing, as the setting says. */
 function wantsNotice({ delayNotified, dsn }: QueuedRecipient, needs: SettleNeeds): boolean {

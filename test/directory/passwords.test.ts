@@ -250,10 +250,17 @@ test('a failed log-in leaves a warning with the name as it was given, the addres
   await refusal(login('guess'));
   await refusal(login('guess', dn('cn=nobody'), { ...from, door: 'imap', name: 'user1' } as typeof from));
   expect(lines).toEqual([
-    'log-in as "mail=user1@jade.net,dc=jade,dc=net" from [192.0.2.1] by test refused',
-    'log-in as "user1" from [192.0.2.1] by imap refused',
+    'log-in as "mail=user1@jade.net,dc=jade,dc=net" from [192.0.2.1] by test refused: wrong password',
+    'log-in as "user1" from [192.0.2.1] by imap refused: there is no such account',
   ]);
   expect(lines.join()).not.toContain('guess');
+  await set('accountStatus', 'disabled');
+  await refusal(login('secret of user1', name, { ...from, address: '192.0.2.2' } as typeof from));
+  await refusal(login('guess', name, { ...from, address: '192.0.2.3' } as typeof from));
+  expect(lines.slice(2).map((line) => line.replace(/^.* by /, ''))).toEqual([
+    'test refused: the account is disabled',
+    'test refused: wrong password, the account is disabled',
+  ]);
 });
 
 test('a user changes the own password, also by naming the old one', async () => {

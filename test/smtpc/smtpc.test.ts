@@ -49,7 +49,12 @@ test('each recipient gets what the peer said about it', async () => {
   await world.until(3);
   expect(world.sink.messages.map((one) => one.to)).toEqual([['yes@dest.example']]);
   expect((await world.queue.get(id))?.recipients).toMatchObject([
-    { address: 'later@dest.example', attempts: 1, reason: '450 4.2.1 greylisted', nextAttempt: world.clock.now() + 15 * 60_000 },
+    {
+      address: 'later@dest.example',
+      attempts: 1,
+      reason: 'mx.dest.example: 450 4.2.1 greylisted',
+      nextAttempt: world.clock.now() + 15 * 60_000,
+    },
   ]);
   const [notice, ...others] = await world.notices();
   expect(others).toEqual([]);

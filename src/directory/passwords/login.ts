@@ -86,7 +86,7 @@ export class Logins {
     // Others may have failed, or somebody may have locked the account, while this was hashed.
     const still = this.#parts.find(dn);
     if (matching === undefined || !open || !still || !this.#isOpen(dn, still)) {
-      this.#failed(dn, still, from);
+      this.#failed(dn, still, from, matching !== undefined);
       throw wrong();
     }
     this.#failures.succeeded(dn.key, from.address);
@@ -112,7 +112,7 @@ export class Logins {
       const entry = this.#parts.find(dn);
       // The password may have been changed since the exchange began.
       if (!signature || !entry || !stored || this.#scramForm(dn) !== stored || !this.#isOpen(dn, entry)) {
-        this.#failed(dn, entry, from);
+        this.#failed(dn, entry, from, signature !== undefined);
         throw wrong();
       }
       this.#failures.succeeded(dn.key, from.address);
@@ -135,7 +135,7 @@ export class Logins {
     this.#checkWait(dn, from);
     const place = await this.#parts.hasher.check(password, stored);
     this.#checkWait(dn, from);
-    if (place < 0) this.#failed(dn, this.#parts.find(dn), from);
+    if (place < 0) this.#failed(dn, this.#parts.find(dn), from, false);
     return place;
   }
 
@@ -164,10 +164,21 @@ export class Logins {
     return spared(dn) || !this.#lockout.isLocked(dn.key);
   }
 
-  #failed(dn: Dn, entry: Entry | undefined, from: LoginFrom): void {
+  /** Why, for administrators: what is wrong with the account, and with the password. */
+  #cause(dn: Dn, entry: Entry | undefined, right: boolean): string {
+    const { settings, clock, spared } = this.#parts;
+    if (!entry) return 'there is no such account';
+    if (storedForms(entry).length === 0) return 'the account has no password';
+    const locked = isLocked(entry, settings.value, clock.now()) || (!spared(dn) && this.#lockout.isLocked(dn.key));
+    const account = locked ? ['the account is locked'] : isActive(entry) ? [] : ['the account is disabled'];
+    return [...(right ? [] : ['wrong password']), ...account].join(', ') || 'the account was changed meanwhile';
+  }
+
+  #failed(dn: Dn, entry: Entry | undefined, from: LoginFrom, right: boolean): void {
     const { clock, log, spared } = this.#parts;
+    const why = this.#cause(dn, entry, right);
     this.#failures.failed(dn.key, from.address);
-    this.#failedLogins.note({ name: from.name ?? dn.toString(), door: from.door, address: from.address });
+    this.#failedLogins.note({ name: from.name ?? dn.toString(), door: from.door, address: from.address, why });
     const locks = this.#lockout.failed(dn.key);
     if (!locks || !entry || spared(dn) || storedForms(entry).length === 0) return;
     const values = [generalizedTime(clock.now())];
