@@ -33,8 +33,8 @@ export function peerName(cn: string): PeerName | undefined {
   const range = parseAddressRange(given);
   if (range) return { kind: 'range', text: range.text, range };
   const domain = given.startsWith('[') ? undefined : normalizeDomain(given.replace(/\.$/, ''));
-  // A last label of digits alone is an address that was not finished, and never a name (RFC 3696 §2).
-  return domain === undefined || /(^|\.)\d+$/.test(domain) ? undefined : { kind: 'domain', text: domain };
+  // A last label of digits alone is an address that was not finished, and never a name (RFC 3696 §2); so is an address with `-` and no more.
+  return domain === undefined || /(^|\.)\d+$|^\d+(\.\d+){3}-[^.]*$/.test(domain) ? undefined : { kind: 'domain', text: domain };
 }
 
 /** Why the values of an entry cannot be; undefined where they can. */

@@ -199,6 +199,7 @@ function addTls(app: Hono, tls: TlsQuestions): void {
     return c.json(await tls.publish({ domain: domainOf(domain), mode, maxAge }));
   });
   app.get('/tls/reports', async (c) => c.json(await tls.counted()));
+  app.get('/tls/counts', (c) => c.json(tls.counts()));
   app.post('/tls/reports', async (c) => c.json(await tls.report()));
 }
 

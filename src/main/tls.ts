@@ -9,6 +9,8 @@ import type { Certificate } from './certificate.ts';
 export type TlsDesk = SmtpcComponent['tls'];
 
 export interface TlsQuestions extends Pick<TlsDesk, 'about' | 'counted' | 'report'> {
+  /** Whether sessions are counted for reports at all. */
+  counts(): boolean;
   /** What to publish for a domain of ours; Fault `malformed` names what is wrong with the wish. */
   publish(wish: { readonly domain: string; readonly mode?: string | undefined; readonly maxAge?: string | undefined }): Promise<Published>;
 }
@@ -26,6 +28,7 @@ const usualAge = 604_800;
 export function tlsQuestions({ desk, resolver, mta, certificate }: TlsNeeds): TlsQuestions {
   return {
     about: (domain, how) => desk.about(domain, how),
+    counts: () => desk.counts,
     counted: () => desk.counted(),
     report: () => desk.report(),
     async publish({ domain: given, mode = 'testing', maxAge = String(usualAge) }) {

@@ -15,7 +15,7 @@ import { importKey, type KeyType, keyTypes, type MadeKey, makeKey } from '../../
 import type { Config } from '../../main/index.ts';
 import { asAdministrator } from '../administrator.ts';
 import { addKey, freeSelector, keyGiven, keysOf, recordProblem, resolverOf, setState, zoneLine } from '../dkim-keys.ts';
-import { domainGiven } from '../domain.ts';
+import { domainEntry, domainGiven } from '../domain.ts';
 import { json, type Run, say, table } from '../program.ts';
 
 interface Making {
@@ -93,13 +93,33 @@ async function create(config: Config, text: string, options: Making): Promise<vo
   const selectorText = options.selector?.toLowerCase();
   if (selectorText !== undefined && !/^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?)*$/.test(selectorText))
     throw new Fault('malformed', `--selector: "${options.selector}" cannot be a name in the DNS`);
-  const selector = await asAdministrator(config, async (client) => {
-    const name = selectorText ?? freeSelector(await keysOf(client, config, domain), made.type, new Date());
+  const { selector, local } = await asAdministrator(config, async (client) => {
+    const keys = await keysOf(client, config, domain);
+    const there = keys.find(({ type, state }) => type === made.type && state !== 'retired');
+    if (selectorText === undefined && there) throw new Fault('exists', already(there));
+    const name = selectorText ?? freeSelector(keys, made.type, new Date());
     await addKey(client, config, { domain, selector: name }, made);
-    return name;
+    return { selector: name, local: await isLocalDomain(client, config, domain) };
   });
+  if (!local) say(`remark: ${domain} is not a domain of this server; mail is signed where its author is an address there`);
   say(`made the key ${selector} of ${domain}; put this into the DNS, then: mailtree dkim activate ${domain}\n`);
   say(zoneLine({ domain, selector, type: made.type, publicKey: made.publicKey }));
+}
+
+function already({ domain, selector, type, state }: DkimKey): string {
+  const next = state === 'new' ? `its record: mailtree dkim show ${domain}` : `a successor: mailtree dkim rotate ${domain}`;
+  const other = type === 'rsa' ? ' --type ed25519 for the other kind,' : ' --type rsa for the other kind,';
+  return `${domain} has the ${type} key ${selector} (${state}); ${next};${other} --selector NAME for another one all the same`;
+}
+
+async function isLocalDomain(client: LdapClient, config: Config, domain: string): Promise<boolean> {
+  try {
+    await domainEntry(client, config, domain);
+    return true;
+  } catch (thrown) {
+    if (thrown instanceof Fault && thrown.kind === 'not-found') return false;
+    throw thrown;
+  }
 }
 
 const shownKey = ({ domain, selector, type, state, publicKey }: DkimKey) => ({ domain, selector, type, state, publicKey });
@@ -196,9 +216,12 @@ async function rotateKeys(config: Config, text: string, options: { bits?: string
 async function retireKey(config: Config, text: string, options: Naming): Promise<void> {
   const domain = domainGiven(text);
   await asAdministrator(config, async (client) => {
-    const key = keyGiven(await some(client, config, domain), domain, options.selector?.toLowerCase(), ['active']);
+    const keys = await some(client, config, domain);
+    const key = keyGiven(keys, domain, options.selector?.toLowerCase(), ['active']);
     await setState(client, key, 'retired');
     say(`${domain} no longer signs with ${key.selector}`);
+    const left = keys.filter((one) => one.state === 'active' && one !== key).map((one) => one.selector);
+    say(left.length > 0 ? `it signs with ${left.join(', ')}` : `mail of ${domain} is not signed any more: no key of it is active`);
   });
 }
 

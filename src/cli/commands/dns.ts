@@ -5,12 +5,13 @@
  */
 
 import type { Command } from 'commander';
-import type { DnsAnswer, Resolver } from '../../base/index.ts';
+import type { DnsAnswer, Resolver, TlsaRecord } from '../../base/index.ts';
 import { type DkimKey, dkimNameText, serverSettings } from '../../dit/index.ts';
 import { parseDn } from '../../ldap-wire/index.ts';
 import { findPolicy, organizationalDomain } from '../../mail-auth/index.ts';
-import type { Config } from '../../main/index.ts';
+import type { Config, Published } from '../../main/index.ts';
 import { asAdministrator } from '../administrator.ts';
+import { askControl } from '../control-client.ts';
 import { keysOf, recordProblem, resolverOf, zoneLine } from '../dkim-keys.ts';
 import { domainGiven } from '../domain.ts';
 import { json, type Run, say } from '../program.ts';
@@ -42,35 +43,39 @@ async function dns(config: Config, text: string, options: { json?: boolean }): P
     });
     const host = server?.text(serverSettings.settings.host.attribute) ?? config.host;
     const keys = (await keysOf(client, config, domain)).filter(({ state }) => state !== 'retired');
-    return adviceFor(domain, host, keys, await resolverOf(client, config));
+    return adviceFor({ domain, host, keys, wanted: await wantedOf(config, domain) }, await resolverOf(client, config));
   });
   if (options.json) return json(advice);
   say(`; Records for ${domain}. Lines that begin with ; are remarks.`);
   for (const { record, now, ok, remark } of advice) say(`\n; ${remark}\n; ${ok ? 'in the DNS' : now}\n${record}`);
 }
 
-async function adviceFor(domain: string, host: string, keys: readonly DkimKey[], resolver: Resolver): Promise<Advice[]> {
+/** What `tls --publish` prints: the server knows its key, and the policy's id. */
+const wantedOf = (config: Config, domain: string): Promise<Published> => askControl(config, { path: '/tls/publish', query: { domain } });
+
+interface About {
+  readonly domain: string;
+  readonly host: string;
+  readonly keys: readonly DkimKey[];
+  readonly wanted: Published;
+}
+
+async function adviceFor({ domain, host, keys, wanted }: About, resolver: Resolver): Promise<Advice[]> {
   return Promise.all([
     mxAdvice(domain, host, resolver),
     addressAdvice(host, resolver),
     spfAdvice(domain, resolver),
     ...(keys.length > 0 ? keys.map((key) => keyAdvice(key, resolver)) : [noKey(domain)]),
     dmarcAdvice(domain, resolver),
-    textAdvice(
-      `_smtp._tls.${domain}`,
-      `v=TLSRPTv1; rua=mailto:postmaster@${domain}`,
-      'v=TLSRPTv1',
-      'Where others report trouble with TLS (optional).',
-      resolver,
-    ),
+    textAdvice(`_smtp._tls.${domain}`, wanted.records.reports, 'v=TLSRPTv1', 'Where others report trouble with TLS (optional).', resolver),
     textAdvice(
       `_mta-sts.${domain}`,
-      'v=STSv1; id=1',
+      wanted.records.sts,
       'v=STSv1',
-      `MTA-STS (optional): needs https://mta-sts.${domain}/.well-known/mta-sts.txt; change the id with every change there.`,
+      `MTA-STS (optional): needs the policy at ${wanted.policyUrl}, which mailtree tls ${domain} --publish prints; the id goes with its text.`,
       resolver,
     ),
-    tlsaAdvice(host),
+    tlsaAdvice(wanted.records.tlsa, resolver),
   ]);
 }
 
@@ -147,14 +152,18 @@ async function dmarcAdvice(domain: string, resolver: Resolver): Promise<Advice> 
   };
 }
 
-async function textAdvice(name: string, text: string, begin: string, remark: string, resolver: Resolver): Promise<Advice> {
+async function textAdvice(name: string, line: string, begin: string, remark: string, resolver: Resolver): Promise<Advice> {
   const answer = await resolver.txt(name);
   const ok = answer.outcome === 'found' && answer.records.some((record) => record.startsWith(begin));
-  return { name, record: `; ${name}. IN TXT "${text}"`, now: seen(answer, String), ok, remark };
+  return { name, record: `; ${line}`, now: seen(answer, String), ok, remark };
 }
 
-async function tlsaAdvice(host: string): Promise<Advice> {
-  const name = `_25._tcp.${host}`;
-  const remark = 'DANE (optional): only in a zone with DNSSEC, and to be changed with every new key of the certificate.';
-  return { name, record: `; ${name}. IN TLSA 3 1 1 <SHA-256 of the public key>`, now: 'not looked up', ok: false, remark };
+async function tlsaAdvice(line: string, resolver: Resolver): Promise<Advice> {
+  const name = line.slice(0, line.indexOf('. IN '));
+  const answer = await resolver.tlsa(name);
+  const text = ({ usage, selector, matchingType, data }: TlsaRecord): string =>
+    `${usage} ${selector} ${matchingType} ${Buffer.from(data).toString('hex').toUpperCase()}`;
+  const ok = answer.outcome === 'found' && answer.records.some((record) => line.endsWith(` ${text(record)}`));
+  const remark = 'DANE (optional): only in a zone with DNSSEC, and to be changed before the key of the certificate is.';
+  return { name, record: `; ${line}`, now: seen(answer, text), ok, remark };
 }

@@ -47,21 +47,26 @@ export function addTlsCommands(program: Command, run: Run): void {
     .option('--json', 'as JSON')
     .action(
       run(async (config, { send, json: asJson }: { send?: boolean; json?: boolean }) => {
+        const none = async (text: string): Promise<void> => say((await askControl<boolean>(config, { path: '/tls/counts' })) ? text : off);
         if (send) {
           const sent = await askControl<Sent>(config, { method: 'POST', path: '/tls/reports' });
           if (asJson) json(sent);
+          else if (sent.length === 0) await none('no domain that mail went to wants a report');
           else for (const one of sent) say(`${one.day} ${one.domain}: to ${one.places.join(', ')}`);
           return;
         }
         const counted = await askControl<Counted>(config, { path: '/tls/reports' });
         if (asJson) json(counted);
+        else if (counted.length === 0) await none('nothing was counted yet for domains that want reports');
         else printCounted(counted);
       }),
     );
 }
 
+const off = 'reports about encryption are off: nothing is counted (mtSmtpcTlsReports: TRUE in cn=smtpc,cn=mailtree switches them on)';
+
 function print(about: About): void {
-  const { domain, peer, peerTls, least, dane, sts, stsFailure, reports, relay, hosts, unreachable } = about;
+  const { domain, peer, peerTls, least, dane, sts, stsFailure, reports, relay, table, hosts, unreachable } = about;
   say(`mail to ${domain}`);
   say(`  peer ${peer}: ${peerTls === 'smtpc' ? 'as cn=smtpc says' : peerTls}`);
   say(`  at least: ${words(least.tls, least.verify ? 'pkix' : 'none')}, by ${least.by}`);
@@ -72,6 +77,7 @@ function print(about: About): void {
   } else if (!stsFailure) say('  MTA-STS: no policy');
   if (stsFailure) say(`  MTA-STS: ${stsFailure.text} (${stsFailure.type})`);
   say(`  reports: ${reports.join(', ') || 'none are wanted'}`);
+  if (table) say('  goes where the host table says (mtSmtpcHostTable), not the DNS: neither DANE nor MTA-STS is about that host');
   if (relay !== undefined) say(`  goes to the mail relay host ${relay}`);
   if (unreachable !== undefined) say(`  cannot be reached: ${unreachable}`);
   for (const host of hosts) printHost(host);

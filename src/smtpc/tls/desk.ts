@@ -4,13 +4,14 @@
  * Promise: asking changes nothing but what is remembered of the DNS and of policies. Source: checklist SMTPC-12; docs/tls.md
  */
 
-import { Fault, type Resolver, severalAtOnce } from '../../base/index.ts';
+import { Fault, type Live, type Resolver, severalAtOnce } from '../../base/index.ts';
 import type { Peer } from '../../dit/index.ts';
 import { normalizeDomain } from '../../mail/index.ts';
 import type { Host, Plan } from '../destination.ts';
 import type { RelayHost } from '../relays.ts';
 import type { DestinationWish, Encryption as Policies } from './encryption.ts';
 import { type HostDemand, hostDemands, type Unusable } from './policy.ts';
+import type { SmtpcSettings } from '../settings/index.ts';
 import { reportPlaces } from './report-wish.ts';
 import type { ReportSent, TlsReporter } from './reporter.ts';
 import type { CountedDomain } from './results.ts';
@@ -54,6 +55,8 @@ export interface DomainEncryption {
   readonly reports: readonly string[];
   /** Mail goes to a relay host of ours: what follows is about that. */
   readonly relay?: string;
+  /** The host table says which host it is, not the DNS. */
+  readonly table: boolean;
   readonly hosts: readonly HostEncryption[];
   /** Why there are no hosts. */
   readonly unreachable?: string;
@@ -62,6 +65,7 @@ export interface DomainEncryption {
 export interface DeskNeeds {
   readonly encryption: Policies;
   readonly reporter: TlsReporter;
+  readonly settings: Live<Pick<SmtpcSettings, 'tlsReports'>>;
   readonly resolver: Resolver;
   readonly peer: (destination: string) => Peer;
   /** The relay host that is used now. */
@@ -92,7 +96,7 @@ export class TlsDesk {
     const peer = this.#needs.peer(domain);
     const plan = await this.#needs.plan(domain);
     const relay = plan ? undefined : this.#needs.relay();
-    const wish = { ...(relay ? { relay: relay.tls } : {}), table: plan?.kind === 'hosts' && plan.table };
+    const wish = { ...(relay ? { relay: relay.tls } : {}), table: plan?.kind === 'hosts' && plan.table === true };
     const asked = await encryption.for(domain, { peer, ...wish }, 'uncounted');
     const hosts = plan?.kind === 'hosts' ? plan.hosts : relay ? [relay] : [];
     const sessions = how.connect ? await severalAtOnce(hosts, probesAtOnce, (host) => this.#needs.probe(domain, host, wish)) : [];
@@ -120,12 +124,18 @@ export class TlsDesk {
       ...(sts.failure ? { stsFailure: sts.failure } : {}),
       reports: places.map((one) => (one.kind === 'mail' ? `mailto:${one.address}` : one.url)),
       ...(relay ? { relay: relay.name } : {}),
+      table: wish.table,
       hosts: demands.map((demand, n) => ({
         ...shown(hosts[n] as Host, demand),
         ...(sessions[n] === undefined ? {} : { session: sessions[n] }),
       })),
       ...unreachable(plan, relay !== undefined),
     };
+  }
+
+  /** Whether anything is counted. */
+  get counts(): boolean {
+    return this.#needs.settings.value.tlsReports;
   }
 
   /** What was counted and not reported yet. */
