@@ -180,6 +180,7 @@ test('MTA-STS, where policies are fetched, and what holds for a domain', async (
 
 test('TLS reports, who they are from and whom to ask about them', async () => {
   expect(JSON.parse((await mailtree('tls-reports', '--json')).out)).toEqual([]);
+  for (const more of [[], ['--send']]) expect((await mailtree('tls-reports', ...more)).out).toMatch(/are off.*mtSmtpcTlsReports: TRUE/);
   await set({
     mtSmtpcTlsReports: 'TRUE',
     mtSmtpcTlsReportOrganization: 'Example Ltd.',

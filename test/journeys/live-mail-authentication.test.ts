@@ -243,6 +243,9 @@ test('a domain gets a key, publishes it, signs, and changes keys', async () => {
   expect(await bad(command('mailtree', ['dkim', 'show', 'example.test'], files))).toMatch(/has no keys/);
   const [name, text] = record(await good(command('mailtree', ['dkim', 'create', 'example.test'], files)));
   expect(name).toMatch(/^r\d{6}\._domainkey\.example\.test$/);
+  expect(await bad(command('mailtree', ['dkim', 'create', 'example.test'], files))).toMatch(
+    /has the rsa key r\d{6} \(new\); .*dkim show.*--type ed25519.*--selector NAME/,
+  );
   expect(await bad(command('mailtree', ['dkim', 'activate', 'example.test'], files))).toMatch(
     /is not in the DNS: mail signed with this key would fail/,
   );
@@ -265,9 +268,12 @@ test('a domain gets a key, publishes it, signs, and changes keys', async () => {
   expect(after.match(/is retired/g)).toHaveLength(2);
   await sends({}, /header\.s=[re]\d{6}b .*header\.s=[re]\d{6}b /);
   expect(await good(command('mailtree', ['dkim', 'check', 'example.test'], files))).toMatch(/\(active\): the DNS has it/);
-  expect(await good(command('mailtree', ['dns', 'example.test'], files))).toMatch(
-    /MX 10 mail\.example\.test[\s\S]*v=spf1[\s\S]*v=DKIM1[\s\S]*v=DMARC1/,
-  );
+  const advice = await good(command('mailtree', ['dns', 'example.test'], files));
+  expect(advice).toMatch(/MX 10 mail\.example\.test[\s\S]*v=spf1[\s\S]*v=DKIM1[\s\S]*v=DMARC1/);
+  // One source for what is published about encryption.
+  const wanted = (await good(command('mailtree', ['tls', 'example.test', '--publish'], files))).match(/^_\S+ IN (TXT|TLSA) .*$/gm) ?? [];
+  expect(wanted).toHaveLength(3);
+  for (const line of wanted) expect(advice).toContain(`\n; ${line}\n`);
   const old = /^example\.test +(r\d{6}) /m.exec(await good(command('mailtree', ['dkim', 'list', 'example.test'], files)))?.[1] ?? '';
   await good(command('mailtree', ['dkim', 'delete', 'example.test', '--selector', old], files));
 });
@@ -289,7 +295,9 @@ test('nobody signs for a domain without an address there', async () => {
   const other = join(files.dir, 'other.pem');
   const { generateKeyPairSync } = await import('node:crypto');
   writeFileSync(other, generateKeyPairSync('ed25519').privateKey.export({ format: 'pem', type: 'pkcs8' }));
-  await good(command('mailtree', ['dkim', 'create', 'other.test', '--import', other, '--selector', 'x'], files));
+  expect(await good(command('mailtree', ['dkim', 'create', 'other.test', '--import', other, '--selector', 'x'], files))).toMatch(
+    /^remark: other\.test is not a domain of this server/,
+  );
   await good(command('mailtree', ['dkim', 'activate', 'other.test', '--force'], files));
   await sends({ from: 'boss@other.test' }, /dkim=none/);
   await sends({ from: user }, /dkim=pass/);
@@ -298,6 +306,7 @@ test('nobody signs for a domain without an address there', async () => {
   await good(command('sendmail', ['-f', 'boss@other.test', 'friend@elsewhere.test'], files, 'From: boss@other.test\n\nHello\n'));
   await eventually(async () => sink.messages.length > before);
   expect(sink.messages.at(-1)?.data).toMatch(/^DKIM-Signature: [\s\S]*d=other\.test;\r\n s=x;/);
+  expect(await good(command('mailtree', ['dkim', 'retire', 'other.test'], files))).toMatch(/mail of other\.test is not signed any more/);
 });
 
 test('nobody reads a private key', async () => {

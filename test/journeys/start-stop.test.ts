@@ -64,7 +64,7 @@ test('a second start on the same data directory is refused in one line that name
 test('a taken port ends the start in one line that names it, and the next start works', async () => {
   const [files, other] = [await prepared(), await prepared()];
   const server = await running(other);
-  edited(files, (text) => text.replace(`imap: '127.0.0.1:${files.ports.imap}'`, `imap: '127.0.0.1:${other.ports.imap}'`));
+  edited(files, (text) => text.replace(`imap: 127.0.0.1:${files.ports.imap}`, `imap: 127.0.0.1:${other.ports.imap}`));
   const lines = await refusedStart(files);
   expect(lines.filter((line) => line.startsWith('mailtree: '))).toEqual([expect.stringContaining(String(other.ports.imap))]);
   expect(await server.stop()).toBe(0);
@@ -226,7 +226,7 @@ test('the configuration seeds the first start only: afterwards the directory say
     text
       .replace('host: mail.example.test', 'host: mx.renamed.test')
       .replace('domain: example.test', 'domain: renamed.test')
-      .replace(`smtp: '127.0.0.1:${files.ports.smtp}'`, `smtp: '127.0.0.1:${moved}'`),
+      .replace(`smtp: 127.0.0.1:${files.ports.smtp}`, `smtp: 127.0.0.1:${moved}`),
   );
   const again = await running(files);
   const dialog = await Dialog.open(files.ports.smtp);
