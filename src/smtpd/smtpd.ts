@@ -109,12 +109,14 @@ export function createSmtpd(options: SmtpdOptions): Smtpd {
   const others = (kind: ListenerKind): number =>
     kinds.reduce((sum, one) => (one === kind ? sum : sum + (listeners.get(one)?.connections ?? 0)), 0);
   const unlimited = (most: number): number => (most === 0 ? Number.POSITIVE_INFINITY : most);
+  /** What port 25 leaves to users, whatever strangers do. */
+  const kept = (kind: ListenerKind): number => (kind === 'smtp' ? Math.floor(settings.value.maxSessions / 10) : 0);
   const listen = (kind: ListenerKind): Listener =>
     createListener({
       name: `SMTPD (${kind})`,
       where: options.listeners[kind],
       ...(kind === 'smtps' ? { tls: certificate } : {}),
-      maxConnections: () => unlimited(settings.value.maxSessions) - others(kind),
+      maxConnections: () => unlimited(settings.value.maxSessions) - Math.max(others(kind), kept(kind)),
       maxPerAddress: () => unlimited(settings.value.maxSessionsPerAddress),
       onConnection: (socket) => serve(kind, socket),
       // Exim sends the final dot and QUIT, closes its half and waits for what we say to the message.

@@ -394,3 +394,18 @@ test('stopping says goodbye, lets a message that is in be filed, and can be undo
   const d = await client();
   expect(await d.say('NOOP')).toMatch(/^250/);
 });
+
+test('a flood on the port for strangers leaves users their share of the sessions', async () => {
+  await begin({ settings: { maxSessions: 20, maxSessionsPerAddress: 0 } });
+  const knocking = async (kind: 'smtp' | 'submission'): Promise<string> => {
+    const c = await Wire.open(world.smtpd.port(kind));
+    clients.push(c);
+    return await c.reply();
+  };
+  const replies: string[] = [];
+  for (let n = 0; n < 25; n++) replies.push((await knocking('smtp')).slice(0, 3));
+  expect(replies.filter((code) => code === '220')).toHaveLength(18);
+  expect(await knocking('submission')).toMatch(/^220 /);
+  expect(await knocking('submission')).toMatch(/^220 /);
+  expect(await knocking('submission')).toMatch(/^421 /);
+});

@@ -10,7 +10,7 @@ export const limits = {
   maxSessions: integer({
     attribute: 'mtSmtpdMaxSessions',
     label: 'Maximum sessions',
-    help: 'Connections at one time on all ports of SMTPD together; further ones get a temporary refusal. 0 is no limit.',
+    help: 'Connections at one time on all ports of SMTPD together; further ones get a temporary refusal. A tenth of them is kept for the ports for submission, so that strangers on port 25 cannot shut users out. 0 is no limit.',
     spec: 'SMTPD-02',
     default: 500,
     min: 0,
