@@ -18,6 +18,7 @@ export class ClockWatch {
   readonly #moved: (by: number) => void;
   #jumps: { readonly before: number; readonly by: number }[] = [];
   #timer: Cancel | undefined;
+  #began = Number.POSITIVE_INFINITY;
 
   constructor(clock: Clock, log: Log, moved: (by: number) => void) {
     this.#clock = clock;
@@ -26,15 +27,21 @@ export class ClockWatch {
   }
 
   start(): void {
-    const began = this.#clock.now();
-    this.#timer = this.#clock.after(everyMs, () => {
-      this.#check(began + everyMs);
-      this.start();
-    });
+    this.#began = this.#clock.now();
+    this.#timer?.();
+    this.#timer = this.#clock.after(everyMs, () => this.#look());
   }
 
   stop(): void {
     this.#timer?.();
+    this.#began = Number.POSITIVE_INFINITY;
+  }
+
+  #look(): void {
+    const expected = this.#began + everyMs;
+    // First, so that what is done about a jump does not find it again.
+    this.start();
+    this.#check(expected);
   }
 
   #check(expected: number): void {
@@ -47,5 +54,9 @@ export class ClockWatch {
   }
 
   /** Milliseconds that did not pass for a message that came at this time. */
-  readonly credit = (arrivedAt: number): number => this.#jumps.reduce((sum, { before, by }) => (arrivedAt <= before ? sum + by : sum), 0);
+  readonly credit = (arrivedAt: number): number => {
+    // Whoever asks in the minute of the jump, before the timer, must not give mail up either.
+    if (this.#clock.now() - this.#began >= everyMs + jumpMs) this.#look();
+    return this.#jumps.reduce((sum, { before, by }) => (arrivedAt <= before ? sum + by : sum), 0);
+  };
 }

@@ -3,6 +3,7 @@
 import { expect, test } from '@jest/globals';
 import { ManualClock, silentLog } from '../../src/base/index.ts';
 import { ClockWatch } from '../../src/smtpc/clock-watch.ts';
+import { startWorld } from './helpers.ts';
 
 const minute = 60_000;
 const day = 1_440 * minute;
@@ -41,6 +42,50 @@ test('a clock put back is told, and nothing is credited', () => {
   state.off = -day;
   clock.advance(minute);
   expect([moved, watch.credit(clock.now() - day)]).toEqual([[-day], 0]);
+});
+
+test('whoever asks in the minute of a jump gets the credit, and the jump counts once', () => {
+  const { clock, state, moved, watch } = jumping();
+  const before = clock.now();
+  clock.advance(30_000);
+  state.off = 3 * day;
+  expect(watch.credit(before)).toBeGreaterThan(3 * day - minute);
+  clock.advance(10 * minute);
+  expect(moved).toHaveLength(1);
+});
+
+test.each([
+  ['forward', day],
+  ['back', -day],
+])('put %s by a day while mail waits for a dead host: nothing is given up, no storm, and all goes when the host is back', async (_, by) => {
+  let down = true;
+  const all = await startWorld({ reply: (verb) => (verb === 'connect' && down ? '421 4.3.2 no' : undefined) });
+  try {
+    const dest = 'dest.example';
+    all.peers[dest] = { retryPeriod: 6 };
+    for (let n = 0; n < 20; n += 1) await all.queued([`u${n}@${dest}`]);
+    await all.until(20, /^Deferred/);
+    const before = all.sink.connections;
+    all.clock.advance(30_000);
+    all.clock.off = by;
+    const pass = async (minutes: number): Promise<void> => {
+      for (let n = 0; n < minutes; n += 1) {
+        all.clock.advance(minute);
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+    };
+    await pass(90);
+    // As without a jump, and one more for those that the jump has made due.
+    expect(all.sink.connections - before).toBeLessThanOrEqual(6);
+    expect(all.sink.connections - before).toBeGreaterThanOrEqual(1);
+    down = false;
+    await pass(75);
+    await all.until(20, /^Sent/);
+    expect(all.logged.filter((line) => /^(Bounced|Rejected)/.test(line))).toEqual([]);
+    expect(await all.notices()).toEqual([]);
+  } finally {
+    await all.stop();
+  }
 });
 
 test('a busy machine is no jump', () => {
