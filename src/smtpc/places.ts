@@ -147,7 +147,7 @@ export class PendingPlaces {
   /** Whether a message could begin a session now: one for a host that is known to be well, or for a stranger. */
   room(whose: 'known' | 'stranger' = 'known'): boolean {
     const { pendingProcessors, pendingSessions, atOnce } = this.#bounds();
-    if (!atOnce && this.#budget <= 0) return false;
+    if (!atOnce && this.#left() <= 0) return false;
     const count = this.#count();
     const all = pendingProcessors * pendingSessions;
     if (count.held >= all) return false;
@@ -184,6 +184,12 @@ export class PendingPlaces {
     return { run, place };
   }
 
+  /** Of this interval's runs, as large as they are now. */
+  #left(): number {
+    const { pendingProcessors, runSize } = this.#bounds();
+    return Math.min(this.#budget, pendingProcessors * runSize);
+  }
+
   #count(): Count {
     const count: Count = { held: 0, strangers: 0, hanging: 0 };
     for (const run of this.#runs) countInto(count, run.places);
@@ -203,8 +209,8 @@ export class PendingPlaces {
 
   #take(run: Run): boolean {
     const { runSize, atOnce } = this.#bounds();
-    if (run.taken >= runSize || (!atOnce && this.#budget <= 0)) return false;
-    this.#budget -= 1;
+    if (run.taken >= runSize || (!atOnce && this.#left() <= 0)) return false;
+    this.#budget = this.#left() - 1;
     return true;
   }
 

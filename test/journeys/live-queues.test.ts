@@ -14,18 +14,21 @@ let server: RunningServer;
 let ldap: Client;
 const smtpc = 'cn=smtpc,cn=mailtree';
 const domains = ['a.test', 'b.test', 'c.test', 'd.test', 'e.test'];
+const channels = ['f.test', 'g.test', 'h.test', 'i.test'];
 /** Messages by connection. */
 const taken = new Map<number, number>();
 let hold = false;
+let away = false;
 
 beforeAll(async () => {
   sink = await startSink({
     reply: (verb, _, connection) => {
       if (verb === '.') taken.set(connection, (taken.get(connection) ?? 0) + 1);
+      if (verb === 'connect' && away) return '421 4.3.2 not now';
       return verb === 'MAIL' && hold ? 'mute' : undefined;
     },
   });
-  const zones = Object.fromEntries(domains.map((name) => [name, { mx: [[10, 'mx.test']] as [number, string][] }]));
+  const zones = Object.fromEntries([...domains, ...channels].map((name) => [name, { mx: [[10, 'mx.test']] as [number, string][] }]));
   dns = await startFakeDns({ ...zones, 'mx.test': { a: ['127.0.0.1'] } });
   files = await prepareServer({ extra: `dns: [127.0.0.1:${dns.port}]` });
   server = await runServer(files);
@@ -81,6 +84,26 @@ test('processors and sessions of the pending queue bound its connections', async
   await eventually(async () => subjects().includes('bounded'));
 });
 
+test('so many domain channels are worked at one time as there are deferred processors', async () => {
+  away = true;
+  for (const name of channels) await send(`x@${name}`, 'channels');
+  await eventually(async () => (await command('mailq', [], files)).out.split('421 4.3.2 not now').length > channels.length);
+  away = false;
+  hold = true;
+  await set({ mtSmtpcDeferredProcessors: 2 });
+  const before = sink.open;
+  sink.peak = before;
+  for (const name of channels) expect((await command('mailtree', ['retry', name], files)).code).toBe(0);
+  await eventually(async () => sink.open === before + 2);
+  await set({ mtSmtpcDeferredProcessors: 3 });
+  await eventually(async () => sink.open === before + 3);
+  expect(sink.peak).toBe(before + 3);
+  hold = false;
+  await set({ mtSmtpcDeferredProcessors: 6 });
+  // Those that nobody answered end with the server.
+  await eventually(async () => subjects().includes('channels'));
+});
+
 test('without sending at once mail waits for the interval; run size and messages in a session are seen on each connection', async () => {
   await set({
     mtSmtpcAtOnce: 'FALSE',
@@ -101,7 +124,7 @@ test('without sending at once mail waits for the interval; run size and messages
   await set({ mtSmtpcRunInterval: 1, mtSmtpcPendingProcessors: 6, mtSmtpcRunSize: 12, mtSmtpcMessagesPerSession: 6 });
 });
 
-test('deferred mail goes by precedence and size as the multipliers say, and by age where they say nothing', async () => {
+test('deferred mail goes by precedence and size as the multipliers say, its time in the queue weighs too, and by age where they say nothing', async () => {
   const big = `\n${'x'.repeat(70).concat('\n').repeat(300)}`;
   const three = [
     ['bulk', 'Precedence: bulk\n\nx\n'],
@@ -113,8 +136,18 @@ test('deferred mail goes by precedence and size as the multipliers say, and by a
   expect(await inOrder(three)).toEqual(['large', 'plain', 'bulk']);
   await set({ mtSmtpcSizeMultiplier: 1, mtSmtpcSizeBoundaries: '10', mtSmtpcSizeWeights: '0, 5' });
   expect(await inOrder(three)).toEqual(['plain', 'bulk', 'large']);
+  // Hours count, so what counts here is below the first boundary; the weight is seen where the mail waits.
+  await queueFirst('TRUE');
+  await send('x@a.test', 'timed', '\nx\n');
+  const weight = async (): Promise<string | undefined> =>
+    /^[0-9a-z]+ +(-?\d+) +user1@example\.test/m.exec(
+      (await command('mailtree', ['queue', 'list', '--destination', 'a.test'], files)).out,
+    )?.[1];
+  await eventually(async () => (await weight()) === '0');
+  await set({ mtSmtpcTimeMultiplier: 2, mtSmtpcTimeBoundaries: '1', mtSmtpcTimeWeights: '7, 9' });
+  await eventually(async () => (await weight()) === '-14');
   await expect(set({ mtSmtpcSizeWeights: 'many' })).rejects.toThrow(/numbers with commas/);
-  await set({ mtSmtpcTimeMultiplier: 1, mtSmtpcTimeBoundaries: '1', mtSmtpcTimeWeights: '7' });
+  await set({ mtSmtpcTimeBoundaries: '1', mtSmtpcTimeWeights: '7' });
   await eventually(async () => /2 weights belong to the time boundaries "1", there are 1/.test(server.output()));
   await queueFirst('FALSE');
 });
