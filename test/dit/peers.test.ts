@@ -136,12 +136,17 @@ test('values and names that make no sense are passed over, and said once', async
       peer('default', { mtPeerRetryPeriod: '24' }),
       peer('bad.test', { mtPeerRetryPeriod: '-1', mtPeerOutboundSize: String(leastSize - 1), mtPeerTls: 'rot13', mtPeerSessions: '2' }),
       peer('*.wild.test', { mtPeerAccept: 'FALSE' }),
+      peer('192.0.2.7-nonsense', { mtPeerAccept: 'FALSE' }),
+      peer('192.0.2.8-static.isp.test', { mtPeerAccept: 'FALSE' }),
     ],
     { ...silentLog, error: (text) => said.push(text) },
   );
   expect(dit.peer('bad.test')).toMatchObject({ peer: 'bad.test', retryPeriod: 24, outboundSize: 0, tls: 'smtpc', sessions: 2 });
   expect(dit.peer('x.wild.test')).toMatchObject({ peer: 'default', accept: true });
-  expect(said).toHaveLength(4);
+  // Hosts are called so.
+  expect(dit.peer('192.0.2.8-static.isp.test')).toMatchObject({ accept: false });
+  expect(said).toHaveLength(5);
+  expect(said.join('\n')).toMatch(/"192\.0\.2\.7-nonsense" is neither/);
   expect(said.join('\n')).toMatch(/mtPeerOutboundSize: "8191" must be 0 or at least 8192/);
   expect(said.join('\n')).toMatch(/"\*\.wild\.test" is neither a host, a domain nor an address/);
   dit.close();
