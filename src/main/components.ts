@@ -66,7 +66,7 @@ type Common = ReturnType<typeof common>;
 /** Components that are asked over the control socket, too. */
 export interface AskedLater {
   readonly preprocessor: Pick<PreprocessorComponent, 'modules'>;
-  readonly smtpc: Pick<SmtpcComponent, 'etrn' | 'relays' | 'tls'>;
+  readonly smtpc: Pick<SmtpcComponent, 'etrn' | 'relays' | 'tls' | 'wayTo'>;
 }
 
 export function addComponents(

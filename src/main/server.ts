@@ -162,7 +162,12 @@ async function build(
     desk,
     history: async (question) => readHistory(bundledOf(parts), question, systemClock.now()),
     undo: async (change, how) => undoChange(bundledOf(parts), change, how),
-    explain: explainFor(parts.dit, parts.router, config.systemBase),
+    explain: explainFor(parts.dit, parts.router, config.systemBase, {
+      resolver,
+      smtpc,
+      keyValue: parts.keyValue,
+      log: parts.logs('Server'),
+    }),
     tls: tlsQuestions({ desk: smtpc.tls, resolver, mta: parts.dit.mta, certificate: parts.certificate }),
     can: async (question) => bundledOf(parts).explainAccess(question),
     refreshView: () => parts.dit.refresh(),

@@ -27,6 +27,8 @@ export interface Ruling {
 /** A host and what is agreed with it; `saidBy` names the entry of each setting. */
 export interface HostView extends Peer {
   readonly host: string;
+  /** By which hosts SMTPC would go there now. */
+  readonly way?: string;
 }
 
 export interface Explanation extends Routing {
@@ -35,7 +37,9 @@ export interface Explanation extends Routing {
   /** Where mail goes by SMTPC. */
   readonly nextHosts: readonly HostView[];
   readonly sender?: { readonly address: string; readonly entry?: string; readonly send: Ruling };
-  readonly client?: HostView & { readonly connect: Ruling; readonly relay: Ruling; readonly recipient: Ruling };
+  /** Rules of the door that only a real connection can be asked about. */
+  readonly notAsked?: readonly string[];
+  readonly client?: HostView & { readonly mail?: Ruling; readonly connect: Ruling; readonly relay: Ruling; readonly recipient: Ruling };
 }
 
 export interface ExplainNeeds {
@@ -47,12 +51,20 @@ export interface ExplainNeeds {
   readonly relay: (client: string) => Ruling;
   /** Whether the door takes recipients that the directory does not know. */
   readonly takesUnknown: () => Ruling;
+  readonly way?: (destination: string) => Promise<string>;
+  /** What MAIL says to a client that has not logged in, by where it comes from; undefined: nothing against it. */
+  readonly mailFrom?: (client: string) => Promise<Ruling | undefined>;
+  /** The same by the domain of a sender who is nobody here. */
+  readonly senderDomain?: (domain: string) => Promise<Ruling | undefined>;
+  /** What a user has sent today, and whether that is all. */
+  readonly today?: (uuid: string) => Promise<Ruling>;
+  readonly notAsked?: () => readonly string[];
 }
 
 export type Explain = (question: Question) => Promise<Explanation>;
 
 export function createExplain(needs: ExplainNeeds): Explain {
-  const { router, dit } = needs;
+  const { router } = needs;
   return async ({ address, sender, client }) => {
     const context = { inputChannel: 'SMTPD', whyNot: true, ...(sender === undefined ? {} : { sender }) } as const;
     const routing = await router.route(address, context);
@@ -61,14 +73,20 @@ export function createExplain(needs: ExplainNeeds): Explain {
     return {
       ...routing,
       verdict,
-      nextHosts: [...hosts].map((host) => ({ host, ...dit.peer(host) })),
-      ...(sender === undefined ? {} : { sender: await senderView(sender, dit) }),
-      ...(client === undefined ? {} : { client: clientView(client, verdict, needs) }),
+      nextHosts: await Promise.all([...hosts].map((host) => hostView(host, needs))),
+      ...(sender === undefined ? {} : { sender: await senderView(sender, needs) }),
+      ...(client === undefined ? {} : { client: await clientView(client, routing, needs) }),
+      ...(sender === undefined && client === undefined ? {} : { notAsked: needs.notAsked?.() ?? [] }),
     };
   };
 }
 
-async function senderView(given: string, dit: ExplainNeeds['dit']): Promise<NonNullable<Explanation['sender']>> {
+async function hostView(host: string, { dit, way }: ExplainNeeds): Promise<HostView> {
+  const known = { host, ...dit.peer(host) };
+  return way ? { ...known, way: await way(host) } : known;
+}
+
+async function senderView(given: string, { dit, senderDomain, today }: ExplainNeeds): Promise<NonNullable<Explanation['sender']>> {
   if (given === '' || given === '<>')
     return { address: '', send: { allowed: true, text: 'the null sender: notices have it, and none goes back to it' } };
   const split = splitAddress(given, dit.mta.value.domain);
@@ -76,8 +94,15 @@ async function senderView(given: string, dit: ExplainNeeds['dit']): Promise<NonN
   const spammer = dit.spammer(split.address);
   if (spammer) return { address: split.address, send: { allowed: false, text: 'a spammer: refused at MAIL (553)', by: spammer.dn } };
   const owner = await dit.recipient(split.address);
-  if (owner) return { address: split.address, entry: owner.dn, send: { ...ownerMaySend(owner), by: owner.dn } };
+  if (owner) {
+    const may = { ...ownerMaySend(owner), by: owner.dn };
+    const sent = may.allowed && owner.kind !== 'alias' ? await today?.(owner.uuid) : undefined;
+    const send = sent === undefined ? may : sent.allowed ? { ...may, text: `${may.text}; ${sent.text}` } : sent;
+    return { address: split.address, entry: owner.dn, send };
+  }
   const domain = await dit.domain(split.domain);
+  const against = domain ? undefined : await senderDomain?.(split.domain);
+  if (against) return { address: split.address, send: against };
   const text = domain ? 'nobody here has it, and notices to it are refused' : 'a sender of another domain';
   return { address: split.address, send: { allowed: true, text, ...(domain ? { by: domain.dn } : {}) } };
 }
@@ -91,11 +116,8 @@ function ownerMaySend({ status, permission, kind, mail }: Recipient): Omit<Rulin
   };
 }
 
-function clientView(
-  client: string,
-  verdict: Verdict,
-  { dit, connection, relay, takesUnknown }: ExplainNeeds,
-): NonNullable<Explanation['client']> {
+async function clientView(client: string, routing: Routing, needs: ExplainNeeds): Promise<NonNullable<Explanation['client']>> {
+  const { dit, connection, relay, mailFrom } = needs;
   const peer = dit.peer(client);
   const by = peer.saidBy.accept === undefined ? {} : { by: peer.saidBy.accept };
   const agreed = peer.accept
@@ -103,11 +125,21 @@ function clientView(
     : { allowed: false, text: `host ${client} is not authorized to connect (550 at HELO)`, ...by };
   const connect = connection(client) ?? agreed;
   const relaying = relay(client);
-  return { host: client, ...peer, connect, relay: relaying, recipient: recipientRuling(verdict, relaying, takesUnknown) };
+  const against = await mailFrom?.(client);
+  const mail = mailFrom ? { mail: against ?? { allowed: true, text: 'no DNS blacklist that refuses has it' } } : {};
+  const recipient = connect.allowed ? (against ?? recipientRuling(routing, relaying, needs)) : connect;
+  return { host: client, ...peer, connect, ...mail, relay: relaying, recipient };
 }
 
-function recipientRuling(verdict: Verdict, relaying: Ruling, takesUnknown: () => Ruling): Ruling {
+function recipientRuling(routing: Routing, relaying: Ruling, { takesUnknown }: ExplainNeeds): Ruling {
+  const verdict = verdictOf(routing);
   if (verdict === 'yes') return { allowed: true, text: 'the recipient is ours' };
-  if (verdict === 'unknown') return takesUnknown();
+  const why = verdict === 'unknown' ? routing.refusals.find(({ status }) => status !== '5.1.1') : undefined;
+  const taking = takesUnknown();
+  if (why && !taking.allowed) {
+    const by = why.rule === undefined ? taking.by : why.entry === undefined ? why.rule : `${why.rule} of ${why.entry}`;
+    return { allowed: false, text: `550 ${why.status} ${why.text}`, ...(by === undefined ? {} : { by }) };
+  }
+  if (verdict === 'unknown') return taking;
   return relaying.allowed ? relaying : { ...relaying, text: `550 5.7.1 relaying denied: ${relaying.text}` };
 }

@@ -54,6 +54,8 @@ export interface SmtpcComponent extends Component {
   etrn(host: string, names?: readonly string[]): Promise<EtrnAnswer[]>;
   /** Which mail relay host is used now. */
   relays(): RelayStatus;
+  /** By which hosts mail for a destination would go now, for people. */
+  wayTo(destination: string): Promise<string>;
   /** What administrators ask about encryption. */
   readonly tls: TlsDesk;
 }
@@ -107,6 +109,10 @@ class Smtpc implements SmtpcComponent {
 
   etrn(host: string, names?: readonly string[]): Promise<EtrnAnswer[]> {
     return this.#way.etrn(host, names);
+  }
+
+  wayTo(destination: string): Promise<string> {
+    return this.#way.described(destination);
   }
 
   relays(): RelayStatus {

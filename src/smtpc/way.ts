@@ -111,6 +111,17 @@ export class Way {
     return this.#relays.configured && (plan.kind === 'unknown' || (plan.kind === 'defer' && needs.relayWithoutDns)) ? undefined : plan;
   }
 
+  /** The same for people. */
+  async described(destination: string): Promise<string> {
+    const plan = await this.plan(destination);
+    const relay = this.relay();
+    if (!plan)
+      return relay ? `by the ${relay.which} mail relay host ${relay.name} port ${relay.port}` : 'by the mail relay host, and none is set';
+    if (plan.kind !== 'hosts') return `${plan.kind === 'defer' ? 'waits' : 'goes back'}: ${plan.text}`;
+    const hosts = plan.hosts.map(({ name, port }) => `${name} port ${port}`).join(', ');
+    return plan.table ? `to ${hosts}, as the host table ${this.#options.settings.value.hostTable} has it` : `to ${hosts}`;
+  }
+
   /** A session with one of the hosts of `plan`, as mail would have it, and ended at once: how it was encrypted, or why there is none. */
   async probe(
     destination: string,

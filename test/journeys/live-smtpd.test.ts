@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Attribute, type Client } from 'ldapts';
 import { type FakeDns, startFakeDns } from '../support/fake-dns.ts';
 import { change, control, Dialog, ldapAdministrator, newest, plain } from '../support/mail-clients.ts';
-import { eventually, password, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
+import { command, eventually, password, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
 import { type Sink, startSink } from '../support/smtp-sink.ts';
 
 let files: ServerFiles;
@@ -245,11 +245,15 @@ test('spammers are entries: an address, or a domain with what is below it', asyn
   await expect(ldap.add(`cn=@,cn=spammers,${mta}`, entry('mtSpammer', '@'))).rejects.toThrow(/an address or a domain/);
 });
 
+const explained = async (...args: string[]): Promise<string> =>
+  (await command('mailtree', ['explain', 'user1@example.test', ...args], files)).out;
+
 test('sender domains that take no mail', async () => {
   const from = (domain: string): string[] => ['EHLO x.test', `MAIL FROM:<a@${domain}>`];
   expect(await ask(from('gone.test'))).toMatch(/^250 /);
   await set('mtSmtpdRejectSenderDomain', 'TRUE');
   await becomes(from('gone.test'), /^550 5\.1\.8 /);
+  expect(await explained('--sender', 'a@gone.test')).toMatch(/may send: no, 550 5\.1\.8 .*gone\.test has neither MX nor address/);
   expect(await ask(from('mute.test'))).toMatch(/^550 5\.1\.8 /);
   for (const domain of ['elsewhere.test', 'address.test', 'example.test']) expect(await ask(from(domain))).toMatch(/^250 /);
   await set('mtSmtpdSenderDomainCode', 'temporary');
@@ -263,6 +267,9 @@ test('DNS blacklists are entries: refused, or tagged; but for a list of addresse
   expect(await ask(mail)).toMatch(/^250 /);
   await ldap.add(bl, entry('mtDnsBl', 'bl.test'));
   await becomes(mail, /^554 5\.7\.1 .*bl\.test/);
+  const about = await explained('--client', stranger);
+  expect(about).toMatch(/may send mail: no, 554 5\.7\.1 listed by bl\.test\n +by cn=bl\.test/);
+  expect(about).toMatch(/may send to this recipient: no, [\s\S]*not asked: .*HELO/);
   expect(await ask(mail, '127.0.0.78')).toMatch(/^250 /);
   await logged(/\(rule: cn=bl\.test,cn=dnsbl,cn=mta,cn=mailtree\)/);
   await set('mtSmtpdDnsBlCode', 'temporary');
@@ -407,6 +414,7 @@ test('what a user may send in a day outlives a kill', async () => {
   expect(await send()).toMatch(/^250 /);
   expect(await send()).toMatch(/^452 4\.7\.1 /);
   await logged(/user=user2@example\.test.*: 452 .*mtSmtpdUserMessagesPerDay/);
+  expect(await explained('--sender', 'user2@example.test')).toMatch(/may send: no, 452 .*sent today: 2 messages \(of 2\)/);
   await set('mtSmtpdUserMessagesPerDay', '0');
   await set('mtSmtpdUserMegabytesPerDay', '1');
   const sized = ['EHLO x.test', plain('user2@example.test', password), 'MAIL FROM:<user2@example.test> SIZE=1040000'];

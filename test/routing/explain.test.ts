@@ -28,7 +28,18 @@ async function explained(state: string, question: Question): Promise<Explanation
   const connection = (client: string): Ruling | undefined =>
     client === '192.0.2.8' ? { allowed: false, text: 'kept out', by: 'mtSmtpdConnectionDeny' } : undefined;
   const takesUnknown = (): Ruling => ({ allowed: false, text: '550 5.1.1 no such user here', by: 'mtSmtpdRejectUnknownRecipients' });
-  const explain = createExplain({ router: createRouter({ dit }), dit, connection, relay, takesUnknown });
+  const explain = createExplain({
+    router: createRouter({ dit }),
+    dit,
+    connection,
+    relay,
+    takesUnknown,
+    way: async (destination) => `to mx.${destination}`,
+    mailFrom: async (client) => (client === '192.0.2.7' ? { allowed: false, text: '554 listed', by: 'cn=bl' } : undefined),
+    senderDomain: async (domain) => (domain === 'null.net' ? { allowed: false, text: '550 takes no mail' } : undefined),
+    today: async () => ({ allowed: !state.includes('busy@'), text: 'sent today: 3' }),
+    notAsked: () => ['rates'],
+  });
   return explain(question);
 }
 
@@ -135,8 +146,8 @@ test.each<[string, string, { connect: boolean; relay: boolean; recipient: boolea
   ['192.0.2.1', 'x@far.net', { connect: true, relay: true, recipient: true, by: 'mtSmtpdRelayAllow' }],
   ['192.0.2.2', 'x@far.net', { connect: true, relay: false, recipient: false, by: 'mtSmtpdRelayAllow' }],
   ['192.0.2.2', 'nobody@ima.com', { connect: true, relay: false, recipient: false, by: 'mtSmtpdRejectUnknownRecipients' }],
-  ['192.0.2.8', 'a@ima.com', { connect: false, relay: false, recipient: true }],
-  ['192.0.2.9', 'a@ima.com', { connect: false, relay: false, recipient: true }],
+  ['192.0.2.8', 'a@ima.com', { connect: false, relay: false, recipient: false }],
+  ['192.0.2.9', 'a@ima.com', { connect: false, relay: false, recipient: false }],
 ])('client %s for %s: %j', async (client, address, expected) => {
   const found = (await explained('ima.com a@ima.com', { address, client })).client;
   expect({ connect: found?.connect.allowed, relay: found?.relay.allowed, recipient: found?.recipient.allowed }).toEqual({
@@ -158,4 +169,24 @@ test('an address literal of this host is looked up in its own domain, others go 
   expect(await way('a@[IPv6:2001:DB8::1]')).toEqual({ local: true, to: ['LOCAL uuid-a@ima.com'] });
   expect(await way('b@[192.0.2.1]')).toEqual({ local: true, to: ['5.1.1'] });
   expect(await way('a@[192.0.2.2]')).toEqual({ local: false, to: ['SMTPC [192.0.2.2]'] });
+});
+
+test('the door is asked what it would say: blacklists, domains of senders, what a user has sent today, why an address gets nothing', async () => {
+  const listed = await explained('ima.com a@ima.com', { address: 'a@ima.com', client: '192.0.2.7' });
+  expect(listed.client).toMatchObject({ connect: { allowed: true }, mail: { allowed: false, by: 'cn=bl' }, recipient: { allowed: false } });
+  expect(listed.notAsked).toEqual(['rates']);
+  const free = await explained('ima.com a@ima.com', { address: 'a@ima.com', client: '192.0.2.6' });
+  expect(free.client).toMatchObject({ mail: { allowed: true }, recipient: { allowed: true } });
+  const send = async (state: string, sender: string) => (await explained(state, { address: 'a@ima.com', sender })).sender?.send;
+  expect(await send('ima.com a@ima.com', 'x@null.net')).toEqual({ allowed: false, text: '550 takes no mail' });
+  expect(await send('ima.com a@ima.com', 'x@far.net')).toMatchObject({ allowed: true });
+  expect(await send('ima.com a@ima.com', 'a@ima.com')).toMatchObject({ allowed: true, text: expect.stringContaining('sent today: 3') });
+  expect(await send('ima.com busy@ima.com', 'busy@ima.com')).toEqual({ allowed: false, text: 'sent today: 3' });
+  const off = await explained('ima.com a@ima.com!disabled', { address: 'a@ima.com', client: '192.0.2.6' });
+  expect(off.client?.recipient).toMatchObject({
+    allowed: false,
+    text: '550 5.2.1 this account is disabled',
+    by: expect.stringMatching(/^accountStatus of /),
+  });
+  expect((await explained('ima.com', { address: 'x@far.net' })).nextHosts).toMatchObject([{ host: 'far.net', way: 'to mx.far.net' }]);
 });

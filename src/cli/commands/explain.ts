@@ -27,7 +27,7 @@ export function addExplainCommand(program: Command, run: Run): void {
     );
 }
 
-function print(address: string, { steps, routes, refusals, nextHosts, sender, client }: Explanation): void {
+function print(address: string, { steps, routes, refusals, nextHosts, sender, client, notAsked = [] }: Explanation): void {
   for (const step of steps) printStep(step);
   say('');
   for (const route of routes) say(`${address} -> ${route.queue} ${route.identifier} (as ${route.address})`);
@@ -41,9 +41,11 @@ function print(address: string, { steps, routes, refusals, nextHosts, sender, cl
     say(`\nclient ${client.host}`);
     printPeer(client, inbound(client));
     printRuling('may connect', client.connect);
+    if (client.mail) printRuling('may send mail', client.mail);
     printRuling('may relay', client.relay);
     printRuling('may send to this recipient', client.recipient);
   }
+  if (notAsked.length > 0) say(`not asked: ${notAsked.join('; ')}`);
 }
 
 function printStep({ address, rule, text, entry, applied }: Step): void {
@@ -58,6 +60,7 @@ function printRuling(what: string, { allowed, text, by }: Ruling): void {
 
 /** What is agreed and worth a line, and the entries that say it for this peer alone. */
 function printPeer(host: HostView, facts: readonly (readonly [keyof HostView['saidBy'], string])[]): void {
+  if (host.way !== undefined) say(`  ${host.way}`);
   say(`  peer of ${host.host}: ${host.peer}`);
   for (const [key, text] of facts) {
     const by = host.saidBy[key];

@@ -5,7 +5,7 @@
  * Source: manual chapter 3, "Anti-Spam"; checklist SMTPD-07, -08, -09, -15. Spec: RFC 7372, RFC 7505 §4.2, RFC 3463 §3.2
  */
 
-import { ipSet } from '../../base/index.ts';
+import { ipSet, type Resolver } from '../../base/index.ts';
 import type { Outcome, Session } from '../session.ts';
 import { withinRate } from './client.ts';
 import { type Listing, listingsOf } from './dns-bl.ts';
@@ -61,12 +61,23 @@ async function domainRefusal(session: Session, sender: string): Promise<Outcome 
   if (!settings.rejectSenderDomain || session.kind !== 'smtp' || sender === '' || domain.startsWith('[')) return undefined;
   if (await house.dit.domain(domain)) return undefined;
   const rule = setting(session, 'mtSmtpdRejectSenderDomain');
-  const mx = await house.resolver.mx(domain);
+  const found = await senderDomainProblem(domain, house.resolver);
   const refusal = (detail: string, why: string): Outcome =>
     refusedAs(session, 'senderDomainCode', { permanent: 550, temporary: 450, detail }, `the sender's domain ${domain} ${why}`, rule);
-  if (mx.outcome === 'found') return mx.records.every(({ exchange }) => exchange === '') ? refusal('7.27', 'takes no mail') : undefined;
-  const own = mx.outcome === 'none' ? await house.resolver.addresses(domain) : mx;
+  if (found === undefined) return undefined;
+  if (found.detail === undefined) return refused(450, '4.4.3', `the sender's domain ${domain} ${found.why}`, rule);
+  return refusal(found.detail, found.why);
+}
+
+/** Why nothing could be sent back to a domain; without `detail` (of the status) it cannot be said for now. */
+export async function senderDomainProblem(
+  domain: string,
+  resolver: Pick<Resolver, 'mx' | 'addresses'>,
+): Promise<{ readonly detail?: string; readonly why: string } | undefined> {
+  const mx = await resolver.mx(domain);
+  if (mx.outcome === 'found')
+    return mx.records.every(({ exchange }) => exchange === '') ? { detail: '7.27', why: 'takes no mail' } : undefined;
+  const own = mx.outcome === 'none' ? await resolver.addresses(domain) : mx;
   if (own.outcome === 'found') return undefined;
-  if (own.outcome === 'temporary') return refused(450, '4.4.3', `the sender's domain ${domain} cannot be looked up at present`, rule);
-  return refusal('1.8', 'has neither MX nor address');
+  return own.outcome === 'temporary' ? { why: 'cannot be looked up at present' } : { detail: '1.8', why: 'has neither MX nor address' };
 }
