@@ -43,6 +43,14 @@ test('with MailRelayHost and none set mail waits, and the log says why', async (
   await world.until(1, /^Sent /);
 });
 
+test('a relay host that says it takes no mail is told with its own words, and mail waits', async () => {
+  await begin({ nameResolution: 'MailRelayHost', relayHost: 'relay.example' });
+  world.sink.script.reply = (verb) => (verb === 'connect' ? '521 5.3.2 takes no mail' : undefined);
+  await world.queued(['a@dest.example']);
+  await world.until(1, /^(Deferred|Rejected) /);
+  expect(line('a@dest.example')).toMatch(/^Deferred .*521 5\.3\.2 takes no mail$/);
+});
+
 test('otherwise the relay host gets the mail for names that do not exist, and no other', async () => {
   await begin({ relayHost: 'relay.example' });
   Object.assign(world.zones, {
