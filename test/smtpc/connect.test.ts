@@ -108,3 +108,13 @@ test('stopping ends the wait', async () => {
   expect((await waiting).made).toBeUndefined();
   expect((await connectFirst([silent], needs({ signal: abort.signal, open: lossy }))).made).toBeUndefined();
 });
+
+test('a port that is none is a failure of that address, and the next one is connected', async () => {
+  const good = await listening('127.0.0.1');
+  const wrong: Target = { host: 'x.example', address: '127.0.0.1', port: 99_999 };
+  const { made, failed } = await connectFirst([wrong, good.target], needs());
+  expect(made?.target).toBe(good.target);
+  expect(failed.get(wrong)).toMatch(/99999/);
+  made?.socket.destroy();
+  expect((await connectFirst([wrong], needs())).made).toBeUndefined();
+});
