@@ -241,3 +241,14 @@ test('who follows the directory learns nothing of what is hidden either', async 
   expect(JSON.stringify(seen)).toContain('Last');
   expect(JSON.stringify(seen)).not.toMatch(/hidden|below|elsewhere|"12"/i);
 });
+
+test('an item that names no attribute passes over those that are hidden: in every entry alike, there or not', async () => {
+  for (const { opened, actors } of worlds)
+    for (const [who, actor] of Object.entries(actors)) {
+      const found: string[] = [];
+      const filter = parseFilter('(&(mail=user1@jade.net)(!(:caseExactMatch:=nobody has this)))');
+      const search = { base: dn(jade), scope: 'sub', filter, attributes: ['1.1'] } as unknown as SearchRequest;
+      for await (const entry of opened.directory.search(actor, search)) found.push(entry.dn.toString());
+      expect([who, found]).toEqual([who, [user(1)]]);
+    }
+});

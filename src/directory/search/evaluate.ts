@@ -90,14 +90,14 @@ export class Compiler {
     }
   }
 
-  /** Runs `test` over every value the asker may search; Undefined where all of them are out of reach. */
-  #over(wanted: Wanted, test: (values: readonly AttributeValue[], type: AttributeType) => Truth): Matcher {
+  /** Runs `test` over every value the asker may search; Undefined where some are out of reach, unless these are as if they were not there. */
+  #over(wanted: Wanted, test: (values: readonly AttributeValue[], type: AttributeType) => Truth, hidden?: false): Matcher {
     const { types, options } = wanted;
     return (stored, may) => {
       let truth: Truth = false;
       for (const type of types) {
         if (may && !may(stored, type)) {
-          truth = undefined;
+          if (hidden === undefined) truth = undefined;
           continue;
         }
         for (const values of this.#values(stored, type, options)) {
@@ -170,7 +170,8 @@ export class Compiler {
     const types = wanted?.types ?? this.#schema.parts.attributeTypes.filter((each) => this.#schema.applies(rule, each));
     const test = extensibleTest(rule, filter.value);
     if (!test) return never;
-    const inside = this.#over({ types, options: wanted?.options ?? [] }, test);
+    // Where none is named all that the asker may search are asked: one that is hidden is as if it were not there, in any entry.
+    const inside = this.#over({ types, options: wanted?.options ?? [] }, test, wanted ? undefined : false);
     if (!filter.dnAttributes) return inside;
     const typeNames = new Set(types.flatMap((each) => [each.oid, ...each.names.map((name) => name.toLowerCase())]));
     const inName = (stored: Stored, may: MaySearch | undefined): Truth => {
