@@ -401,7 +401,17 @@ test.each<[string, object, [string, Partial<NewMessage> & { text?: string }][], 
 
 test('time in the queue takes off from the weight', async () => {
   let down = true;
-  const settings = { precedenceMultiplier: 1, timeMultiplier: 1, timeBoundaries: '3', timeWeights: '0, 9' };
+  // Time goes faster here than on any machine: a session gets the longest time-outs there are.
+  const patient = {
+    timeoutInitial: 60,
+    timeoutHelo: 60,
+    timeoutMail: 60,
+    timeoutRcpt: 60,
+    timeoutData: 60,
+    timeoutBlock: 60,
+    timeoutEnd: 60,
+  };
+  const settings = { ...patient, precedenceMultiplier: 1, timeMultiplier: 1, timeBoundaries: '3', timeWeights: '0, 9' };
   const all = await begin({ reply: (verb) => (verb === 'connect' && down ? '421 4.3.2 no' : undefined) }, settings);
   all.peers[dest] = { sessions: 1 };
   await all.queued([`old@${dest}`], { precedence: 2 });
@@ -410,8 +420,7 @@ test('time in the queue takes off from the weight', async () => {
   await all.queued([`urgent@${dest}`], { precedence: -2 });
   await all.until(1, /^Deferred .* to urgent@/);
   down = false;
-  await pass(all, 2 * hour, 5 * minute);
-  await all.until(2, /^Sent/);
+  for (let n = 0; all.sink.messages.length < 2 && n < 500; n++) await pass(all, 5 * minute, 5 * minute);
   expect(all.sink.messages.map(({ to }) => to[0])).toEqual([`old@${dest}`, `urgent@${dest}`]);
 });
 
