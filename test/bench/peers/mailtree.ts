@@ -43,6 +43,8 @@ export async function startMailtree(options: {
     await set('cn=smtpc', 'mtSmtpcRelayHost', `[127.0.0.1]:${options.relayPort}`);
     await set('cn=smtpc', 'mtSmtpcNameResolution', 'MailRelayHost');
     await set('cn=smtpd', 'mtSmtpdRelayAllow', '127.0.0.1');
+    // All clients of the benchmark come from one address.
+    await set('cn=smtpd', 'mtSmtpdMaxSessionsPerAddress', '0');
   }
   client.close();
   return {
