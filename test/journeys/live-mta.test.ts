@@ -1,11 +1,10 @@
 /** Settings of the transfer agent and of its preprocessor, and what SMTPD asks of users, changed by LDAP on a running server. */
 
 import { existsSync, readFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Client } from 'ldapts';
-import { change, Dialog, ldapAdministrator, newest, plain, subjects } from '../support/mail-clients.ts';
+import { askSmtp, change, Dialog, ldapAdministrator, newest, plain, subjects } from '../support/mail-clients.ts';
 import { command, eventually, password, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
 
 let files: ServerFiles;
@@ -31,23 +30,8 @@ const set = (entry: string, attribute: string, ...values: string[]): Promise<voi
   ldap.modify(`${entry},cn=mailtree`, change('replace', attribute, ...values));
 const smtpd = 'cn=smtpd';
 
-async function open(address = '127.0.0.1', port = files.ports.smtp): Promise<Dialog> {
-  const socket = connect({ port, host: '127.0.0.1', localAddress: address });
-  await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
-  return new Dialog(socket);
-}
-
-/** The reply to the last of these lines; to an earlier one where that is refused. */
-async function ask(lines: readonly string[], address?: string, port?: number): Promise<string> {
-  const dialog = await open(address, port);
-  let reply = await dialog.reply();
-  for (const line of lines) {
-    if (!/^[23]/.test(reply)) break;
-    reply = await dialog.say(line);
-  }
-  dialog.end();
-  return reply;
-}
+const open = (address = '127.0.0.1', port = files.ports.smtp): Promise<Dialog> => Dialog.open(port, address);
+const ask = (lines: readonly string[], address = '127.0.0.1', port = files.ports.smtp): Promise<string> => askSmtp(lines, port, address);
 
 const submit = (sender: string, author: string): Promise<string> =>
   ask(

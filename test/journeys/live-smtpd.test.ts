@@ -1,12 +1,11 @@
 /** Every rule of SMTPD changed by LDAP on a running server: the next connection is judged by it, and the log names the rule. */
 
 import { existsSync, readFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { Attribute, type Client } from 'ldapts';
 import { type FakeDns, startFakeDns } from '../support/fake-dns.ts';
-import { change, control, Dialog, ldapAdministrator, newest, plain } from '../support/mail-clients.ts';
+import { askSmtp, change, control, Dialog, ldapAdministrator, newest, plain } from '../support/mail-clients.ts';
 import { command, eventually, password, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
 import { type Sink, startSink } from '../support/smtp-sink.ts';
 
@@ -46,23 +45,8 @@ afterAll(async () => {
   await files.remove();
 });
 
-async function open(address = stranger, port = files.ports.smtp): Promise<Dialog> {
-  const socket = connect({ port, host: '127.0.0.1', localAddress: address });
-  await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
-  return new Dialog(socket);
-}
-
-/** What is said to the last of these lines by a new connection; to an earlier one where that is refused. */
-async function ask(lines: readonly string[], address = stranger, port = files.ports.smtp): Promise<string> {
-  const dialog = await open(address, port);
-  let reply = await dialog.reply();
-  for (const line of lines) {
-    if (!/^[23]/.test(reply)) break;
-    reply = await dialog.say(line);
-  }
-  dialog.end();
-  return reply;
-}
+const open = (address = stranger, port = files.ports.smtp): Promise<Dialog> => Dialog.open(port, address);
+const ask = (lines: readonly string[], address = stranger, port = files.ports.smtp): Promise<string> => askSmtp(lines, port, address);
 
 const set = (attribute: string, ...values: string[]): Promise<void> => ldap.modify(smtpd, change('replace', attribute, ...values));
 /** Whatever earlier tests left: the setting is missing, so its default holds. */

@@ -38,8 +38,9 @@ export class Dialog {
     );
   }
 
-  static async open(port: number): Promise<Dialog> {
-    const socket = connect(port, '127.0.0.1');
+  /** From an address of loopback of one's own, where one is given. */
+  static async open(port: number, localAddress?: string): Promise<Dialog> {
+    const socket = connect({ port, host: '127.0.0.1', ...(localAddress === undefined ? {} : { localAddress }) });
     await new Promise<void>((resolve, reject) => socket.once('connect', resolve).once('error', reject));
     return new Dialog(socket);
   }
@@ -82,6 +83,18 @@ export class Dialog {
   end(): void {
     this.socket.destroy();
   }
+}
+
+/** What a new connection is told to the last of these SMTP lines; to an earlier one where that is refused. */
+export async function askSmtp(lines: readonly string[], port: number, localAddress?: string): Promise<string> {
+  const dialog = await Dialog.open(port, localAddress);
+  let reply = await dialog.reply();
+  for (const line of lines) {
+    if (!/^[23]/.test(reply)) break;
+    reply = await dialog.say(line);
+  }
+  dialog.end();
+  return reply;
 }
 
 /** An SMTP conversation past EHLO. */
