@@ -12,11 +12,13 @@ export {
 export { parseAddressList } from './address-list.ts';
 export { charsetLabel, mimeFields } from './charset-label.ts';
 export { formatDate, parseDate } from './date.ts';
+export { type Fit, type FitSource, type FitWishes, fitMessage, hasInternationalHeader } from './fit/fit.ts';
 export { HeadWatch } from './head-watch.ts';
 export { fieldValue, type HeaderField, headerValue, headerValues, splitHeader, withField, withoutFields } from './header.ts';
-export { LongLineWatch } from './long-lines.ts';
 export { indexMessage, MessageIndexer } from './indexer.ts';
+export { KeptHeader } from './kept-header.ts';
 export { LineEndNormalizer, needs8bit, normalizeLineEnds } from './line-ends.ts';
+export { LongLineWatch } from './long-lines.ts';
 export { leastUrgent, mostUrgent, precedenceOf } from './precedence.ts';
 export { headerAddresses, missingFields } from './recipients.ts';
 export {
@@ -30,6 +32,5 @@ export {
 export { reportLine } from './report-line.ts';
 export type * from './structure.ts';
 export { deliveredToLine, foldField, messageId, receivedLine, returnPathLine } from './trace.ts';
-export { decodeWords, encodeWords } from './words.ts';
 export { isAutomaticAnswer, isForged, isSpamTagged, prefixWithoutVerdicts, withoutVerdicts } from './verdicts.ts';
-export { type Fit, type FitSource, type FitWishes, fitMessage, hasInternationalHeader } from './fit/fit.ts';
+export { decodeWords, encodeWords } from './words.ts';

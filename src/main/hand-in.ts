@@ -13,6 +13,7 @@ import {
   encodeWords,
   formatDate,
   HeadWatch,
+  KeptHeader,
   LineEndNormalizer,
   LongLineWatch,
   messageId,
@@ -57,7 +58,6 @@ export interface HandInOptions {
 
 const maxRecipients = 1_000;
 /** Where the header is looked for. */
-const headSize = 65_536;
 
 export function createHandIn(options: HandInOptions): HandIn {
   return async ({ sender, recipients, message, fullName, notify, ret, envelopeId }) => {
@@ -73,12 +73,11 @@ export function createHandIn(options: HandInOptions): HandIn {
     const writer = blobs.create();
     try {
       const lines = new LineEndNormalizer();
-      const head: Uint8Array[] = [];
-      const watch = new HeadWatch();
+      const header = new KeptHeader();
+      const watch = new HeadWatch(header);
       const longLines = new LongLineWatch();
       let eightBit = false;
       const take = async (chunk: Uint8Array): Promise<void> => {
-        if (writer.size < headSize) head.push(Uint8Array.from(chunk));
         eightBit ||= needs8bit(chunk);
         longLines.put(chunk);
         watch.put(chunk);
@@ -94,9 +93,8 @@ export function createHandIn(options: HandInOptions): HandIn {
         date: `Date: ${formatDate(arrivedAt)}\r\n`,
         from: from === '' ? '' : `From: ${named(fullName, from)}\r\n`,
       };
-      const top = Buffer.concat(head);
-      const missing = missingFields(top, ['message-id', 'date', 'from'] as const);
-      const mime = missingFields(top, mimeFields).length < mimeFields.length;
+      const missing = missingFields(header.bytes, ['message-id', 'date', 'from'] as const);
+      const mime = missingFields(header.bytes, mimeFields).length < mimeFields.length;
       const label = mime ? '' : charsetLabel(options.mta.value.charset ?? '', eightBit);
       const trace = receivedLine({ by: host, with: 'local', id, date: arrivedAt });
       const smtputf8 = [from, ...to].some(needsUtf8);

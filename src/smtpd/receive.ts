@@ -11,10 +11,12 @@ import {
   charsetLabel,
   formatDate,
   HeadWatch,
+  KeptHeader,
   LineEndNormalizer,
   LongLineWatch,
   messageId,
   mimeFields,
+  missingFields,
   needs8bit,
   receivedLine,
 } from '../mail/index.ts';
@@ -22,11 +24,10 @@ import type { Conclusion, Examination } from '../mail-auth/index.ts';
 import { type NewMessage, type QueueId, tellStep } from '../queue/index.ts';
 import type { BlobWriter } from '../storage/index.ts';
 import { beginExamination, headerTooLong, refusalOf, standing } from './authenticity.ts';
-import { HeaderWatch } from './header-watch.ts';
 import { dailyLimits, dailyRefusal } from './policy/daily-limits.ts';
 import { type SizeLimit, sizeLimit } from './policy/peer.ts';
 import { noteOutcome, refused, setting } from './policy/refusal.ts';
-import { AuthorWatch } from './policy/send-as.ts';
+import { authorRefusal } from './policy/send-as.ts';
 import { faultReply, type Outcome, type Receiver, type Reply, type Session, type State, submits } from './session.ts';
 import { protocolName } from './trace.ts';
 
@@ -45,10 +46,10 @@ class MessageReceiver implements Receiver {
   readonly #writer: BlobWriter;
   readonly #lines = new LineEndNormalizer();
   #eightBit = false;
-  readonly #head = new HeadWatch();
+  readonly #head: HeadWatch;
   readonly #longLines = new LongLineWatch();
-  readonly #header: HeaderWatch | undefined;
-  readonly #authors: AuthorWatch | undefined;
+  /** Of what is handed in here: another server's message is not ours to complete. */
+  readonly #header: KeptHeader | undefined;
   readonly #limit: SizeLimit;
   /** Undefined: the message is taken as it is. */
   readonly #examination: Examination | undefined;
@@ -64,10 +65,9 @@ class MessageReceiver implements Receiver {
     this.#state = state;
     this.#writer = session.house.blobs.create();
     this.#limit = sizeLimit(session);
-    this.#authors = AuthorWatch.of(session);
     this.#examination = beginExamination(session, state);
-    // Only for those who submit here: another server's message is not ours to complete.
-    this.#header = session.user || submits(session) ? new HeaderWatch(['message-id', 'date', 'from', ...mimeFields]) : undefined;
+    this.#header = session.user || submits(session) ? new KeptHeader() : undefined;
+    this.#head = new HeadWatch(this.#header);
   }
 
   get hopeless(): boolean {
@@ -103,9 +103,7 @@ class MessageReceiver implements Receiver {
     const clean = this.#lines.push(bytes);
     this.#eightBit ||= needs8bit(clean);
     this.#longLines.put(clean);
-    this.#header?.put(clean);
     this.#head.put(clean);
-    this.#authors?.put(clean);
     return this.#keep(this.#examination ? this.#examination.push(clean) : clean);
   }
 
@@ -147,7 +145,9 @@ class MessageReceiver implements Receiver {
     if (last.length > 0) await this.#writer.write(this.#examination?.push(last) ?? last);
     const conclusion = await this.#examined();
     const refusal =
-      (await this.#authors?.refusal()) ?? this.#unauthentic(conclusion) ?? (await dailyRefusal(this.#session, this.#writer.size));
+      (this.#header && (await authorRefusal(this.#session, this.#header))) ??
+      this.#unauthentic(conclusion) ??
+      (await dailyRefusal(this.#session, this.#writer.size));
     if (refusal) {
       this.abort();
       return this.#refuse(refusal);
@@ -230,11 +230,13 @@ class MessageReceiver implements Receiver {
 
   #missing(id: QueueId, sender: string, at: number): string {
     if (!this.#header) return '';
-    const own = this.#header.has('message-id') ? '' : `Message-ID: ${messageId(id, this.#session.house.mta.value.host)}\r\n`;
-    const date = this.#header.has('date') ? '' : `Date: ${formatDate(at)}\r\n`;
+    const { bytes, ended } = this.#header;
+    const missing = missingFields(bytes, ['message-id', 'date', 'from']);
+    const own = missing.includes('message-id') ? `Message-ID: ${messageId(id, this.#session.house.mta.value.host)}\r\n` : '';
+    const date = missing.includes('date') ? `Date: ${formatDate(at)}\r\n` : '';
     // RFC 5322 §3.6 wants one, and two are worse than none.
-    const from = sender === '' || this.#header.has('from') || !this.#header.ended ? '' : `From: ${sender}\r\n`;
-    const mime = mimeFields.some((name) => this.#header?.has(name));
+    const from = sender !== '' && missing.includes('from') && ended ? `From: ${sender}\r\n` : '';
+    const mime = missingFields(bytes, mimeFields).length < mimeFields.length;
     return own + date + from + (mime ? '' : charsetLabel(this.#session.house.mta.value.charset ?? '', this.#eightBit));
   }
 

@@ -6,12 +6,10 @@
  * Spec: RFC 6409 §6.1; RFC 5322 §3.6.2
  */
 
-import { headerValues, parseAddressList, splitHeader } from '../../mail/index.ts';
+import { headerValues, type KeptHeader, parseAddressList, splitHeader } from '../../mail/index.ts';
 import { type Outcome, type Session, submits } from '../session.ts';
 import { refused, setting } from './refusal.ts';
 
-/** Octets of a header that are kept for this: with its fields in front far more than any client writes. */
-const most = 262_144;
 /** Authors asked about; nobody has that many names. */
 const mostAuthors = 50;
 
@@ -34,49 +32,21 @@ async function isOwn(session: Session, user: NonNullable<Session['user']>, addre
   return owner?.uuid === user.uuid;
 }
 
-/** Keeps the header of a message that goes by, to say in the end whether its authors may be those. */
-export class AuthorWatch {
-  readonly #session: Session;
-  #head: Buffer[] = [];
-  #octets = 0;
-  #done = false;
-
-  constructor(session: Session) {
-    this.#session = session;
+/** Why the authors that the header names may not be those; undefined where they may. */
+export async function authorRefusal(session: Session, header: KeptHeader): Promise<Outcome | undefined> {
+  const { user, house } = session;
+  if (!user || !counts(session.settings.authorCheck, session)) return undefined;
+  const rule = setting(session, 'mtSmtpdAuthorCheck');
+  if (header.tooLong) return refused(552, '5.3.4', `the header of a message may have at most ${header.most} octets`, rule);
+  const values = headerValues(splitHeader(header.bytes), 'from');
+  const authors = values.flatMap((value) => parseAddressList(value)).filter(({ host, mailbox }) => host !== null || mailbox !== null);
+  if (authors.length > mostAuthors) return refused(550, '5.7.1', `a message may name at most ${mostAuthors} authors`, rule);
+  for (const { mailbox, host } of authors) {
+    const address = `${mailbox ?? ''}@${host || house.mta.value.domain}`;
+    if (!(await isOwn(session, user, address)))
+      return refused(550, '5.7.1', `you may not send as ${shown(address)}, which the From field names`, rule);
   }
-
-  /** The watch for this session; undefined where nobody asks. */
-  static of(session: Session): AuthorWatch | undefined {
-    return session.user && counts(session.settings.authorCheck, session) ? new AuthorWatch(session) : undefined;
-  }
-
-  put(bytes: Uint8Array): void {
-    if (this.#done || this.#octets > most) return;
-    // The bytes are the caller's: a copy is kept.
-    const piece = Buffer.from(bytes.subarray(0, most + 1 - this.#octets));
-    // The end may be cut in two by pieces; a message may also begin with it.
-    const tail = Buffer.concat([this.#head.at(-1)?.subarray(-3) ?? Buffer.from('\r\n'), piece]);
-    this.#head.push(piece);
-    this.#octets += piece.length;
-    this.#done = tail.includes('\r\n\r\n');
-  }
-
-  async refusal(): Promise<Outcome | undefined> {
-    const session = this.#session;
-    const { user, house } = session;
-    if (!user) return undefined;
-    const rule = setting(session, 'mtSmtpdAuthorCheck');
-    if (!this.#done && this.#octets > most) return refused(552, '5.3.4', `the header of a message may have at most ${most} octets`, rule);
-    const values = headerValues(splitHeader(Buffer.concat(this.#head)), 'from');
-    const authors = values.flatMap((value) => parseAddressList(value)).filter(({ host, mailbox }) => host !== null || mailbox !== null);
-    if (authors.length > mostAuthors) return refused(550, '5.7.1', `a message may name at most ${mostAuthors} authors`, rule);
-    for (const { mailbox, host } of authors) {
-      const address = `${mailbox ?? ''}@${host || house.mta.value.domain}`;
-      if (!(await isOwn(session, user, address)))
-        return refused(550, '5.7.1', `you may not send as ${shown(address)}, which the From field names`, rule);
-    }
-    return undefined;
-  }
+  return undefined;
 }
 
 /** A reply is one line of ASCII. */
