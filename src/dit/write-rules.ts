@@ -8,7 +8,7 @@
 
 import { type Actor, DirectoryFault, type Entry, isListMember, type RuleReader, type WriteRule } from '../directory/index.ts';
 import { type Dn, parseDn, rebased } from '../ldap-wire/index.ts';
-import { addressKey, normalizeAddress, normalizeDomain } from '../mail/index.ts';
+import { addressKey, domainOf, normalizeAddress, normalizeDomain } from '../mail/index.ts';
 import type { SettingsDeclaration } from '../settings/index.ts';
 import { domainName, localityOf } from './domain-name.ts';
 import { settingRule } from './setting-rules.ts';
@@ -59,7 +59,7 @@ function addressesLiveInTheirDomain({ systemBase, domainBase, elsewhere = [] }: 
         const refuse = (why: string): never => {
           throw new DirectoryFault('constraintViolation', `attribute ${attribute}: "${address.slice(0, 320)}" ${why}`);
         };
-        const domain = address.slice(address.lastIndexOf('@') + 1).toLowerCase();
+        const domain = domainOf(address);
         if (addressKey(address) === undefined) refuse('is not a mail address');
         const written = normalizeDomain(domain) ?? domain;
         if (written !== domain) refuse(`must be written with its domain as ${written}`);
@@ -97,7 +97,7 @@ function addressesMoveWithTheirDomain({ systemBase, domainBase }: PlatformBases)
       if (isListMember(entry)) continue;
       const there = rebased(entry.dn, before.dn, after.dn);
       for (const address of ['mail', 'mtMailAddress'].flatMap((attribute) => entry.texts(attribute))) {
-        const home = await localDomain(address.slice(address.lastIndexOf('@') + 1).toLowerCase(), domainBase, reader);
+        const home = await localDomain(domainOf(address), domainBase, reader);
         if (!home || there.isWithin(home.dn)) continue;
         throw new DirectoryFault(
           'unwillingToPerform',

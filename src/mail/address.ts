@@ -49,6 +49,9 @@ function literal(domain: string): string | undefined {
   return undefined;
 }
 
+/** What stands behind the `@` of an address that is known to be one, lower case. */
+export const domainOf = (address: string): string => address.slice(address.lastIndexOf('@') + 1).toLowerCase();
+
 /** The mailbox `text` names, or undefined where it is not `local-part@domain` by RFC 5321 and 6531. */
 export function parseAddress(text: string): Address | undefined {
   const at = text.lastIndexOf('@');

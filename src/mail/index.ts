@@ -2,6 +2,7 @@ export { addrXtext, fromAddrXtext, originalRecipientOut } from './addr-xtext.ts'
 export {
   type Address,
   addressKey,
+  domainOf,
   formatAddress,
   needsUtf8,
   normalizeAddress,

@@ -7,6 +7,7 @@
 
 import type { Clock, Live } from '../base/index.ts';
 import type { Dit } from '../dit/index.ts';
+import { domainOf } from '../mail/index.ts';
 import { createSigner, type MailAuthSettings } from '../mail-auth/index.ts';
 import type { QueuedMessage } from '../queue/index.ts';
 
@@ -27,8 +28,6 @@ export function createSigning(dit: Directory, settings: Live<MailAuthSettings>, 
 function isOurs({ inputChannel, origin, authentication }: QueuedMessage): boolean {
   return inputChannel !== 'SMTPD' || origin.protocol === 'local' || authentication === 'trusted';
 }
-
-const domainOf = (address: string): string => address.slice(address.lastIndexOf('@') + 1).toLowerCase();
 
 async function hasAddressIn(dit: Directory, login: string, domain: string): Promise<boolean> {
   const account = await dit.recipient(login);

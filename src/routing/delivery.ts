@@ -6,6 +6,7 @@
 
 import type { OutputChannel } from '../base/index.ts';
 import type { Connector, Dit, Recipient } from '../dit/index.ts';
+import { domainOf } from '../mail/index.ts';
 import { normalDomain, sameness } from './address.ts';
 import type { Walk } from './walk.ts';
 
@@ -99,8 +100,6 @@ async function named(dit: DeliveryDit, given: string, of: Recipient | undefined)
   }
   return undefined;
 }
-
-const domainOf = (address: string): string => address.slice(address.lastIndexOf('@') + 1).toLowerCase();
 
 /** What a channel calls somebody who has an entry and no identifier for it. */
 function identifierFor(channel: OutputChannel, recipient: Recipient): string {

@@ -25,6 +25,9 @@ export function forbidden({ message }: Lease, destination: string, peer: Peer): 
   return { fate: { kind: 'bounce', status: '5.3.4', text }, entry: peer.saidBy.outboundSize };
 }
 
+/** All recipients of a lease of SMTPC have the same. */
+export const destinationOf = ({ recipients }: Lease): string => recipients[0]?.identifier ?? '';
+
 /** Of the pending queue: nobody has put it off yet. */
 export const isFresh = ({ recipients }: Lease): boolean =>
   recipients.every(({ attempts, deferredSince }) => attempts === 0 && deferredSince === undefined);

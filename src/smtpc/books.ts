@@ -9,7 +9,7 @@ import { asFault, type Clock, type Live, type Log, type Random } from '../base/i
 import type { Peer } from '../dit/index.ts';
 import { type Lease, leaseLost, type Queue, type Reporter } from '../queue/index.ts';
 import type { Blobs, KeyValue } from '../storage/index.ts';
-import { forbidden } from './agreed.ts';
+import { destinationOf, forbidden } from './agreed.ts';
 import { all, type Fate, type Fates } from './fate.ts';
 import type { SmtpcSettings } from './settings/index.ts';
 import { isSpam, type RunWait, settle } from './settle.ts';
@@ -74,7 +74,7 @@ export class Books {
   async #whole(lease: Lease, fates: Fates, run: RunWait | undefined): Promise<void> {
     const { settings, peer: peerOf, ...needs } = this.#options;
     const value = settings.value;
-    const peer = peerOf(lease.recipients[0]?.identifier ?? '');
+    const peer = peerOf(destinationOf(lease));
     await settle(lease, fates, {
       ...needs,
       ...(run ? { run } : {}),

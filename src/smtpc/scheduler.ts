@@ -9,7 +9,7 @@
 
 import type { Cancel } from '../base/index.ts';
 import type { Lease } from '../queue/index.ts';
-import { isFresh, waitsUntil } from './agreed.ts';
+import { destinationOf, isFresh, waitsUntil } from './agreed.ts';
 import type { Channel } from './channels.ts';
 import { Errands } from './errand.ts';
 import { all } from './fate.ts';
@@ -189,7 +189,7 @@ export class Scheduler {
   /** What becomes of a lease that is due: sent, put off with the rest of its channel, or left to the channel's run. */
   #sort(lease: Lease): void {
     const { books, channels, clock, peer: peerOf } = this.#needs;
-    const destination = lease.recipients[0]?.identifier ?? '';
+    const destination = destinationOf(lease);
     const channel = channels.of(destination);
     const peer = peerOf(destination);
     const now = clock.now();
@@ -314,7 +314,7 @@ export class Scheduler {
   /** Unsent, for the next start. */
   #leave(lease: Lease): void {
     const { channels, queue } = this.#needs;
-    this.#putAside(channels.of(lease.recipients[0]?.identifier ?? ''), lease, queue.release(lease));
+    this.#putAside(channels.of(destinationOf(lease)), lease, queue.release(lease));
   }
 
   /** Takes no new work; resolves when what was in hand is settled. */

@@ -8,6 +8,7 @@
 import { statfs } from 'node:fs/promises';
 import { Fault } from '../../base/index.ts';
 import type { Peer } from '../../dit/index.ts';
+import { domainOf } from '../../mail/index.ts';
 import type {
   FoundMessage,
   OperationReport,
@@ -117,7 +118,7 @@ export class QueueDesk {
   async senders(filter: QueueFilter): Promise<readonly SenderDomain[]> {
     const found = new Map<string, { messages: number; recipients: number }>();
     for await (const { message, recipients } of this.#needs.control.find(filter)) {
-      const named = message.sender === '' ? '<>' : message.sender.slice(message.sender.lastIndexOf('@') + 1).toLowerCase();
+      const named = message.sender === '' ? '<>' : domainOf(message.sender);
       const domain = found.has(named) || found.size < mostDomains ? named : '';
       const known = found.get(domain) ?? { messages: 0, recipients: 0 };
       found.set(domain, { messages: known.messages + 1, recipients: known.recipients + recipients.length });

@@ -9,7 +9,7 @@
 
 import { asFault, type Cancel, type Clock, type Live, type Log, type Random, type Resolver, severalAtOnce } from '../../base/index.ts';
 import type { MtaPolicy } from '../../dit/index.ts';
-import { formatDate } from '../../mail/index.ts';
+import { domainOf, formatDate } from '../../mail/index.ts';
 import { type NewMessage, type Queue, tellStep } from '../../queue/index.ts';
 import { type Blobs, below, CheckFailed, join, type KeyValue, type Part } from '../../storage/index.ts';
 import type { SmtpcSettings } from '../settings/index.ts';
@@ -283,5 +283,3 @@ function waitingIn(bytes: Uint8Array): Waiting | undefined {
     return undefined;
   }
 }
-
-const domainOf = (address: string): string => address.slice(address.lastIndexOf('@') + 1).toLowerCase();
