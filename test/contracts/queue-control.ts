@@ -2,176 +2,15 @@
  * What an administrator can do with every queue, whatever it is built on. Run from test/queue with the queue on the bundled engine.
  */
 
-import { afterEach, describe, expect, test } from '@jest/globals';
-import type { Lease, NewMessage, NewRecipient, Operation, QueueFilter, SearchOptions } from '../../src/queue/index.ts';
+import { describe, expect, test } from '@jest/globals';
+import type { Lease, Operation, QueueFilter } from '../../src/queue/index.ts';
 import { CheckFailed } from '../../src/storage/index.ts';
-import { afterWrites, collect, keysOf, newMessage, type TestQueue, type TestQueueOptions } from '../support/queue.ts';
-import { type ControlledQueue, controlled } from '../support/queue-control.ts';
-
-const by = 'cn=admin,o=ima';
+import { afterWrites, collect, keysOf, type TestQueue, type TestQueueOptions } from '../support/queue.ts';
+import { by, controlled, idsOf, operate } from '../support/queue-control.ts';
+import { leaseOne, opener, put, remote, send } from '../support/queue-steps.ts';
 
 export function queueControlContract(testQueue: (options: TestQueueOptions) => Promise<TestQueue>): void {
-  const opened: TestQueue[] = [];
-  afterEach(async () => {
-    for (const one of opened.splice(0)) await one.close();
-  });
-
-  async function open(options: TestQueueOptions = {}): Promise<ControlledQueue> {
-    const made = await controlled(testQueue, options);
-    opened.push(made);
-    return made;
-  }
-
-  const remote = (address: string) => ({ address, queue: 'SMTPC' as const, identifier: address.split('@')[1] ?? '' });
-
-  async function put(
-    one: ControlledQueue,
-    recipients: readonly (string | NewRecipient)[],
-    over: Partial<NewMessage> = {},
-  ): Promise<string> {
-    const id = one.queue.newId();
-    await one.queue.submit(newMessage(id, recipients, { arrivedAt: one.clock.now(), ...over }));
-    return id;
-  }
-
-  /** Submitted and filed under SMTPC. */
-  async function send(
-    one: ControlledQueue,
-    recipients: readonly (string | NewRecipient)[],
-    over: Partial<NewMessage> = {},
-  ): Promise<string> {
-    const id = await put(one, recipients, over);
-    for (const lease of await one.queue.lease('INPUT', 100))
-      await one.queue.file(
-        lease,
-        lease.recipients.map(({ number, address }) => ({ from: number, to: [remote(address)] })),
-      );
-    return id;
-  }
-
-  async function take(one: ControlledQueue, queue: Lease['queue']): Promise<Lease> {
-    const [lease] = await one.queue.lease(queue, 1);
-    if (!lease) throw new Error(`nothing due in ${queue}`);
-    return lease;
-  }
-
-  const operate = (one: ControlledQueue, operation: Operation, filter: QueueFilter) => one.control.operate(operation, filter, { by });
-  const idsOf = async (one: ControlledQueue, filter: QueueFilter, options?: SearchOptions): Promise<string[]> =>
-    (await one.control.search(filter, options)).messages.map(({ message }) => message.id);
-
-  describe('searching', () => {
-    test('finds by each condition, in whatever state mail is, and says the state', async () => {
-      const one = await open();
-      const pending = await send(one, ['a@far.example'], { sender: 'Bill@Jade.example', messageId: '<m1@jade.example>' });
-      one.clock.advance(1_000);
-      const deferred = await send(one, ['b@far.example'], { sender: '', blob: { id: 'big', size: 5_000 } });
-      await one.queue.defer((await one.queue.lease('SMTPC', 9)).find(({ message }) => message.id === deferred) as Lease, [
-        { number: 1, nextAttempt: one.clock.now() + 60_000, reason: '451 zu beschäftigt' },
-      ]);
-      const input = await put(one, ['jürgen@ima.com', 'x@ima.com']);
-      await operate(one, { do: 'hold', note: 'Prüfung' }, { ids: [input], recipient: 'x@ima.com' });
-      const states = async (filter: QueueFilter): Promise<string[]> =>
-        (await one.control.search(filter)).messages.flatMap(({ recipients }) =>
-          recipients.map(({ address, state }) => `${address} ${state}`),
-        );
-      expect(await states({})).toEqual(['a@far.example leased', 'b@far.example deferred', 'jürgen@ima.com pending', 'x@ima.com held']);
-      expect(await idsOf(one, { sender: 'bill@jade.EXAMPLE' })).toEqual([pending]);
-      expect(await idsOf(one, { sender: '@jade.example' })).toEqual([pending]);
-      expect(await idsOf(one, { sender: 'jade' })).toEqual([pending]);
-      expect(await idsOf(one, { sender: 'b*@*.example' })).toEqual([pending]);
-      expect(await idsOf(one, { sender: '<>' })).toEqual([deferred]);
-      expect(await idsOf(one, { recipient: 'jürgen@ima.com' })).toEqual([input]);
-      expect(await idsOf(one, { messageId: 'm1@jade.example' })).toEqual([pending]);
-      expect(await idsOf(one, { minSize: 5_000 })).toEqual([deferred]);
-      expect(await idsOf(one, { minAge: 1_000 })).toEqual([pending]);
-      expect(await idsOf(one, { maxAge: 999 })).toEqual([deferred, input]);
-      expect(await idsOf(one, { reason: 'BESCHÄFTIGT' })).toEqual([deferred]);
-      expect(await idsOf(one, { queue: 'SMTPC', identifier: 'FAR.example' })).toEqual([pending, deferred]);
-      expect(await states({ states: ['held'] })).toEqual(['x@ima.com held']);
-      expect(await states({ states: ['leased', 'deferred'] })).toEqual(['a@far.example leased', 'b@far.example deferred']);
-      expect(await states({ ids: [input], numbers: [1] })).toEqual(['jürgen@ima.com pending']);
-      expect((await one.control.search({ ids: [input], numbers: [1] })).messages[0]).toMatchObject({ waiting: 2 });
-    });
-
-    test('pages in every order hold every message once, in both directions', async () => {
-      const one = await open();
-      const all: { id: string; size: number; sender: string; precedence: number }[] = [];
-      for (let n = 0; n < 23; n++) {
-        one.clock.advance(1);
-        const size = 1_000 + ((n * 7) % 5);
-        const [sender, precedence] = [`u${(n * 5) % 4}@x.example`, ((n * 3) % 5) - 2];
-        const id = await send(one, [`r${n}@far.example`, ...(n % 3 === 0 ? ['s@other.example'] : [])], {
-          sender,
-          precedence,
-          blob: { id: `b${n}`, size },
-        });
-        all.push({ id, size, sender, precedence });
-      }
-      const orders = { time: () => 0, size: (m: (typeof all)[0]) => m.size, sender: (m: (typeof all)[0]) => m.sender } as const;
-      const more = { priority: (m: (typeof all)[0]) => m.precedence, weight: (m: (typeof all)[0]) => m.precedence * 10 } as const;
-      const weigh = ({ precedence }: { precedence: number }): number => precedence * 10;
-      for (const filter of [{}, { queue: 'SMTPC' as const }, { queue: 'SMTPC' as const, identifier: 'far.example' }])
-        for (const [order, value] of Object.entries({ ...orders, ...more }))
-          for (const descending of [false, true]) {
-            const expected = [...all].sort((a, b) => {
-              const [x, y] = [value(a), value(b)];
-              return x === y ? (a.id < b.id ? -1 : 1) : x < y ? -1 : 1;
-            });
-            if (descending) expected.reverse();
-            const got: string[] = [];
-            let after: string | undefined;
-            do {
-              const options = { order: order as 'time', descending, limit: 4, weigh, ...(after === undefined ? {} : { after }) };
-              const page = await one.control.search(filter, options);
-              expect(page.messages.length).toBeLessThanOrEqual(4);
-              got.push(...page.messages.map(({ message }) => message.id));
-              after = page.next;
-            } while (after !== undefined);
-            expect([order, descending, got]).toEqual([order, descending, expected.map(({ id }) => id)]);
-          }
-    });
-
-    test.each<[string, QueueFilter, SearchOptions, RegExp]>([
-      ['a queue id that reaches into other keys', { ids: ['../../n/x'] }, {}, /no queue id/],
-      ['a thousand and one ids', { ids: Array.from({ length: 1_001 }, (_, n) => `abcd${n}`) }, {}, /at most 1000/],
-      ['a queue that is none', { queue: '__proto__' as never }, {}, /no queue __proto__/],
-      ['a state that is none', { states: ['gone' as never] }, {}, /no state gone/],
-      ['an empty sender', { sender: '' }, {}, /null sender is <>/],
-      ['a pattern of a megabyte', { sender: '*'.repeat(1_048_576) }, {}, /longer than 1000/],
-      ['a size that is no number', { minSize: Number.NaN }, {}, /minSize/],
-      ['a negative age', { maxAge: -1 }, {}, /maxAge/],
-      ['recipient zero', { numbers: [0] }, {}, /numbered from 1/],
-      ['an order that is none', {}, { order: 'constructor' as never }, /no order/],
-      ['a page of nothing', {}, { limit: 0 }, /1 to 1000/],
-      ['a page of all', {}, { limit: Number.POSITIVE_INFINITY }, /1 to 1000/],
-      ['rubbish for a place', {}, { after: '\u0000%%' }, /not where a page/],
-      [
-        'the place of another order',
-        {},
-        { order: 'size', after: Buffer.from('["time",false,0,"abcd"]').toString('base64url') },
-        /not where/,
-      ],
-      ['a place that reaches into other keys', {}, { after: Buffer.from('["time",false,0,"a/../b"]').toString('base64url') }, /not where/],
-    ])('%s is refused', async (_name, filter, options, say) => {
-      const one = await open();
-      await expect(one.control.search(filter, options)).rejects.toMatchObject({ kind: 'malformed', message: expect.stringMatching(say) });
-    });
-
-    test('a pattern that invites going back and forth takes no time', async () => {
-      const one = await open();
-      await put(one, ['a@x.example'], { sender: `${'a'.repeat(60_000)}@x.example` });
-      expect(await idsOf(one, { sender: `${'a*'.repeat(400)}b` })).toEqual([]);
-    });
-  });
-
-  test('the header is our trace line and its own fields, without the body', async () => {
-    const one = await open();
-    const id = await put(one, ['a@x.example']);
-    const header = Buffer.from((await one.control.header(id)) ?? '').toString();
-    expect(header).toBe(`Received: by mail.example.com id ${id}\r\nSubject: Größe\r\nFrom: <a@b.example>\r\nTo: <x@y.example>\r\n`);
-    expect(await one.control.header('nosuchid')).toBeUndefined();
-    expect(await one.control.header('../../m/x')).toBeUndefined();
-  });
+  const open = opener((options) => controlled(testQueue, options));
 
   describe('operations', () => {
     test('what is held is not worked, not counted as pending, survives a crash, and goes on when released', async () => {
@@ -223,11 +62,11 @@ export function queueControlContract(testQueue: (options: TestQueueOptions) => P
       const id = await put(one, ['u@ima.com', 'v@ima.com']);
       const here = { address: 'u@ima.com', queue: 'LOCAL' as const, identifier: 'uuid-u' };
       const there = { address: 'u@notes.example', queue: 'NOTESIN' as const, identifier: 'n' };
-      await one.queue.file(await take(one, 'INPUT'), [
+      await one.queue.file(await leaseOne(one, 'INPUT'), [
         { from: 1, to: [here, there] },
         { from: 2, to: [remote('v@far.example')] },
       ]);
-      await one.queue.complete(await take(one, 'LOCAL'), [1]);
+      await one.queue.complete(await leaseOne(one, 'LOCAL'), [1]);
       expect(await operate(one, { do: 'requeue' }, { ids: [id] })).toMatchObject({ messages: 1, recipients: 2 });
       const again = await one.queue.lease('INPUT', 9);
       expect(again.flatMap(({ recipients }) => recipients.map(({ number, address }) => [number, address])).sort()).toEqual([
@@ -256,10 +95,10 @@ export function queueControlContract(testQueue: (options: TestQueueOptions) => P
       const one = await open();
       const id = await send(one, ['a@far.example']);
       const later = { number: 1, nextAttempt: one.clock.now() + 60_000, reason: 'later', delayNotified: true };
-      await one.queue.defer(await take(one, 'SMTPC'), [later]);
+      await one.queue.defer(await leaseOne(one, 'SMTPC'), [later]);
       await operate(one, { do: 'requeue' }, { ids: [id] });
-      await one.queue.file(await take(one, 'INPUT'), [{ from: 1, to: [remote('a@near.example')] }]);
-      expect((await take(one, 'SMTPC')).recipients).toMatchObject([{ address: 'a@near.example', attempts: 0, delayNotified: true }]);
+      await one.queue.file(await leaseOne(one, 'INPUT'), [{ from: 1, to: [remote('a@near.example')] }]);
+      expect((await leaseOne(one, 'SMTPC')).recipients).toMatchObject([{ address: 'a@near.example', attempts: 0, delayNotified: true }]);
     });
 
     test('however often it is put back, no two recipients of a message ever have one number', async () => {
@@ -306,7 +145,7 @@ export function queueControlContract(testQueue: (options: TestQueueOptions) => P
       const report = await operate(one, { do: 'bounce', reason, status: '5.7.1' }, { ids: [id], numbers: [1, 2] });
       expect(report).toMatchObject({ messages: 1, recipients: 2, failed: 0 });
       expect((await one.queue.get(id))?.recipients.map(({ number }) => number)).toEqual([3]);
-      const dsn = await take(one, 'INPUT');
+      const dsn = await leaseOne(one, 'INPUT');
       expect(dsn.message).toMatchObject({ sender: '', parent: id });
       expect(dsn.recipients[0]?.address).toBe('müller@example.com');
       const text = one.bytes.get(dsn.message.blob.id)?.toString() ?? '';
@@ -362,7 +201,7 @@ export function queueControlContract(testQueue: (options: TestQueueOptions) => P
       const one = await open();
       const id = await send(one, ['a@far.example']);
       const sleep = { number: 1, nextAttempt: one.clock.now() + 9_000_000, runAt: one.clock.now() + 60_000, reason: 'later' };
-      await one.queue.defer(await take(one, 'SMTPC'), [sleep]);
+      await one.queue.defer(await leaseOne(one, 'SMTPC'), [sleep]);
       let woken = 0;
       one.queue.onWork('SMTPC', () => woken++);
       const hurried: unknown[] = [];
@@ -370,7 +209,7 @@ export function queueControlContract(testQueue: (options: TestQueueOptions) => P
       expect(await operate(one, { do: 'retry' }, { ids: [id] })).toMatchObject({ recipients: 1 });
       expect(woken).toBeGreaterThan(0);
       expect(hurried).toEqual(['far.example']);
-      expect((await take(one, 'SMTPC')).recipients[0]).toMatchObject({ attempts: 1, reason: 'later' });
+      expect((await leaseOne(one, 'SMTPC')).recipients[0]).toMatchObject({ attempts: 1, reason: 'later' });
     });
 
     test('urgent mail goes first and patient mail last, as their header or an administrator says; nobody starves', async () => {
@@ -396,7 +235,9 @@ export function queueControlContract(testQueue: (options: TestQueueOptions) => P
         (await collect(one.queue.waiting('SMTPC', 'far.example'))).map(({ precedence, sleeps }) => [precedence, sleeps]);
       expect(await waits()).toEqual([[1, false]]);
       const now = one.clock.now();
-      await one.queue.defer(await take(one, 'SMTPC'), [{ number: 1, nextAttempt: now + 9_000_000, runAt: now + 1_000, reason: 'later' }]);
+      await one.queue.defer(await leaseOne(one, 'SMTPC'), [
+        { number: 1, nextAttempt: now + 9_000_000, runAt: now + 1_000, reason: 'later' },
+      ]);
       expect(await operate(one, { do: 'priority', precedence: 0 }, { ids: [id] })).toMatchObject({ recipients: 1 });
       expect(await waits()).toEqual([[0, true]]);
       expect(await operate(one, { do: 'priority', precedence: -2 }, { states: ['deferred'] })).toMatchObject({ recipients: 1 });
@@ -498,69 +339,6 @@ export function queueControlContract(testQueue: (options: TestQueueOptions) => P
     });
   });
 
-  describe('what lies aside', () => {
-    async function damaged(one: ControlledQueue, key: (id: string) => string): Promise<string> {
-      const id = await put(one, ['a@x.example']);
-      const text = key(id);
-      const before = await one.keyValue.get(text);
-      await one.keyValue.transact(async () => ({ puts: [[text, Buffer.from('{')]], result: undefined }), 'durable');
-      const later = await one.crash();
-      expect(await later.queue.lease('INPUT', 1)).toEqual([]);
-      expect(before).toBeDefined();
-      return id;
-    }
-
-    test('is shown, counted, tried again and deleted, and hides from nobody else', async () => {
-      const first = await open();
-      const id = await put(first, ['a@x.example']);
-      const good = (await first.keyValue.get(`queue/m/${id}/0`)) as Uint8Array;
-      await first.keyValue.transact(async () => ({ puts: [[`queue/m/${id}/0`, Buffer.from('{"v')]], result: undefined }), 'durable');
-      const one = await controlled(() => first.crash());
-      expect(await one.queue.lease('INPUT', 1)).toEqual([]);
-      expect(await collect(one.control.aside())).toEqual([
-        {
-          id,
-          slip: '0',
-          queue: 'INPUT',
-          recipients: 1,
-          since: one.clock.now(),
-          problem: expect.stringMatching(/JSON/),
-          message: expect.objectContaining({ id }),
-          record: '{"v',
-        },
-      ]);
-      expect((await one.queue.summary())[0]).toEqual({ queue: 'INPUT', pending: 0, deferred: 0, held: 0, aside: 1 });
-      expect(await one.control.retryAside(id, '0', by)).toBe(true);
-      expect(await one.queue.lease('INPUT', 1)).toEqual([]);
-      await one.keyValue.transact(async () => ({ puts: [[`queue/m/${id}/0`, good]], result: undefined }), 'durable');
-      expect(await one.control.retryAside(id, '0', by)).toBe(true);
-      expect(await one.control.retryAside(id, '0', by)).toBe(false);
-      const lease = await take(one, 'INPUT');
-      expect(lease.recipients).toMatchObject([{ address: 'a@x.example' }]);
-      await expect(one.queue.complete(lease, [1])).resolves.toBeUndefined();
-      expect(await keysOf(one.keyValue)).toEqual([]);
-    });
-
-    test.each([
-      ['its recipients', (id: string) => `queue/m/${id}/0`],
-      ['its message', (id: string) => `queue/m/${id}`],
-    ])('is deleted with %s unreadable', async (_name, key) => {
-      const first = await open();
-      const id = await damaged(first, key);
-      const one = await controlled(() => first.crash());
-      expect(await one.queue.lease('INPUT', 1)).toEqual([]);
-      for (const [bad, slip] of [
-        ['../../m', '0'],
-        [id, '../0'],
-        [id, ''],
-        ['nosuch', '0'],
-      ] as const)
-        expect(await one.control.deleteAside(bad, slip, by)).toBe(false);
-      expect(await one.control.deleteAside(id, '0', by)).toBe(true);
-      expect((await keysOf(one.keyValue)).filter((each) => !each.startsWith('ref/'))).toEqual([]);
-    });
-  });
-
   test.each(['delete', 'hold', 'requeue'] as const)('of %s and a lease at the same moment one wins, wherever they meet', async (what) => {
     const one = await open();
     const outcomes = new Set<string>();
@@ -589,7 +367,7 @@ export function queueControlContract(testQueue: (options: TestQueueOptions) => P
   test('settling after an administrator ended what a worker once had throws and changes nothing', async () => {
     const one = await open();
     const id = await send(one, ['a@far.example']);
-    const lease = await take(one, 'SMTPC');
+    const lease = await leaseOne(one, 'SMTPC');
     await one.queue.release(lease);
     await operate(one, { do: 'hold' }, { ids: [id] });
     await expect(one.queue.complete(lease, [1])).rejects.toBeInstanceOf(CheckFailed);

@@ -1,4 +1,8 @@
+import { queueAsideContract } from '../contracts/queue-aside.ts';
 import { queueControlContract } from '../contracts/queue-control.ts';
+import { queueSearchContract } from '../contracts/queue-search.ts';
 import { testQueue } from '../support/queue.ts';
 
 queueControlContract(testQueue);
+queueSearchContract(testQueue);
+queueAsideContract(testQueue);

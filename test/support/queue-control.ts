@@ -1,7 +1,15 @@
 /** A queue with its administrator's side, on bytes in memory, and the lines it logs. */
 
 import { constant, type Log, silentLog } from '../../src/base/index.ts';
-import { createReporter, type QueueControl, readStory, type StoryRead } from '../../src/queue/index.ts';
+import {
+  createReporter,
+  type Operation,
+  type QueueControl,
+  type QueueFilter,
+  readStory,
+  type SearchOptions,
+  type StoryRead,
+} from '../../src/queue/index.ts';
 import type { Blobs } from '../../src/storage/index.ts';
 import { seededRandom, type TestQueue, type TestQueueOptions } from './queue.ts';
 
@@ -68,3 +76,8 @@ function memoryBlobs(bytes: Map<string, Buffer>, broken: () => boolean): Pick<Bl
     },
   };
 }
+
+export const by = 'cn=admin,o=ima';
+export const operate = (one: ControlledQueue, operation: Operation, filter: QueueFilter) => one.control.operate(operation, filter, { by });
+export const idsOf = async (one: ControlledQueue, filter: QueueFilter, options?: SearchOptions): Promise<string[]> =>
+  (await one.control.search(filter, options)).messages.map(({ message }) => message.id);
