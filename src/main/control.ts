@@ -14,7 +14,7 @@ import { Hono } from 'hono';
 import { asFault, Fault, type Log, replyOf } from '../base/index.ts';
 import type { AccessAnswer, AccessQuestion } from '../directory/index.ts';
 import type { LinkStatus } from '../directory-remote/index.ts';
-import { asIdentifier, type DsnRequest, isQueueId, type Queue, type QueueName, queueNames } from '../queue/index.ts';
+import { asIdentifier, type DsnRequest, isQueueId, type Queue, queueNames } from '../queue/index.ts';
 import type { ComponentStatus, Responder } from '../responder/index.ts';
 import type { Explain } from '../routing/index.ts';
 import { isEtrnName, isHostSetting } from '../smtpc/index.ts';
@@ -141,13 +141,6 @@ function controlApp(options: ControlOptions): Hono {
     '/queue',
     queueRoutes(options.desk, (c) => c.req.query('by')?.slice(0, 200) ?? 'command line'),
   );
-  app.get('/queue', async (c) => {
-    const name = c.req.query('queue') as QueueName | undefined;
-    const limit = Math.min(Number(c.req.query('limit') ?? 1000) || 1000, 100_000);
-    const listings = [];
-    for await (const listing of queue.list({ limit, ...(name ? { queue: name } : {}) })) listings.push(listing);
-    return c.json(listings);
-  });
   const traced = queueFor(queue);
   app.get('/trace/find', async (c) =>
     c.json(await traced.find(c.req.query('about') ?? '', Math.min(Number(c.req.query('limit')) || 100, 10_000))),

@@ -70,8 +70,8 @@ export async function compare(title: string, sides: readonly (readonly [name: st
 /** Resolves when nothing waits in the queue any more. The list is asked, not the counts: those of a long queue are kept for a while. */
 export async function mailtreeDrained(peer: MailtreePeer): Promise<void> {
   for (;;) {
-    const waiting = await new Promise<unknown[]>((resolve, reject) => {
-      request({ socketPath: peer.control, path: '/queue?limit=1' }, (response) => {
+    const { messages } = await new Promise<{ messages: unknown[] }>((resolve, reject) => {
+      request({ socketPath: peer.control, path: '/queue/messages?limit=1' }, (response) => {
         let text = '';
         response.on('data', (chunk) => {
           text += chunk;
@@ -81,7 +81,7 @@ export async function mailtreeDrained(peer: MailtreePeer): Promise<void> {
         .on('error', reject)
         .end();
     });
-    if (waiting.length === 0) return;
+    if (messages.length === 0) return;
     await sleep(20);
   }
 }

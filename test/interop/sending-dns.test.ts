@@ -2,8 +2,7 @@
 
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Client } from 'ldapts';
-import type { QueueListing } from '../../src/queue/index.ts';
-import { change, control, greetedSmtp, ldapAdministrator, newest, plain, subjects } from '../support/mail-clients.ts';
+import { change, control, greetedSmtp, ldapAdministrator, newest, plain, subjects, waiting } from '../support/mail-clients.ts';
 import { eventually, password, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
 import { type Sink, startSink } from '../support/smtp-sink.ts';
 import { type Named, startNamed } from './support/dns/named.ts';
@@ -135,9 +134,7 @@ test('while the name server is silent mail waits; when it answers again mail goe
   try {
     await submit('later.test');
     await eventually(async () =>
-      (await control<QueueListing[]>(files, '/queue')).some(({ recipients }) =>
-        /no name server answered/.test(recipients[0]?.reason ?? ''),
-      ),
+      (await waiting(files)).some(({ recipients }) => /no name server answered/.test(recipients[0]?.reason ?? '')),
     );
   } finally {
     named.resume();

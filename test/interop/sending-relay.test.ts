@@ -4,9 +4,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Client } from 'ldapts';
-import type { QueueListing } from '../../src/queue/index.ts';
 import { type Postfix, reachable, startPostfix } from '../bench/peers/postfix.ts';
-import { change, control, ldapAdministrator } from '../support/mail-clients.ts';
+import { change, control, ldapAdministrator, waiting } from '../support/mail-clients.ts';
 import { command, eventually, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
 import { freePort, tempDir } from '../support/temp.ts';
 import { makeCertificate } from './support/neighbours/neighbour.ts';
@@ -135,9 +134,7 @@ test('a wrong password, and none, keep the mail waiting', async () => {
   await offer('scram-sha-256');
   const waits = (to: string, why: RegExp): Promise<number> =>
     eventually(async () =>
-      (await control<QueueListing[]>(files, '/queue')).some(({ recipients }) =>
-        recipients.some((one) => one.address === to && why.test(one.reason ?? '')),
-      ),
+      (await waiting(files)).some(({ recipients }) => recipients.some((one) => one.address === to && why.test(one.reason ?? ''))),
     );
   await ldap.modify(smtpc, change('replace', 'mtSmtpcRelayPassword', 'wrong'));
   await send('wrong@wrong.test');

@@ -2,9 +2,8 @@
 
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Client } from 'ldapts';
-import type { QueueListing } from '../../src/queue/index.ts';
 import { type FakeDns, startFakeDns } from '../support/fake-dns.ts';
-import { change, control, ldapAdministrator, subjects } from '../support/mail-clients.ts';
+import { change, ldapAdministrator, subjects, waiting } from '../support/mail-clients.ts';
 import { command, eventually, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
 
 let dns: FakeDns;
@@ -37,18 +36,16 @@ afterAll(async () => {
   await Promise.all([dns.stop(), provider.remove(), branch.remove()]);
 });
 
-async function waiting(subject: string): Promise<void> {
+async function parked(subject: string): Promise<void> {
   const message = `From: user1@example.test\nTo: user1@branch.test\nSubject: ${subject}\n\nHello.\n`;
   expect(await command('sendmail', ['-f', 'user1@example.test', 'user1@branch.test'], provider, message)).toMatchObject({ code: 0 });
-  await eventually(async () =>
-    (await control<QueueListing[]>(provider, '/queue')).some(({ recipients }) => /queue run/.test(recipients[0]?.reason ?? '')),
-  );
+  await eventually(async () => (await waiting(provider)).some(({ recipients }) => /queue run/.test(recipients[0]?.reason ?? '')));
 }
 const arrives = (subject: string): Promise<number> =>
   eventually(async () => (await subjects(branch, 'user1@branch.test')).includes(subject));
 
 test('by hand, for a domain: what waits is sent', async () => {
-  await waiting('by hand');
+  await parked('by hand');
   const { out, code } = await command('mailtree', ['etrn', `[127.0.0.1]:${provider.ports.smtp}`, 'branch.test'], branch);
   expect(out).toMatch(/^branch\.test: 25[0-3] /);
   expect(code).toBe(0);
@@ -56,13 +53,13 @@ test('by hand, for a domain: what waits is sent', async () => {
 });
 
 test('by the settings: when the host is added, and whenever SMTPC starts', async () => {
-  await waiting('by setting');
+  await parked('by setting');
   await branchLdap.modify('cn=smtpc,cn=mailtree', [
     change('replace', 'mtSmtpcEtrnName', 'branch.test'),
     change('replace', 'mtSmtpcEtrnHost', `[127.0.0.1]:${provider.ports.smtp}`),
   ]);
   await arrives('by setting');
-  await waiting('at the start');
+  await parked('at the start');
   await command('mailtree', ['component', 'restart', 'SMTPC'], branch);
   await arrives('at the start');
 });

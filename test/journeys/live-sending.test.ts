@@ -5,9 +5,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import type { Client } from 'ldapts';
-import type { QueueListing } from '../../src/queue/index.ts';
 import { type FakeDns, startFakeDns } from '../support/fake-dns.ts';
-import { change, control, greetedSmtp, ldapAdministrator, newest, plain, subjects } from '../support/mail-clients.ts';
+import { change, control, greetedSmtp, ldapAdministrator, newest, plain, subjects, waiting } from '../support/mail-clients.ts';
 import { command, eventually, password, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
 import { type Sink, startSink } from '../support/smtp-sink.ts';
 import { freePort } from '../support/temp.ts';
@@ -77,8 +76,7 @@ async function submit(to: string, subject = to): Promise<void> {
 
 const has = (at: Sink, to: string): boolean => at.messages.some((one) => one.to.includes(to));
 const arrives = (at: Sink, to: string): Promise<number> => eventually(async () => has(at, to));
-const listing = async (to: string) =>
-  (await control<QueueListing[]>(files, '/queue')).flatMap(({ recipients }) => recipients).find(({ address }) => address === to);
+const listing = async (to: string) => (await waiting(files)).flatMap(({ recipients }) => recipients).find(({ address }) => address === to);
 const waits = (to: string, pattern: RegExp): Promise<number> => eventually(async () => pattern.test((await listing(to))?.reason ?? ''));
 const comesBack = (pattern: RegExp): Promise<number> =>
   eventually(async () => {

@@ -4,10 +4,9 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Client } from 'ldapts';
 import { type ParsedMail, simpleParser } from 'mailparser';
 import nodemailer from 'nodemailer';
-import type { QueueListing } from '../../src/queue/index.ts';
 import { type FakeDns, startFakeDns } from '../support/fake-dns.ts';
 import { selfSigned } from '../support/ldap-door.ts';
-import { change, control, greetedSmtp, ldapAdministrator, newest, sendAs, subjects } from '../support/mail-clients.ts';
+import { change, control, greetedSmtp, ldapAdministrator, newest, sendAs, subjects, waiting } from '../support/mail-clients.ts';
 import { command, eventually, password, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
 import { type Sink, startSink } from '../support/smtp-sink.ts';
 import { freePort } from '../support/temp.ts';
@@ -67,10 +66,6 @@ async function submit(to: string | string[], subject: string, more: object = {})
 
 const sent = (subject: string) => sink.messages.find(({ data }) => data.includes(`Subject: ${subject}\r\n`));
 
-async function queued(): Promise<QueueListing[]> {
-  return control(files, '/queue');
-}
-
 async function report(subject: string): Promise<{ raw: string; mail: ParsedMail; fields: string }> {
   await eventually(async () => (await newestWith(subject)) !== undefined);
   const raw = (await newestWith(subject)) ?? '';
@@ -95,7 +90,7 @@ test("a user's mail goes out encrypted to the preferred MX, with the sender's en
   const asked = dns.asked.filter((question) => /^A+ /.test(question));
   expect(asked).toContain('A first.remote.test');
   expect(dns.asked).toContain('MX remote.test');
-  expect(await queued()).toEqual([]);
+  expect(await waiting(files)).toEqual([]);
 });
 
 test('a domain without MX is reached at its own address, and the next MX is tried when the first is dead', async () => {
@@ -107,9 +102,9 @@ test('mail for a dead host is deferred with its reason, and goes out at `retry` 
   const port = await freePort();
   await ldap.modify(smtpc, change('replace', 'mtSmtpcPort', String(port)));
   await submit('friend@remote.test', 'patient');
-  await eventually(async () => (await queued()).some(({ recipients }) => recipients.some(({ attempts }) => attempts > 0)));
-  const [listing] = await queued();
-  expect(listing?.recipients).toMatchObject([{ address: 'friend@remote.test', queue: 'SMTPC', identifier: 'remote.test', attempts: 1 }]);
+  await eventually(async () => (await waiting(files)).some(({ recipients }) => recipients.some(({ attempts }) => attempts > 0)));
+  const [listing] = await waiting(files);
+  expect(listing?.recipients).toMatchObject([{ address: 'friend@remote.test', queue: 'SMTPC', destination: 'remote.test', attempts: 1 }]);
   expect(listing?.recipients[0]?.reason).toMatch(/refused|ECONNREFUSED/i);
   const status = JSON.parse((await command('mailtree', ['status', '--json'], files)).out) as { queues: object[] };
   expect(status.queues).toContainEqual({ queue: 'SMTPC', pending: 0, deferred: 1, held: 0, aside: 0 });
@@ -117,7 +112,7 @@ test('mail for a dead host is deferred with its reason, and goes out at `retry` 
   await ldap.modify(smtpc, change('replace', 'mtSmtpcPort', String(sink.port)));
   expect(await control(files, '/queue/SMTPC/retry', 'POST')).toEqual({ recipients: 1 });
   await eventually(async () => sent('patient') !== undefined);
-  await eventually(async () => (await queued()).length === 0);
+  await eventually(async () => (await waiting(files)).length === 0);
 });
 
 test('a temporary refusal defers, a permanent one at RCPT comes back as a report that names it, and the others are served', async () => {
@@ -153,7 +148,7 @@ test('a refusal of the data comes back as a report, too, and so does a domain th
   await submit('friend@missing.test', 'no such domain');
   const missing = await report('friend@missing.test');
   expect(missing.fields).toMatch(/^Status: 5\.1\.2\r?$/im);
-  expect(await queued()).toEqual([]);
+  expect(await waiting(files)).toEqual([]);
 });
 
 test('a report that cannot be delivered is not reported, and NOTIFY=NEVER keeps quiet', async () => {
@@ -172,7 +167,7 @@ test('a report that cannot be delivered is not reported, and NOTIFY=NEVER keeps 
   const heard = attempts();
   expect(await sendAs(files, ['user2@example.test'], 'from nobody', { from: '' })).toMatch(/^250 /);
   await eventually(async () => attempts() > heard);
-  await eventually(async () => (await queued()).length === 0);
+  await eventually(async () => (await waiting(files)).length === 0);
   expect(await subjects(files, 'user1@example.test')).toEqual(before);
   expect(sink.messages.filter(({ from }) => from === '')).toEqual([]);
   sink.script.reply = () => undefined;

@@ -13,6 +13,7 @@ import {
   rcpt,
   sendAs,
   subjects,
+  waiting,
 } from '../support/mail-clients.ts';
 import { adminDn, password, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
 
@@ -40,7 +41,7 @@ afterAll(async () => {
 afterEach(async () => {
   const { queues } = await control<{ queues: { pending: number; deferred: number }[] }>(files, '/status');
   for (const queue of queues) expect(queue).toMatchObject({ pending: 0, deferred: 0 });
-  expect(await control(files, '/queue')).toEqual([]);
+  expect(await waiting(files)).toEqual([]);
   for (const user of ['user1@example.test', 'user2@example.test', 'user1@jade.net']) expect(await subjects(files, user)).toEqual([]);
 });
 

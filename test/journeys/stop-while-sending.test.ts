@@ -2,7 +2,7 @@
 
 import { expect, test } from '@jest/globals';
 import { startFakeDns } from '../support/fake-dns.ts';
-import { change, control, ldapAdministrator } from '../support/mail-clients.ts';
+import { change, control, ldapAdministrator, waiting } from '../support/mail-clients.ts';
 import { command, eventually, prepareServer, runServer } from '../support/server.ts';
 import { startSink } from '../support/smtp-sink.ts';
 
@@ -29,7 +29,7 @@ test.each(['connect', 'RCPT', '.'])('a host that says nothing at "%s" does not h
   const again = await runServer(files);
   await control(files, '/queue/SMTPC/retry', 'POST');
   await eventually(async () => sink.messages.some(({ data }) => data.includes('waits for an answer')));
-  await eventually(async () => (await control<unknown[]>(files, '/queue')).length === 0);
+  await eventually(async () => (await waiting(files)).length === 0);
   expect(sink.messages.map(({ to }) => to)).toContainEqual(['friend@remote.test']);
   expect(await again.stop()).toBe(0);
   await Promise.all([sink.stop(), dns.stop(), files.remove()]);

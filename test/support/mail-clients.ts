@@ -5,6 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { ImapFlow } from 'imapflow';
 import { Attribute, Change, Client } from 'ldapts';
+import type { MessagePage } from '../../src/main/index.ts';
 import { adminDn, adminPassword, type Door, password } from './server.ts';
 
 interface Ports {
@@ -213,6 +214,11 @@ export async function ldapAdministrator(files: Ports): Promise<Client> {
 /** One modification for ldapts; no values deletes the attribute. */
 export function change(operation: 'add' | 'delete' | 'replace', type: string, ...values: string[]): Change {
   return new Change({ operation, modification: new Attribute({ type, values }) });
+}
+
+/** Messages that wait, as an administrator sees them. */
+export async function waiting(files: { readonly dir: string }): Promise<MessagePage['messages']> {
+  return (await control<MessagePage>(files, '/queue/messages?limit=1000')).messages;
 }
 
 /** The control socket's answer to a request of the command line. */

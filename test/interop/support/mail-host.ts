@@ -4,8 +4,7 @@ import type { Change } from 'ldapts';
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ImapFlow } from 'imapflow';
-import type { QueueListing } from '../../../src/queue/index.ts';
-import { control, ldapAdministrator } from '../../support/mail-clients.ts';
+import { ldapAdministrator, waiting } from '../../support/mail-clients.ts';
 import { type Door, eventually, password, prepareServer, type RunningServer, runServer, type ServerFiles } from '../../support/server.ts';
 import type { Host } from './network.ts';
 
@@ -61,10 +60,10 @@ export async function startMailHost(
     add: (dn, attributes) => ldap.add(dn, attributes),
     remove: (dn) => ldap.del(dn),
     inbox: (user) => inboxOf(ports.imap, user),
-    drained: async (ms = 60_000) => void (await eventually(async () => (await control<unknown[]>(files, '/queue')).length === 0, ms)),
+    drained: async (ms = 60_000) => void (await eventually(async () => (await waiting(files)).length === 0, ms)),
     async deferred() {
-      const waiting = await control<readonly QueueListing[]>(files, '/queue');
-      return waiting.length > 0 && waiting.every(({ recipients }) => recipients.every(({ reason }) => reason !== undefined));
+      const messages = await waiting(files);
+      return messages.length > 0 && messages.every(({ recipients }) => recipients.every(({ reason }) => reason !== undefined));
     },
     async restart(later) {
       await end();
