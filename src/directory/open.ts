@@ -12,7 +12,7 @@ import { BundledDirectory } from './bundled.ts';
 import { ComputedReader } from './computed/reader.ts';
 import { Feed } from './history/feed.ts';
 import { History } from './history/history.ts';
-import { Trimmer } from './history/trim.ts';
+import { Trimming } from './history/trimming.ts';
 import { ensureUsage } from './limits/recount.ts';
 import { type Hasher, workerHasher } from './passwords/hasher.ts';
 import { Logins } from './passwords/login.ts';
@@ -63,9 +63,6 @@ export interface DirectoryOptions {
   /** Hashing of passwords (default: workers). */
   readonly hasher?: Hasher;
 }
-
-const trimEvery = 600_000;
-const day = 86_400_000;
 
 /** Made once, and kept where the entries are. */
 async function ownSecret(keyValue: KeyValue): Promise<Uint8Array> {
@@ -132,8 +129,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
     refreshRights: () => directory.refresh(),
   });
   const standings = new Standings((dn) => view.find(dn)?.entry);
-  let stopTrimming = (): void => {};
-  let trimming: Promise<unknown> = Promise.resolve();
+  const trimming = new Trimming({ keyValue, settings, clock, log });
   const directory: BundledDirectory = new BundledDirectory({
     keyValue,
     view,
@@ -159,8 +155,7 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
     log,
     subtreeLimit: () => settings.value.subtreeLimit,
     closing: async () => {
-      stopTrimming();
-      await trimming;
+      await trimming.stop();
       await merger.close();
       await hasher.close();
     },
@@ -179,23 +174,6 @@ export async function openDirectory(options: DirectoryOptions): Promise<BundledD
     }),
   );
   await directory.refresh();
-  const trimmer = new Trimmer(keyValue);
-  let waiting = 0;
-  const trim = (): void => {
-    stopTrimming = clock.after(trimEvery, trim);
-    // One is under way and one may wait for it: it does what the others would do.
-    if (waiting >= 2) return;
-    waiting += 1;
-    trimming = trimming
-      .then(() => {
-        const { historyDays, historySize } = settings.value;
-        return trimmer.trim({ until: clock.now() - historyDays * day, octets: historySize * 1_048_576 });
-      })
-      .catch((thrown: unknown) => log.warning('old changes could not be removed from the history', thrown))
-      .then(() => {
-        waiting -= 1;
-      });
-  };
-  stopTrimming = clock.after(60_000, trim);
+  trimming.start();
   return directory;
 }
