@@ -2,7 +2,7 @@
  * The change history and undo as plain JSON, for the control socket and for commands that work on the directory while no server runs.
  */
 
-import { Fault } from '../base/index.ts';
+import { Fault, parseAge } from '../base/index.ts';
 import {
   type AttributeValue,
   type BundledDirectory,
@@ -76,12 +76,11 @@ export interface UndoHow {
 
 const mostLines = 100_000;
 const usualLines = 100;
-const units = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
 
 /** Milliseconds since 1970. Fault `malformed` names what cannot be read. */
 export function timeOf(name: string, text: string, now: number): number {
-  const age = /^(\d{1,6})([smhdw])$/.exec(text);
-  const at = age ? now - Number(age[1]) * units[age[2] as keyof typeof units] : Date.parse(text);
+  const age = parseAge(text);
+  const at = age === undefined ? Date.parse(text) : now - age;
   if (Number.isNaN(at)) throw new Fault('malformed', `${name}: "${text}" is neither a time (2026-01-31T12:00) nor an age (90m, 12h, 7d)`);
   return at;
 }

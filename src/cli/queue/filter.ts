@@ -1,7 +1,7 @@
 /** Which messages a command means: options to the filter of the server's interface. */
 
 import type { Command } from 'commander';
-import { Fault } from '../../base/index.ts';
+import { Fault, parseAge } from '../../base/index.ts';
 
 export interface FilterOptions {
   readonly queue?: string;
@@ -61,10 +61,8 @@ function octets(flag: string, text: string): string {
   return String(Number(number) * (sizes[unit.toLowerCase()] ?? 1));
 }
 
-const ages: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-
 function age(flag: string, text: string): string {
-  const [, number = '', unit = ''] = /^(\d{1,7})([smhd])$/i.exec(text.trim()) ?? [];
-  if (number === '') throw new Fault('malformed', `${flag}: ${text} is not an age like 90s, 15m, 12h, 3d`);
-  return String(Number(number) * (ages[unit.toLowerCase()] ?? 1));
+  const ms = parseAge(text);
+  if (ms === undefined) throw new Fault('malformed', `${flag}: ${text} is not an age like 90s, 15m, 12h, 3d`);
+  return String(ms);
 }

@@ -289,17 +289,8 @@ export class Searcher {
     yield first;
     if (first.length < firstListed) return;
     const given = new Set(first);
-    let some: number[] = [];
     // From the least key behind the last one.
-    for await (const [, octets] of keyValue.scan({ from: `${last}\u0000`, to: range.to })) {
-      const child = decodeNumber(octets);
-      if (given.has(child)) continue;
-      some.push(child);
-      if (some.length < stride) continue;
-      yield some;
-      some = [];
-    }
-    yield some;
+    yield* inStrides(keyValue.scan({ from: `${last}\u0000`, to: range.to }), ([, octets]) => decodeNumber(octets), given);
   }
 
   /** Everything in scope, if that is little; else undefined. */
@@ -328,16 +319,7 @@ export class Searcher {
     const open = [baseId];
     for (let at = 0; at < open.length; at++) {
       if (at >= listings) {
-        let some: number[] = [];
-        for await (const [key] of keyValue.scan(keys.entries, { keysOnly: true })) {
-          const id = lastId(key);
-          if (seen.has(id)) continue;
-          some.push(id);
-          if (some.length < stride) continue;
-          yield some;
-          some = [];
-        }
-        yield some;
+        yield* inStrides(keyValue.scan(keys.entries, { keysOnly: true }), ([key]) => lastId(key), seen);
         return;
       }
       for await (const ids of this.#children(open[at] ?? 0)) {
@@ -349,6 +331,24 @@ export class Searcher {
       }
     }
   }
+}
+
+/** The ids of records, but those that were given already. */
+async function* inStrides<R>(
+  records: AsyncIterable<R>,
+  idOf: (record: R) => number,
+  given: ReadonlySet<number>,
+): AsyncGenerator<readonly number[], void> {
+  let some: number[] = [];
+  for await (const record of records) {
+    const id = idOf(record);
+    if (given.has(id)) continue;
+    some.push(id);
+    if (some.length < stride) continue;
+    yield some;
+    some = [];
+  }
+  yield some;
 }
 
 /** Items of a filter. Its depth is bounded where it is compiled. */
