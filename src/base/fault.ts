@@ -19,6 +19,7 @@ export type FaultKind =
   | 'too-large'
   | 'too-many'
   | 'over-quota'
+  | 'no-space' // our disk is full: it passes when somebody makes room
   | 'busy' // try again soon
   | 'conflict' // somebody else changed it meanwhile
   | 'unavailable' // a part of us or a peer is away
@@ -49,6 +50,7 @@ export const replies: Readonly<Record<FaultKind, Reply>> = {
   'too-large': { smtp: [552, '5.3.4'], imap: ['NO', 'LIMIT'], ldap: 11, http: 413 },
   'too-many': { smtp: [452, '4.5.3'], imap: ['NO', 'LIMIT'], pop3: 'SYS/TEMP', ldap: 11, http: 429 },
   'over-quota': { smtp: [452, '4.2.2'], imap: ['NO', 'OVERQUOTA'], ldap: 19, http: 507 },
+  'no-space': { smtp: [452, '4.3.1'], imap: ['NO', 'UNAVAILABLE'], pop3: 'SYS/TEMP', ldap: 52, http: 507 },
   busy: { smtp: [451, '4.3.2'], imap: ['NO', 'INUSE'], pop3: 'IN-USE', ldap: 51, http: 503 },
   conflict: { smtp: [451, '4.3.0'], imap: ['NO', 'EXPUNGEISSUED'], ldap: 122, http: 409 },
   unavailable: { smtp: [451, '4.3.0'], imap: ['NO', 'UNAVAILABLE'], pop3: 'SYS/TEMP', ldap: 52, http: 503 },

@@ -7,6 +7,7 @@
  * Source: manual chapter 10, "Levels of Logging"; checklist SRV-05, SRV-06, SRV-14
  */
 
+import { Fault } from './fault.ts';
 import type { Live } from './live.ts';
 
 export const logLevels = ['error', 'warning', 'message', 'smtp', 'informational', 'diagnostic'] as const;
@@ -102,7 +103,9 @@ function causeText(cause: unknown): string {
 
 export function createLog(component: string, level: Live<LogLevel>, sink: LogSink, now: () => number = Date.now): Log {
   const enabled = (l: LogLevel): boolean => logLevels.indexOf(l) <= logLevels.indexOf(level.value);
-  const write = (l: LogLevel, text: string, cause?: unknown): void => {
+  const write = (given: LogLevel, text: string, cause?: unknown): void => {
+    // An outage has its line already: what it keeps from being done is no news.
+    const l = cause instanceof Fault && cause.told ? 'diagnostic' : given;
     if (enabled(l)) sink({ at: now(), component, level: l, text: oneLine(text + causeText(cause)), fields: undefined });
   };
   return {

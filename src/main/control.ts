@@ -39,8 +39,10 @@ export interface ServerStatus {
   readonly queues: Awaited<ReturnType<Queue['summary']>>;
   /** Octets. */
   readonly memory: number;
-  /** Whether the database still takes writes. */
+  /** Whether the databases take changes. */
   readonly writable: boolean;
+  /** What keeps them from it, and that it will pass. */
+  readonly problems: readonly string[];
   /** An external directory: whether it answers. Absent where the bundled one is used. */
   readonly directory?: LinkStatus;
 }

@@ -18,7 +18,8 @@ import { version } from './version.ts';
 export interface MonitorNeeds {
   readonly responder: Pick<Responder, 'status'>;
   readonly queue: Pick<Queue, 'summary' | 'list'>;
-  readonly writable: () => boolean;
+  /** What keeps databases from being written, one line each. */
+  readonly databaseProblems: () => readonly string[];
   /** The way to an external directory, where there is one. */
   readonly external: { readonly status: LinkStatus } | undefined;
   readonly freeSpace: () => Promise<number>;
@@ -64,12 +65,11 @@ export function createMonitor(needs: MonitorNeeds): ServerMonitor {
   };
 }
 
-async function failing({ responder, writable, external, freeSpace, minFree }: MonitorNeeds): Promise<readonly Failing[]> {
+async function failing({ responder, databaseProblems, external, freeSpace, minFree }: MonitorNeeds): Promise<readonly Failing[]> {
   const found: Failing[] = [];
   for (const { name, policy, state } of responder.status())
     if (policy.autoStart && state !== 'running') found.push({ name, why: `${name} is ${state}` });
-  if (!writable())
-    found.push({ name: 'database', why: 'a database cannot be written: make room if the disk is full, then restart the server' });
+  for (const why of databaseProblems()) found.push({ name: 'database', why });
   if (external && external.status.state !== 'connected')
     found.push({ name: 'directory', why: `the directory is ${external.status.state}: ${external.status.problem ?? 'not reached yet'}` });
   const free = await freeSpace().catch(() => undefined);
@@ -122,11 +122,11 @@ function componentSamples({ responder }: MonitorNeeds): Sample[] {
 }
 
 async function stateSamples(needs: MonitorNeeds): Promise<Sample[]> {
-  const { writable, external, freeSpace, directoryFolder } = needs;
+  const { databaseProblems, external, freeSpace, directoryFolder } = needs;
   const free = await freeSpace().catch(() => Number.NaN);
   return [
     one('mailtree_ready', 'Whether the server is ready, as /health/ready says.', (await failing(needs)).length === 0 ? 1 : 0),
-    one('mailtree_databases_writable', 'Whether the databases can be written.', writable() ? 1 : 0),
+    one('mailtree_databases_writable', 'Whether the databases can be written.', databaseProblems().length === 0 ? 1 : 0),
     one('mailtree_directory_connected', 'Whether the directory answers.', !external || external.status.state === 'connected' ? 1 : 0),
     ...(directoryFolder === undefined
       ? []

@@ -86,8 +86,8 @@ export interface Parts {
   readonly router: Router;
   readonly certificate: Certificate;
   readonly freeSpace: () => Promise<number>;
-  /** False once a database has failed to write; the next start puts it right. */
-  readonly writable: () => boolean;
+  /** What keeps databases from being written now. */
+  readonly databaseProblems: () => readonly string[];
 }
 
 export async function startServer(config: Config, options: StartOptions): Promise<Server> {
@@ -153,7 +153,8 @@ async function build(
     components: responder.status(),
     queues: await parts.queue.summary(),
     memory: process.memoryUsage.rss(),
-    writable: parts.writable(),
+    writable: parts.databaseProblems().length === 0,
+    problems: parts.databaseProblems(),
     ...(parts.external ? { directory: parts.external.status } : {}),
   });
   const control = await openControl(controlPath(config), {
@@ -250,7 +251,7 @@ async function openParts(
   const store = await openStore({ keyValue, blobs, clock, log: logs('Message Store'), settings: dit.settings(storeSettings) });
   onClose(() => store.close());
   onClose(reclaimRegularly(new Reclaimer({ keyValue, blobs, clock, log: logs('Storage') }), clock, logs('Storage')));
-  const writable = (): boolean => opened.healthy() && keyValue.healthy;
+  const databaseProblems = (): string[] => [opened.bundledStore?.problem, keyValue.problem].flatMap((problem) => problem ?? []);
   const freeSpace = async (): Promise<number> => {
     const space = await statfs(config.data);
     return space.bavail * space.bsize;
@@ -267,7 +268,7 @@ async function openParts(
     router: createRouter({ dit, isOwnAddress: ownAddress(dit) }),
     certificate,
     freeSpace,
-    writable,
+    databaseProblems,
   };
 }
 
@@ -304,7 +305,7 @@ interface Opening {
   readonly closeAll: () => Promise<void>;
 }
 
-type Opened = Pick<Parts, 'schema' | 'directory' | 'bundled' | 'bundledStore' | 'external'> & { readonly healthy: () => boolean };
+type Opened = Pick<Parts, 'schema' | 'directory' | 'bundled' | 'bundledStore' | 'external'>;
 
 /** The bundled directory; what it holds at the first start. */
 async function openBundled({ config, options, settings, log, onClose }: Opening): Promise<Opened> {
@@ -312,7 +313,7 @@ async function openBundled({ config, options, settings, log, onClose }: Opening)
   const first = await fillDirectory(bundled, config);
   if (first) options.firstStart(first);
   else await addNeeded(bundled, config);
-  return { schema, directory: bundled, bundled, bundledStore: keyValue, external: undefined, healthy: () => keyValue.healthy };
+  return { schema, directory: bundled, bundled, bundledStore: keyValue, external: undefined };
 }
 
 /** An external directory: waited for; whoever stops the server meanwhile need not wait. */
@@ -327,7 +328,7 @@ async function openExternal({ config, options, settings, log, onClose, closeAll 
   checkSchema(directory, schema, log);
   const first = await fillExternal(directory, config);
   if (first) options.firstStart(first);
-  return { schema, directory, bundled: undefined, bundledStore: undefined, external: directory, healthy: () => true };
+  return { schema, directory, bundled: undefined, bundledStore: undefined, external: directory };
 }
 
 /** How often space of messages that nobody has any more is given back. */

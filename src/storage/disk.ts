@@ -98,7 +98,6 @@ export function errorCode(thrown: unknown): string | undefined {
 export function diskFault(thrown: unknown): Fault {
   if (thrown instanceof Fault) return thrown;
   const code = errorCode(thrown);
-  const say =
-    code === 'ENOSPC' || code === 'EDQUOT' ? 'no space left to store messages' : `message storage failed (${code ?? 'unknown error'})`;
-  return new Fault('unavailable', say, { cause: thrown });
+  if (code === 'ENOSPC' || code === 'EDQUOT') return new Fault('no-space', 'no space left to store messages', { cause: thrown });
+  return new Fault('unavailable', `message storage failed (${code ?? 'unknown error'})`, { cause: thrown });
 }

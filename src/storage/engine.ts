@@ -1,8 +1,9 @@
 /**
  * The thin layer over LevelDB: strings in, bytes out, one atomic write at a time.
  *
- * Promise: a `write` is all or nothing; with `sync` it and everything written before it are on disk when it resolves.
- * Errors come out as Faults that name no path. Grouping, ordering and visibility are level-key-value.ts's business.
+ * Promise: a `write` is all or nothing; with `sync` it and everything written before it are on disk when it resolves. After a
+ * `write` that failed only `reopen` can make it write again. Errors come out as Faults that name no path.
+ * Grouping, ordering and visibility are level-key-value.ts's business.
  */
 
 import { statSync } from 'node:fs';
@@ -11,6 +12,7 @@ import { join } from 'node:path';
 import type { Level } from 'level';
 import { Fault, makeFolders } from '../base/index.ts';
 import { errorCode, realDisk } from './disk.ts';
+import { assertRoom, refuseHeadless } from './level-files.ts';
 import type { Key, KeyRange } from './port.ts';
 
 /** What is to be stored under each key; null removes it. */
@@ -36,6 +38,13 @@ export interface Engine {
   logNumber(): Promise<number>;
   /** The names of the files are on disk when it resolves. */
   syncNames(): Promise<void>;
+  /**
+   * After a failed write: opens the database anew, and writes `owed` before anybody reads from it. Begins nothing while it looks as if that
+   * could not be done (no room, no descriptors): reading goes on then. Whoever reads while it happens waits; iterators and snapshots end.
+   */
+  reopen(owed: ChangeMap): Promise<void>;
+  /** False while a reopening has closed it and could not open it again. */
+  readonly readable: boolean;
   close(): Promise<void>;
 }
 
@@ -103,67 +112,108 @@ async function* pagesOf(
 }
 
 class LevelEngine implements Engine {
-  readonly #db: Database;
+  readonly #location: string;
+  readonly #openDatabase: () => Promise<Database>;
+  /** Undefined while it cannot be opened again. */
+  #open: Database | undefined;
+  /** Resolves when a reopening is over, however it ends. */
+  #reopening: Promise<void> | undefined;
   #writes = 0;
   /** The log file as it was after so many writes. */
   #log = { number: 0, size: 0, writes: 0 };
 
-  constructor(db: Database) {
-    this.#db = db;
+  constructor(db: Database, openDatabase: () => Promise<Database>) {
+    this.#open = db;
+    this.#location = db.location;
+    this.#openDatabase = openDatabase;
+  }
+
+  get #db(): Database {
+    if (this.#open && !this.#reopening) return this.#open;
+    throw new Fault('unavailable', 'the database is being opened again', { told: true });
+  }
+
+  get readable(): boolean {
+    return this.#open !== undefined;
   }
 
   getNow(key: Key): Uint8Array | undefined {
+    const db = this.#db;
     try {
-      return this.#db.getSync(key);
+      return db.getSync(key);
     } catch (thrown) {
       throw unavailable(thrown);
     }
   }
 
   async get(key: Key): Promise<Uint8Array | undefined> {
+    await this.#reopening;
+    const db = this.#db;
     try {
-      return await this.#db.get(key);
+      return await db.get(key);
     } catch (thrown) {
       throw unavailable(thrown);
     }
   }
 
   async getMany(keys: readonly Key[]): Promise<(Uint8Array | undefined)[]> {
+    await this.#reopening;
+    const db = this.#db;
     try {
-      return await this.#db.getMany([...keys]);
+      return await db.getMany([...keys]);
     } catch (thrown) {
       throw unavailable(thrown);
     }
   }
 
-  pages(range: KeyRange, options: PageOptions): AsyncGenerator<[Key, Uint8Array][]> {
-    return pagesOf(this.#db, range, options);
+  async *pages(range: KeyRange, options: PageOptions): AsyncGenerator<[Key, Uint8Array][]> {
+    if (this.#reopening) await this.#reopening;
+    yield* pagesOf(this.#db, range, options);
   }
 
   snapshot(): EngineSnapshot {
-    const snapshot = this.#db.snapshot();
+    const db = this.#db;
+    const snapshot = db.snapshot();
     return {
       getNow: (key) => {
         try {
-          return this.#db.getSync(key, { snapshot });
+          return db.getSync(key, { snapshot });
         } catch (thrown) {
           throw unavailable(thrown);
         }
       },
-      pages: (range, options) => pagesOf(this.#db, range, options, snapshot),
+      pages: (range, options) => pagesOf(db, range, options, snapshot),
       close: () => snapshot.close(),
     };
   }
 
   async write(changes: ChangeMap, sync: boolean): Promise<void> {
-    const batch = this.#db.batch();
-    changes.forEach((value, key) => {
-      if (value === null) batch.del(key);
-      else batch.put(key, value);
-    });
-    if (changes.size === 0) batch.del(syncMarker);
     this.#writes++;
-    await batch.write({ sync });
+    await writeTo(this.#db, changes, sync);
+  }
+
+  async reopen(owed: ChangeMap): Promise<void> {
+    await assertRoom(this.#location);
+    let over = (): void => {};
+    this.#reopening = new Promise((resolve) => {
+      over = resolve;
+    });
+    try {
+      await this.#open?.close();
+      this.#open = undefined;
+      const fresh = await this.#openDatabase();
+      try {
+        await writeTo(fresh, owed, true);
+      } catch (thrown) {
+        await fresh.close();
+        throw thrown;
+      }
+      this.#open = fresh;
+      this.#log = { number: 0, size: 0, writes: 0 };
+    } finally {
+      this.#reopening = undefined;
+      over();
+    }
   }
 
   async logNumber(): Promise<number> {
@@ -172,7 +222,7 @@ class LevelEngine implements Engine {
     const size = this.#logSize(known.number);
     let { number } = known;
     if (this.#writes !== known.writes + 1 || size <= known.size) {
-      const names = await readdir(this.#db.location);
+      const names = await readdir(this.#location);
       number = Math.max(0, ...names.filter((name) => name.endsWith('.log')).map((name) => Number.parseInt(name, 10)));
     }
     this.#log = { number, size: number === known.number ? size : this.#logSize(number), writes: this.#writes };
@@ -180,31 +230,48 @@ class LevelEngine implements Engine {
   }
 
   #logSize(number: number): number {
-    const path = join(this.#db.location, `${String(number).padStart(6, '0')}.log`);
+    const path = join(this.#location, `${String(number).padStart(6, '0')}.log`);
     return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
   }
 
   syncNames(): Promise<void> {
-    return realDisk.syncDirectory(this.#db.location);
+    return realDisk.syncDirectory(this.#location);
   }
 
   async close(): Promise<void> {
-    await this.#db.close();
+    await this.#reopening;
+    await this.#open?.close();
+    this.#open = undefined;
   }
+}
+
+async function writeTo(db: Database, changes: ChangeMap, sync: boolean): Promise<void> {
+  const batch = db.batch();
+  changes.forEach((value, key) => {
+    if (value === null) batch.del(key);
+    else batch.put(key, value);
+  });
+  if (changes.size === 0) batch.del(syncMarker);
+  await batch.write({ sync });
 }
 
 /** Faults: `busy` when another process has it open, `unavailable` when it cannot be opened. */
 export async function openLevel(path: string, options: LevelOptions): Promise<Engine> {
   // Commands that ask a running server go without it.
   const { Level } = await import('level');
-  const db: Database = new Level<string, Uint8Array>(path, { keyEncoding: 'utf8', valueEncoding: 'view', ...options });
-  try {
-    makeFolders(path);
-    await db.open();
-  } catch (thrown) {
-    if (errorCode(causeOf(thrown)) === 'LEVEL_LOCKED')
-      throw new Fault('busy', 'the database is in use by another process', { cause: thrown });
-    throw new Fault('unavailable', `the database cannot be opened: ${engineReason(thrown)}`, { cause: thrown });
-  }
-  return new LevelEngine(db);
+  const open = async (): Promise<Database> => {
+    try {
+      makeFolders(path);
+      await refuseHeadless(path);
+      const db: Database = new Level<string, Uint8Array>(path, { keyEncoding: 'utf8', valueEncoding: 'view', ...options });
+      await db.open();
+      return db;
+    } catch (thrown) {
+      if (thrown instanceof Fault) throw thrown;
+      if (errorCode(causeOf(thrown)) === 'LEVEL_LOCKED')
+        throw new Fault('busy', 'the database is in use by another process', { cause: thrown });
+      throw new Fault('unavailable', `the database cannot be opened: ${engineReason(thrown)}`, { cause: thrown });
+    }
+  };
+  return new LevelEngine(await open(), open);
 }

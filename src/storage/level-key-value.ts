@@ -3,15 +3,18 @@
  *
  * Promise: parts run one after the other in order of arrival, each on top of all before it; what they change is written in
  * groups, one atomic batch each, and while one batch is flushed everybody else joins the next. Callers, readers and wake-ups
- * see nothing that could still be lost by their durability's rule. After a failed write nothing is written any more.
+ * see nothing that could still be lost by their durability's rule. After a failed write nothing is written until the database could be
+ * opened anew (outage.ts); then it has what was answered for and nothing of what was refused.
  * Locking the data directory is data-directory.ts's business.
  */
 
+import { basename } from 'node:path';
 import { type Cancel, type Clock, Fault, type Log, silentLog } from '../base/index.ts';
 import { CommitGroup, type Member } from './commit-group.ts';
-import { type Engine, engineReason, openLevel } from './engine.ts';
+import { type ChangeMap, type Engine, openLevel } from './engine.ts';
 import { isWellFormed } from './keys.ts';
 import { footprint, LogSpan } from './log-span.ts';
+import { Outage } from './outage.ts';
 import { scanThrough } from './overlay.ts';
 import {
   type Changes,
@@ -55,6 +58,7 @@ export class LevelKeyValue implements KeyValue {
   readonly #engine: Engine;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #name: string;
   readonly #span: LogSpan;
   readonly #wakes: Wakes;
   readonly #settled = new SettledValues();
@@ -69,16 +73,17 @@ export class LevelKeyValue implements KeyValue {
   #abandon: ((thrown: unknown) => void) | undefined;
   #watch: Cancel | undefined;
   /** Written, not flushed. */
-  #dirty = false;
+  #unflushed: ChangeMap[] = [];
   #flushTimer: Cancel | undefined;
-  #ended: Fault | undefined;
-  #failed = false;
+  #closed: Fault | undefined;
+  #outage: Outage | undefined;
   #closing: Promise<void> | undefined;
 
-  constructor(engine: Engine, options: Pick<KeyValueOptions, 'clock' | 'log'> & { span: LogSpan }) {
+  constructor(engine: Engine, options: Pick<KeyValueOptions, 'clock' | 'log' | 'path'> & { span: LogSpan }) {
     this.#engine = engine;
     this.#clock = options.clock;
     this.#log = options.log ?? silentLog;
+    this.#name = basename(options.path);
     this.#span = options.span;
     this.#wakes = new Wakes(this.#log);
     this.#reader = {
@@ -89,12 +94,22 @@ export class LevelKeyValue implements KeyValue {
   }
 
   get healthy(): boolean {
-    return !this.#failed;
+    return !this.#outage;
+  }
+
+  get problem(): string | undefined {
+    return this.#outage?.problem;
+  }
+
+  /** Why nothing is taken now. */
+  get #ended(): Fault | undefined {
+    return this.#closed ?? this.#outage?.fault;
   }
 
   transact<T>(part: Part<T>, durability: Durability): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      if (this.#ended) return reject(this.#ended);
+      const ended = this.#ended;
+      if (ended) return reject(ended);
       const member = { part, durability, resolve, reject, result: undefined, refusal: undefined };
       this.#waiting.push(member as Member);
       if (this.#running) return;
@@ -147,16 +162,14 @@ export class LevelKeyValue implements KeyValue {
   }
 
   async #close(): Promise<void> {
-    if (!this.#ended) {
-      const last = this.flush();
-      this.#ended = new Fault('unavailable', 'the database is closed');
-      this.#watch?.();
-      this.#watch = undefined;
-      this.#watchParts();
-      await last.catch(() => undefined);
-    }
+    const last = this.flush();
+    this.#closed = new Fault('unavailable', 'the database is closed');
+    this.#unwatch();
+    this.#watchParts();
+    await last.catch(() => undefined);
+    await this.#outage?.end(this.#closed);
     this.#flushTimer?.();
-    this.#watch?.();
+    this.#unwatch();
     await this.#engine.close();
   }
 
@@ -168,7 +181,7 @@ export class LevelKeyValue implements KeyValue {
       const batch = this.#waiting;
       this.#waiting = [];
       for (const [index, member] of batch.entries()) {
-        if (this.#failed) {
+        if (this.#outage) {
           for (const late of batch.slice(index)) late.reject(this.#ended);
           break;
         }
@@ -201,11 +214,11 @@ export class LevelKeyValue implements KeyValue {
         this.#abandon = reject;
         member.part(this.#reader).then(resolve, reject);
       });
-      if (this.#failed) return member.reject(this.#ended);
+      if (this.#outage) return member.reject(this.#ended);
       this.#take(changes);
       member.result = changes.result;
     } catch (thrown) {
-      if (this.#failed) return member.reject(this.#ended);
+      if (this.#outage) return member.reject(this.#ended);
       member.refusal = thrown ?? new Error('a part threw nothing');
     }
     this.#open.join(member);
@@ -254,28 +267,34 @@ export class LevelKeyValue implements KeyValue {
   }
 
   async #flushGroup(group: CommitGroup): Promise<void> {
+    const done = { written: false };
     try {
-      await this.#write(group);
+      await this.#write(group, done);
     } catch (thrown) {
-      this.#fail(thrown, group);
+      this.#fail(thrown, group, done.written);
       return;
     }
     this.#flight = undefined;
-    this.#settled.settle(group.changes);
-    group.answer();
-    this.#wakes.wake(group.topics);
+    this.#answer(group);
     this.#startFlush();
     this.#land();
   }
 
-  async #write(group: CommitGroup): Promise<void> {
-    if (group.changes.size === 0 && !(group.durable && this.#dirty)) return;
+  #answer(group: CommitGroup): void {
+    this.#settled.settle(group.changes);
+    group.answer();
+    this.#wakes.wake(group.topics);
+  }
+
+  async #write(group: CommitGroup, done: { written: boolean }): Promise<void> {
+    if (group.changes.size === 0 && !(group.durable && this.#unflushed.length > 0)) return;
     const nearEnd = this.#span.add(footprint(group.changes));
     const sync = group.durable || nearEnd;
-    if (!sync) this.#dirty = true;
     await this.#engine.write(group.changes, sync);
-    if (sync) this.#dirty = false;
-    else this.#flushSoon();
+    done.written = true;
+    if (sync) this.#unflushed = [];
+    else this.#unflushed.push(group.changes);
+    if (!sync) this.#flushSoon();
     // LevelDB flushes a new log file, but not the directory in which its name stands.
     if (nearEnd && (await this.#span.look())) await this.#engine.syncNames();
   }
@@ -283,28 +302,41 @@ export class LevelKeyValue implements KeyValue {
   #flushSoon(): void {
     this.#flushTimer ??= this.#clock.after(flushWithin, () => {
       this.#flushTimer = undefined;
-      if (this.#dirty && !this.#ended) this.flush().catch(() => undefined);
+      if (this.#unflushed.length > 0 && !this.#ended) this.flush().catch(() => undefined);
     });
   }
 
-  #fail(thrown: unknown, group: CommitGroup): void {
-    this.#failed = true;
-    const fault = new Fault('unavailable', `the database has stopped writing: ${engineReason(thrown)}`, { cause: thrown });
-    this.#ended = fault;
-    this.#log.error(
-      'a write failed; nothing is written any more until the next start: make room if the disk is full, then restart the server',
-      thrown,
-    );
+  /** `written`: it is in the database, but whether it would outlive a loss of power is not known; who waits for it waits on. */
+  #fail(thrown: unknown, group: CommitGroup, written: boolean): void {
     const behind = this.#open;
     const waiting = this.#waiting;
     this.#open = new CommitGroup();
     this.#waiting = [];
     this.#flight = undefined;
-    group.fail(fault);
-    behind.fail(fault);
-    for (const member of waiting) member.reject(fault);
+    const kept = [...this.#unflushed, ...(written ? [group.changes] : [])];
+    const outage = new Outage(thrown, {
+      engine: this.#engine,
+      clock: this.#clock,
+      log: this.#log,
+      name: this.#name,
+      kept,
+      refused: written ? [] : [...group.changes.keys()],
+      over: (owed, logNumber) => {
+        this.#span.restart(logNumber, footprint(owed));
+        this.#unflushed = [];
+        this.#outage = undefined;
+        if (written) this.#answer(group);
+      },
+      given: (fault) => {
+        if (written) group.fail(fault);
+      },
+    });
+    this.#outage = outage;
+    if (!written) group.fail(outage.fault);
+    behind.fail(outage.fault);
+    for (const member of waiting) member.reject(outage.fault);
     // The part under way saw what is void now; it need not be waited for.
-    this.#abandon?.(fault);
+    this.#abandon?.(outage.fault);
     this.#land();
   }
 
@@ -314,9 +346,14 @@ export class LevelKeyValue implements KeyValue {
     landed?.();
   }
 
+  #unwatch(): void {
+    this.#watch?.();
+    this.#watch = undefined;
+  }
+
   /** Keeps one stuck part from stopping all writing: one that runs at two looks in a row is given up. */
   #watchParts(runAtLastLook = -1): void {
-    this.#watch ??= this.#clock.after(this.#ended ? partLimitClosing : partLimit, () => {
+    this.#watch ??= this.#clock.after(this.#closed ? partLimitClosing : partLimit, () => {
       this.#watch = undefined;
       if (!this.#running) return;
       if (this.#runs === runAtLastLook) {
@@ -334,5 +371,5 @@ export async function openKeyValue(options: KeyValueOptions): Promise<LevelKeyVa
   const level = await openLevel(options.path, { cacheSize: options.cacheSize ?? 32 * 1024 * 1024, writeBufferSize });
   const engine = options.wrap?.(level) ?? level;
   const span = new LogSpan(writeBufferSize, await engine.logNumber(), () => engine.logNumber());
-  return new LevelKeyValue(engine, { clock: options.clock, ...(options.log ? { log: options.log } : {}), span });
+  return new LevelKeyValue(engine, { ...options, span });
 }

@@ -60,4 +60,11 @@ export class LogSpan {
   }
 
   #seenOld = 0;
+
+  /** The database was opened anew, and this many octets were written then. */
+  restart(current: number, octets: number): void {
+    this.#current = current;
+    this.#base = this.#seenOld = this.#total;
+    this.#total += octets;
+  }
 }

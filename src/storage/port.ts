@@ -71,8 +71,10 @@ export interface KeyValue {
   snapshot(): Snapshot;
   /** Calls `listener` after every commit that names the topic in `wake`. Calls are coalesced per flush. */
   subscribe(topic: string, listener: () => void): () => void;
-  /** False after a failed flush: every `transact` then fails with a Fault `unavailable` until the next start. */
+  /** False after a failed write: every `transact` then fails with a Fault `no-space` or `unavailable`, until writing works again. */
   readonly healthy: boolean;
+  /** What keeps it from writing, for people; undefined while it is healthy. */
+  readonly problem?: string | undefined;
   /** Waits until everything written so far is flushed. */
   flush(): Promise<void>;
   close(): Promise<void>;

@@ -106,7 +106,7 @@ export class Housekeeping {
 
   #quietly(work: () => Promise<void>): void {
     this.#next(work).catch((thrown: unknown) => {
-      if (this.#closed || !this.#keyValue.healthy) return;
+      if (this.#closed) return;
       this.#log.warning('clearing up in the message store failed, it will be tried again', thrown);
       this.wake(retry);
     });

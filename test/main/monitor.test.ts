@@ -14,7 +14,7 @@ const running = {
 const needs = (changed: Partial<MonitorNeeds> = {}): MonitorNeeds => ({
   responder: { status: () => [running] },
   queue: { summary: async () => [], async *list() {} },
-  writable: () => true,
+  databaseProblems: () => [],
   external: undefined,
   freeSpace: async () => 1_000_000_000,
   minFree: () => 50_000_000,
@@ -40,9 +40,10 @@ test('a server with everything in order is ready', async () => {
 });
 
 test('a database that cannot be written makes it not ready, and says what to do', async () => {
-  expect(await state({ writable: () => false })).toEqual([['database'], '0', '0']);
-  const monitor = createMonitor(needs({ writable: () => false }));
-  expect(await monitor.failing()).toEqual([{ name: 'database', why: expect.stringContaining('then restart the server') }]);
+  const databaseProblems = () => ['the database mail cannot be written: no space left'];
+  expect(await state({ databaseProblems })).toEqual([['database'], '0', '0']);
+  const monitor = createMonitor(needs({ databaseProblems }));
+  expect(await monitor.failing()).toEqual([{ name: 'database', why: 'the database mail cannot be written: no space left' }]);
   monitor.close();
 });
 

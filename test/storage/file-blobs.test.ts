@@ -189,7 +189,7 @@ test('a full disk fails the put, leaves nothing behind and is over when there is
       };
       const failed = await Promise.allSettled([blobs.put(octets(size)), blobs.put(octets(size))]);
       for (const outcome of failed) {
-        expect(outcome).toMatchObject({ status: 'rejected', reason: { kind: 'unavailable', say: 'no space left to store messages' } });
+        expect(outcome).toMatchObject({ status: 'rejected', reason: { kind: 'no-space', say: 'no space left to store messages' } });
       }
       disk.before = () => {};
       const { id } = await blobs.put(octets(size, 7));

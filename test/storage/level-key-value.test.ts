@@ -53,6 +53,7 @@ async function open(path: string, options: Partial<KeyValueOptions> = {}): Promi
 class Gate {
   readonly writes: { size: number; sync: boolean; pass: () => void; fail: (thrown: unknown) => void }[] = [];
   open = false;
+  reopenings = 0;
 
   readonly wrap: Wrap = (engine: Engine): Engine => ({
     getNow: (key) => engine.getNow(key),
@@ -62,6 +63,13 @@ class Gate {
     snapshot: () => engine.snapshot(),
     logNumber: () => engine.logNumber(),
     syncNames: () => engine.syncNames(),
+    reopen: async (owed) => {
+      this.reopenings++;
+      await engine.reopen(owed);
+    },
+    get readable() {
+      return engine.readable;
+    },
     close: () => engine.close(),
     write: async (changes, sync) => {
       const written = { size: changes.size, sync, pass: () => {}, fail: (_: unknown) => {} };
@@ -166,10 +174,10 @@ test('a failed write fails its group and everything behind it, and stops writing
   const outcomes = Promise.allSettled([group, behind, soon, endless, queued]);
   await settle();
   gate.writes.at(-1)?.fail(new Error('IO error: /secret/path/000003.log: No space left on device'));
-  for (const outcome of await outcomes) expect(outcome).toMatchObject({ status: 'rejected', reason: { kind: 'unavailable' } });
+  for (const outcome of await outcomes) expect(outcome).toMatchObject({ status: 'rejected', reason: { kind: 'no-space' } });
   await expect(group).rejects.toMatchObject({ kind: 'unavailable', say: 'the database has stopped writing: No space left on device' });
-  await expect(kv.transact(put(['t/after', '1']), 'durable')).rejects.toMatchObject({ kind: 'unavailable', cause: expect.any(Error) });
-  await expect(kv.flush()).rejects.toMatchObject({ kind: 'unavailable' });
+  await expect(kv.transact(put(['t/after', '1']), 'durable')).rejects.toMatchObject({ kind: 'no-space', cause: expect.any(Error) });
+  await expect(kv.flush()).rejects.toMatchObject({ kind: 'no-space' });
   expect(kv.healthy).toBe(false);
   expect(woken).toBe(0);
   expect(text(await kv.get('t/before'))).toBe('1');
@@ -263,6 +271,8 @@ test('the log file is never changed with something unflushed in the old one, and
       pages: (range, options) => engine.pages(range, options),
       snapshot: () => engine.snapshot(),
       logNumber: () => engine.logNumber(),
+      reopen: (owed) => engine.reopen(owed),
+      readable: true,
       close: () => engine.close(),
       async syncNames() {
         await engine.syncNames();

@@ -65,10 +65,7 @@ function print(status: ServerStatus): void {
   console.log(
     `Mailtree ${status.version} on ${status.host}, pid ${status.pid}, up ${duration(Date.now() - status.startedAt)}, ${Math.round(status.memory / 1_048_576)} MB${status.writable ? '' : ', DATABASE NOT WRITABLE'}`,
   );
-  if (!status.writable)
-    console.log(
-      'A write to the database has failed (the log says why): mail and changes are refused for now, reading goes on. Make room if the disk is full, then restart the server',
-    );
+  for (const problem of status.problems) console.log(`${problem}. Mail and changes are refused for now, reading goes on`);
   if (status.directory) console.log(directoryLine(status.directory));
   console.log('');
   printComponents(status.components);
