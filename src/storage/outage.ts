@@ -102,7 +102,7 @@ export class Outage {
   /** While the database is as it was when the write failed: reads show what was answered for and nothing else. */
   async #gather(owed: Map<Key, Uint8Array | null>): Promise<void> {
     const { engine, kept, refused } = this.#needs;
-    for (const changes of kept) changes.forEach((value, key) => owed.set(key, value));
+    for (const changes of kept) for (const [key, value] of changes) owed.set(key, value);
     const others = refused.filter((key) => !owed.has(key));
     const before = await engine.getMany(others);
     for (const [n, key] of others.entries()) owed.set(key, before[n] ?? null);
