@@ -26,8 +26,8 @@ const tags: Readonly<Record<LogLevel, string>> = {
 export interface Log {
   error(text: string, cause?: unknown): void;
   warning(text: string, cause?: unknown): void;
-  /** One line about one message's fate; `fields` are what it says, for the JSON form. */
-  message(text: string, fields?: LogFields): void;
+  /** One line about one message's fate; `fields` are what it says, made for the JSON form alone. */
+  message(text: string, fields?: () => LogFields): void;
   smtp(text: string): void;
   info(text: string): void;
   diagnostic(text: string): void;
@@ -45,7 +45,7 @@ export interface LogRecord {
   readonly component: string;
   readonly level: LogLevel;
   readonly text: string;
-  readonly fields: LogFields | undefined;
+  readonly fields: (() => LogFields) | undefined;
 }
 
 export type LogSink = (record: LogRecord) => void;
@@ -91,7 +91,7 @@ export function textLine({ at, component, level, text }: LogRecord): string {
 
 /** The line of the JSON form, without its end: time in UTC, component, level, text, and the fields of the event. */
 export function jsonLine({ at, component, level, text, fields }: LogRecord): string {
-  return JSON.stringify({ time: new Date(at).toISOString(), component, level, text, ...fields });
+  return JSON.stringify({ time: new Date(at).toISOString(), component, level, text, ...fields?.() });
 }
 
 function causeText(cause: unknown): string {

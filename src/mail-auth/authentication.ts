@@ -57,8 +57,9 @@ export function createMailAuthentication(needs: MailAuthenticationNeeds): MailAu
       const { verify, spf, dkim, dmarc, arc, removeForged, exempt } = settings;
       const checked = outside && verify && (spf || dkim || dmarc || arc) && ipSet(exempt).match(client.address) === undefined;
       if (!checked && !removeForged) return undefined;
+      const { lookup, clock, random } = needs;
       const host = needs.host();
-      const inspection = new Inspection({ ...needs, host, settings, mustPass }, checked ? client : undefined);
+      const inspection = new Inspection({ lookup, clock, random, host, settings, mustPass }, checked ? client : undefined);
       return {
         push: (bytes) => inspection.push(bytes),
         last: () => inspection.last(),

@@ -24,7 +24,7 @@ const longestAddress = 254;
 const dotAtom = /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\u{10ffff}-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\u{10ffff}-]+)*$/u;
 const quoted = /^"(?:[\x20\x21\x23-\x5b\x5d-\x7e\u0080-\u{10ffff}]|\\[\x20-\x7e])*"$/u;
 /** The underscore is not in RFC 1123, but in names that send mail. */
-const label = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
+const labels = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/;
 const domainText = /^[A-Za-z0-9._\u0080-\u{10ffff}-]+$/u;
 const asciiOnly = /^[\x00-\x7f]*$/;
 /** C1 controls, separators and lone surrogates never belong into an address. */
@@ -38,7 +38,7 @@ export function normalizeDomain(domain: string): string | undefined {
   if (!domainText.test(domain) || forbidden.test(domain)) return undefined;
   const ascii = asciiOnly.test(domain) ? domain.toLowerCase() : domainToASCII(domain.normalize('NFC'));
   if (ascii === '' || ascii.length > longestDomain) return undefined;
-  return ascii.split('.').every((part) => label.test(part)) ? ascii : undefined;
+  return labels.test(ascii) ? ascii : undefined;
 }
 
 function literal(domain: string): string | undefined {
@@ -54,14 +54,21 @@ export const domainOf = (address: string): string => address.slice(address.lastI
 
 /** The mailbox `text` names, or undefined where it is not `local-part@domain` by RFC 5321 and 6531. */
 export function parseAddress(text: string): Address | undefined {
+  const read = readAddress(text);
+  return read && { local: read.local, domain: read.domain };
+}
+
+/** `name`: the domain in lower-case A-labels. */
+function readAddress(text: string): (Address & { readonly name: string }) | undefined {
   const at = text.lastIndexOf('@');
   if (at < 1 || text.length > longestAddress) return undefined;
   const written = text.slice(0, at);
   const local = parseLocal(written);
   const domain = text.slice(at + 1);
-  if (local === undefined || normalizeDomain(domain) === undefined) return undefined;
+  const name = local === undefined ? undefined : normalizeDomain(domain);
+  if (local === undefined || name === undefined) return undefined;
   if (Buffer.byteLength(written) > longestLocal || Buffer.byteLength(text) > longestAddress) return undefined;
-  return { local, domain };
+  return { local, domain, name };
 }
 
 function parseLocal(text: string): string | undefined {
@@ -84,9 +91,8 @@ export function formatAddress(address: Address): string {
 
 /** Local part as it means, quoted only where needed, domain in lower-case A-labels; undefined where `text` is no address. */
 export function normalizeAddress(text: string): string | undefined {
-  const parsed = parseAddress(text);
-  const domain = parsed && normalizeDomain(parsed.domain);
-  return parsed && domain ? `${formatLocal(parsed.local)}@${domain}` : undefined;
+  const read = readAddress(text);
+  return read && `${formatLocal(read.local)}@${read.name}`;
 }
 
 /** What two spellings of one mailbox have in common: `normalizeAddress` in NFC, without regard to case. */

@@ -6,6 +6,8 @@
  * Spec: RFC 5321 §2.3.8, §4.1.1.4; RFC 5322 §2.3; RFC 6152
  */
 
+import { isAscii } from 'node:buffer';
+
 const LF = 10;
 const CR = 13;
 const crlf = Buffer.from('\r\n');
@@ -106,15 +108,4 @@ export async function* normalizeLineEnds(source: AsyncIterable<Uint8Array>): Asy
 }
 
 /** Whether these bytes have octets above 127. */
-export function needs8bit(bytes: Uint8Array): boolean {
-  const words = bytes.byteLength >> 2;
-  if (bytes.byteOffset % 4 === 0 && words > 8) {
-    // Four octets at a time.
-    const view = new Uint32Array(bytes.buffer, bytes.byteOffset, words);
-    for (let i = 0; i < words; i++) if ((view[i]! & 0x80808080) !== 0) return true;
-    for (let i = words * 4; i < bytes.length; i++) if (bytes[i]! > 127) return true;
-    return false;
-  }
-  for (let i = 0; i < bytes.length; i++) if (bytes[i]! > 127) return true;
-  return false;
-}
+export const needs8bit = (bytes: Uint8Array): boolean => !isAscii(bytes);

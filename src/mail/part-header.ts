@@ -88,7 +88,9 @@ export function partFields(fields: Fields, inDigest: boolean): PartFields {
   const disposition = fields.get('content-disposition');
   const language = fields.get('content-language');
   return {
-    ...content,
+    type: content.type,
+    subtype: content.subtype,
+    parameters: content.parameters,
     id: orNull(fields, 'content-id'),
     description: orNull(fields, 'content-description'),
     encoding: parseEncoding(fields.get('content-transfer-encoding') ?? ''),

@@ -49,7 +49,7 @@ export interface Cut {
 }
 
 function emptyPart(headerStart: number): Building {
-  return { ...partFields(new Map(), false), headerStart, bodyStart: headerStart, end: headerStart, lines: 0 };
+  return { headerStart, bodyStart: headerStart, end: headerStart, lines: 0, ...partFields(new Map(), false) };
 }
 
 export class PartTree {

@@ -80,6 +80,29 @@ export class Pipeline {
   }
 }
 
+/** The signal is made for modules that look at it: most are done at once. */
+class Task implements ModuleTask {
+  readonly input: InputChannel;
+  readonly outputs: ModuleTask['outputs'];
+  readonly recipients: readonly RoutedRecipient[];
+  #over: AbortController | undefined;
+
+  constructor(input: InputChannel, recipients: readonly RoutedRecipient[]) {
+    this.input = input;
+    this.outputs = [...new Set(recipients.map(({ queue }) => queue))];
+    this.recipients = recipients;
+  }
+
+  get signal(): AbortSignal {
+    this.#over ??= new AbortController();
+    return this.#over.signal;
+  }
+
+  abort(why: Error): void {
+    this.#over?.abort(why);
+  }
+}
+
 class Run implements Processed {
   variants: Variant[];
   readonly bounced: Bounced[] = [];
@@ -101,8 +124,7 @@ class Run implements Processed {
     for (const variant of [...this.variants]) {
       const concerned = variant.recipients.filter(({ queue }) => marked.has(`${input} ${queue}`));
       if (concerned.length === 0) continue;
-      const outputs = [...new Set(concerned.map(({ queue }) => queue))];
-      const verdicts = await this.#ask(module, variant, { input, outputs, recipients: concerned });
+      const verdicts = await this.#ask(module, variant, new Task(input, concerned));
       let left: readonly RoutedRecipient[] = concerned;
       let current = variant;
       for (const verdict of Array.isArray(verdicts) ? (verdicts as readonly ModuleVerdict[]) : [verdicts as ModuleVerdict]) {
@@ -116,28 +138,19 @@ class Run implements Processed {
   }
 
   /** Throws what the module throws, and where it takes longer than it may. */
-  async #ask(module: Module, variant: Variant, task: Omit<ModuleTask, 'signal'>): Promise<ModuleVerdict | readonly ModuleVerdict[]> {
+  async #ask(module: Module, variant: Variant, task: Task): Promise<ModuleVerdict | readonly ModuleVerdict[]> {
     const { clock, moduleTime } = this.#needs;
     const time = moduleTime();
     let cancel: Cancel = () => {};
-    // Made for modules that ask for it: most are done at once.
-    let over: AbortController | undefined;
-    const whole: ModuleTask = {
-      ...task,
-      get signal() {
-        over ??= new AbortController();
-        return over.signal;
-      },
-    };
     const tooLong = new Promise<never>((_, reject) => {
       cancel = clock.after(time, () => {
         const late = new Error(`module ${module.name} did not come to an end within ${time / 1000} seconds`);
-        over?.abort(late);
+        task.abort(late);
         reject(late);
       });
     });
     try {
-      return await Promise.race([module.run(this.#handle(variant), whole), tooLong]);
+      return await Promise.race([module.run(this.#handle(variant), task), tooLong]);
     } finally {
       cancel();
     }

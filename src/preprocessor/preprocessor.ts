@@ -288,7 +288,7 @@ class Preprocessor implements PreprocessorComponent {
   /** Routed first, so that the story reads in its order. */
   #tell({ message, recipients }: Lease, routed: Routed, processed: Processed, { own, copies, report, deferrals }: Settled): void {
     const { log } = this.#needs;
-    const tell = (line: Omit<StoryLine, 'channel'>): void => tellStep(log, { ...line, channel: 'INPUT' });
+    const tell = (line: Omit<StoryLine, 'channel'>): void => tellStep(log, { channel: 'INPUT', ...line });
     const original = new Map(recipients.map(({ number, address }) => [number, address]));
     for (const { message: filed, variant } of [...(own ? [{ message, variant: own }] : []), ...copies]) {
       const routes = variant.recipients.map(({ from, address, queue, identifier }) => ({

@@ -267,7 +267,7 @@ async function leaseOf(with_: Look, identifier: string, limit: number): Promise<
 
 export async function leaseFrom(leasing: Leasing, feeds: Lanes, queue: QueueName, limit: number, options: LeaseOptions): Promise<Lease[]> {
   const { except = nobody } = options;
-  const with_: Look = { ...leasing, feeds, queue, except: 'has' in except ? except : new Set(except) };
+  const with_: Look = { feeds, queue, except: 'has' in except ? except : new Set(except), ...leasing };
   if (options.identifier !== undefined && queue !== 'INPUT') return await leaseOf(with_, options.identifier, limit);
   const leases: Lease[] = [];
   for (const lane of feeds.turn()) {

@@ -82,11 +82,11 @@ function slipsOf(message: NewMessage, now: number): Slip[] {
     ({ address, dsn, filed }, n): QueuedRecipient => ({
       number: n + 1,
       address,
-      ...(dsn ? { dsn } : {}),
       queue: filed?.queue ?? 'INPUT',
       identifier: filed?.identifier ?? '',
       attempts: 0,
       nextAttempt: now,
+      ...(dsn ? { dsn } : {}),
       ...(message.precedence ? { precedence: message.precedence } : {}),
     }),
   );
@@ -180,8 +180,8 @@ class LevelledQueue implements OpenQueue {
     const now = this.#needs.clock.now();
     const stem = this.#name();
     return async (read) => {
-      const { result, ...written } = await settle(read, lease, outcome, stem, now);
-      return this.#announced({ ...written, result: result.slips }, lease.message.id);
+      const { puts, deletes, result } = await settle(read, lease, outcome, stem, now);
+      return this.#announced({ puts, deletes, result: result.slips }, lease.message.id);
     };
   }
 
@@ -332,7 +332,7 @@ class LevelledQueue implements OpenQueue {
 
   /** Changes of a part that somebody else commits: its wake-ups, and a note for the feeds. */
   #announced(changes: Changes<readonly Slip[]>, id: string): Changes<void> {
-    const { result: slips, ...rest } = changes;
+    const { checks = [], puts = [], deletes = [], wake = [], result: slips } = changes;
     const now = this.#needs.clock.now();
     const topics = new Set<string>();
     for (const slip of slips) {
@@ -343,7 +343,7 @@ class LevelledQueue implements OpenQueue {
       else this.#feed(queue).for(key).stage(key);
       topics.add(topicOf(queue, laneOfKey(key)));
     }
-    return { ...rest, wake: [...(rest.wake ?? []), ...topics], result: undefined };
+    return { checks, puts, deletes, wake: [...wake, ...topics], result: undefined };
   }
 
   /** Slips that were committed a moment ago, of which the feeds know nothing. */

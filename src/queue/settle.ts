@@ -80,7 +80,7 @@ function filedRecipients(recipient: QueuedRecipient, to: Filing['to'], numbers: 
         ? [...also, ...routes.filter((_, m) => m !== n).map(bare)]
         : also;
     const wishes = dsn ? { dsn } : {};
-    const filed = { number: numbers(recipient, n), address, ...wishes, ...kept, queue, identifier, attempts: 0, ...due };
+    const filed = { number: numbers(recipient, n), address, queue, identifier, attempts: 0, ...wishes, ...kept, ...due };
     return others.length > 0 ? { ...filed, also: others.slice(-routesRemembered) } : filed;
   });
 }
@@ -216,8 +216,15 @@ export function slipsFor(waiting: readonly QueuedRecipient[], stem: string, reus
   const parts = groups(waiting);
   return parts.map((recipients, n): Slip => {
     const first = recipients[0] as QueuedRecipient;
-    const named = n === 0 && reuse ? { name: reuse.name, version: reuse.version + 1 } : { name: `${stem}.${n}`, version: 0 };
-    return { ...named, queue: first.queue, due: first.nextAttempt, only: only && parts.length === 1, recipients };
+    const known = n === 0 ? reuse : undefined;
+    return {
+      name: known?.name ?? `${stem}.${n}`,
+      version: known ? known.version + 1 : 0,
+      queue: first.queue,
+      due: first.nextAttempt,
+      only: only && parts.length === 1,
+      recipients,
+    };
   });
 }
 
@@ -236,7 +243,7 @@ export async function settle(
   const { numbers, puts } = await numbering(read, lease, token.count, outcome);
   const { remaining, waiting } = sortOut(slip, outcome, numbers, now);
   const written: Written = { puts, deletes: [] };
-  if (remaining.length === slip.recipients.length) return { ...written, result: { slips: [], count: token.count } };
+  if (remaining.length === slip.recipients.length) return { result: { slips: [], count: token.count }, ...written };
   const ends = remaining.length === 0;
   const slips = slipsFor(waiting, stem, ends ? slip : undefined, slip.only && ends);
   for (const made of slips) written.puts.push(...putSlip(id, made, dueText(entryOf(made, lease.message))));
@@ -251,7 +258,7 @@ export async function settle(
     written.puts.push([`${leasePrefix}${token.lease}`, encodeLease({ due: record.due, entry, shrunk: true })]);
   }
   await count(read, lease.message, slip.only, slips.length - (ends ? 1 : 0), written);
-  return { ...written, result: { slips, count: token.count } };
+  return { result: { slips, count: token.count }, ...written };
 }
 
 /** Gives a lease back: its slip is due as it was before. Resolves to the due key and its entry. */

@@ -97,8 +97,12 @@ const results: Readonly<Partial<Record<Step, string>>> = {
 
 const special = /[\u0000-\u0020\u007f-\u00a0<>,"\\\u1680\u2000-\u200f\u2028-\u202f\u205f\u2060-\u206f\u3000\ufeff]/g;
 
+/** Words as they are nearly always: printable ASCII, none of `special`. */
+const ordinary = /^[!#-+.-;=?-[\]-~-]*$/;
+
 /** Text as one word of a line: blanks, brackets, commas, quotes, controls as `\xNN` or `\uNNNN`; cut where it is very long. */
 export function storyWord(text: string): string {
+  if (text.length <= longestWord && ordinary.test(text) && !text.endsWith(':')) return text;
   const word = text.replace(special, (c) => {
     const code = c.charCodeAt(0);
     return code < 256 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
@@ -165,7 +169,7 @@ export function tellStep(log: Log, line: StoryLine): void {
   ];
   const to = recipients.slice(0, shownAtMost).map(storyWord).join(',');
   const head = `${step} ${message.id} size: ${message.blob.size} bytes from: <${storyWord(message.sender)}>${recipients.length > 0 ? ` to ${to}` : ''}`;
-  log.message(withWords(head, words, line.text), fieldsOf(line, words));
+  log.message(withWords(head, words, line.text), () => fieldsOf(line, words));
 }
 
 /** ` name=value …: text` behind the head of a line. */

@@ -20,7 +20,7 @@ export interface SplitAddress {
 
 const longest = 512;
 const literal = /^\[[0-9A-Za-z.:-]{1,100}\]$/;
-const label = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/;
+const labels = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/;
 const sourceRoute = /^(?:@[^@,:<>"\s]+,)*@[^@,:<>"\s]+:/;
 
 /** Lower-case A-label form; undefined for what is no domain name. */
@@ -30,7 +30,7 @@ export function normalDomain(given: string): string | undefined {
   const lower = bare.toLowerCase();
   const ascii = /^[\x21-\x7e]+$/.test(lower) ? lower : domainToASCII(lower.normalize('NFC'));
   if (ascii === '' || ascii.length > 253) return undefined;
-  return ascii.split('.').every((part) => label.test(part)) ? ascii : undefined;
+  return labels.test(ascii) ? ascii : undefined;
 }
 
 /** Splits at the last `@`; an address without a domain is one of `defaultDomain`. Undefined: not an address. */

@@ -218,10 +218,10 @@ class MessageReceiver implements Receiver {
         mail.smtputf8 &&
         (this.#eightBit || [mail.sender, ...recipients.map((recipient) => recipient.address)].some((one) => /[^ -~]/.test(one))),
       eightBit: this.#eightBit,
+      arrivedAt,
       ...(this.#longLines.found ? { longLines: true } : {}),
       ...(mail.ret ? { ret: mail.ret } : {}),
       ...(mail.envelopeId === undefined ? {} : { envelopeId: mail.envelopeId }),
-      arrivedAt,
       ...standing(this.#session, conclusion),
       ...(named === undefined ? {} : { messageId: named }),
       ...(this.#head.precedence() === 0 ? {} : { precedence: this.#head.precedence() }),

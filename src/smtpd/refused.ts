@@ -40,6 +40,11 @@ export function noteRefused(session: Session, { rule, why, recipients, reply, se
   ] as Parameters<typeof withWords>[1];
   const said = typeof reply.text === 'string' ? reply.text : reply.text.join(' ');
   const text = [reply.code, ...(reply.status ? [reply.status] : []), said].join(' ');
-  const fields = { step: 'Rejected', sender: from, recipients: recipients.slice(0, shownAtMost), ...Object.fromEntries(words) };
-  log.message(withWords(head, words, oneLine(why === undefined ? text : `${text} (rule: ${why})`)), { ...fields, reply: text });
+  log.message(withWords(head, words, oneLine(why === undefined ? text : `${text} (rule: ${why})`)), () => ({
+    step: 'Rejected',
+    sender: from,
+    recipients: recipients.slice(0, shownAtMost),
+    ...Object.fromEntries(words),
+    reply: text,
+  }));
 }

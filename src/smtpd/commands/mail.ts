@@ -61,9 +61,9 @@ async function run(session: Session, argument: string): Promise<Outcome> {
   const daily = await dailyRefusal(session, parameters.size ?? 0);
   if (daily) return named(daily, sender);
   if (await full(session, parameters.size ?? 0)) return noRoom(session, sender);
-  const mail = { ...parameters, sender, tags: verdict.tags };
+  const mail = { sender, tags: verdict.tags, ...parameters };
   const recipients = new Map();
-  return { ...reply(250, '2.1.0', 'sender ok'), state: { at: 'mail', helo: state.helo, esmtp: state.esmtp, mail, recipients } };
+  return { state: { at: 'mail', helo: state.helo, esmtp: state.esmtp, mail, recipients }, ...reply(250, '2.1.0', 'sender ok') };
 }
 
 const named = (refusal: Outcome, sender: string): Outcome => ({
