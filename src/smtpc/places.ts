@@ -131,6 +131,8 @@ export class PendingPlaces {
   readonly #runs = new Set<Run>();
   /** Messages that may go before the next interval, where mail is not sent at once. */
   #budget = 0;
+  /** Nothing was left to take in this interval: what comes now waits for the next one, where mail is not sent at once. */
+  #over = false;
 
   constructor(bounds: () => Bounds, clock: Clock, changed: () => void) {
     this.#bounds = bounds;
@@ -142,12 +144,18 @@ export class PendingPlaces {
   begin(): void {
     const { pendingProcessors, runSize } = this.#bounds();
     this.#budget = pendingProcessors * runSize;
+    this.#over = false;
+  }
+
+  /** All that waited has been taken: no run begins any more in this interval, and those that are on their way end with what they find. */
+  done(): void {
+    this.#over = true;
   }
 
   /** Whether a message could begin a session now: one for a host that is known to be well, or for a stranger. */
   room(whose: 'known' | 'stranger' = 'known'): boolean {
     const { pendingProcessors, pendingSessions, atOnce } = this.#bounds();
-    if (!atOnce && this.#left() <= 0) return false;
+    if (!atOnce && (this.#over || this.#left() <= 0)) return false;
     const count = this.#count();
     const all = pendingProcessors * pendingSessions;
     if (count.held >= all) return false;

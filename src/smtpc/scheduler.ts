@@ -39,6 +39,7 @@ export class Scheduler {
   #filling: Promise<void> | undefined;
   #again = false;
   #timer: Cancel | undefined;
+  #watch: Cancel | undefined;
   #stops: Cancel[] = [];
 
   constructor(needs: RunsNeeds) {
@@ -66,6 +67,7 @@ export class Scheduler {
     ];
     await this.#remember();
     this.#tick();
+    this.#watchDeferred();
   }
 
   /**
@@ -102,11 +104,17 @@ export class Scheduler {
 
   #tick(): void {
     this.#pending.begin();
-    this.#runs.findDue();
-    if (!this.#pending.room()) this.#inTurn(this.#findDeferred());
     this.wake();
     this.#inTurn(this.#lookAtTable());
     this.#arm();
+  }
+
+  /** The deferred queue has intervals of its own, whatever that of the pending queue is. */
+  #watchDeferred(): void {
+    this.#runs.findDue();
+    if (!this.#pending.room()) this.#inTurn(this.#findDeferred());
+    this.wake();
+    this.#watch = this.#needs.clock.after(minute, () => this.#watchDeferred());
   }
 
   async #lookAtTable(): Promise<void> {
@@ -176,7 +184,11 @@ export class Scheduler {
         if (!this.#pending.room()) return;
         const except = channels.full((destination) => peer(destination).sessions);
         const [lease] = await queue.lease('SMTPC', 1, { except });
-        if (!lease) return;
+        if (!lease) {
+          // What waits behind the sessions of its destination belongs to this interval.
+          if (except.size === 0) this.#pending.done();
+          return;
+        }
         this.#again = true;
         this.#sort(lease);
       }
@@ -321,6 +333,7 @@ export class Scheduler {
   async stop(): Promise<void> {
     for (const stop of this.#stops) stop();
     this.#timer?.();
+    this.#watch?.();
     await this.#filling;
     for (let lease = this.#lobby.next(); lease; lease = this.#lobby.next()) this.#leave(lease);
     while (this.#running.size + this.#aside.size > 0) await Promise.all([...this.#running, ...this.#aside]);

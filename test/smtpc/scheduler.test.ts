@@ -100,6 +100,9 @@ test('without sending at once, each interval begins one run of each processor', 
   const all = await begin({}, { atOnce: false, runInterval: 5, pendingProcessors: 2, runSize: 3 });
   await turns();
   for (let n = 0; n < 10; n += 1) await all.queued([`u${n}@${dest}`]);
+  await turns();
+  expect(all.sink.messages).toHaveLength(0);
+  all.clock.advance(5 * minute);
   await all.until(6);
   await turns();
   expect(all.sink.messages).toHaveLength(6);
@@ -108,16 +111,39 @@ test('without sending at once, each interval begins one run of each processor', 
   expect(all.sink.messages).toHaveLength(6);
   all.clock.advance(minute);
   await all.until(10);
+  // There was room for two more in the runs of this interval, but they are over.
   await all.queued([`x@${dest}`]);
-  await all.queued([`y@${dest}`]);
-  await all.until(12);
-  await all.queued([`z@${dest}`]);
   await turns();
-  expect(all.sink.messages).toHaveLength(12);
+  expect(all.sink.messages).toHaveLength(10);
   // Changed while it waits: from now on each minute.
   all.settings.set({ ...all.settings.value, runInterval: 1 });
   all.clock.advance(minute);
+  await all.until(11);
+  // Switched off while mail is sent at once: what comes from then on waits.
+  all.settings.set({ ...all.settings.value, atOnce: true, runInterval: 60 });
+  await all.queued([`y@${dest}`]);
+  await all.until(12);
+  all.settings.set({ ...all.settings.value, atOnce: false });
+  await all.queued([`z@${dest}`]);
+  await turns();
+  expect(all.sink.messages).toHaveLength(12);
+  all.settings.set({ ...all.settings.value, atOnce: true });
   await all.until(13);
+});
+
+test('a long interval of the pending queue does not hold up the deferred queue, which has its own', async () => {
+  const all = await begin(
+    { reply: (verb) => (verb === 'connect' ? '421 not now' : undefined) },
+    { atOnce: false, runInterval: 600, pendingProcessors: 1, runSize: 12 },
+  );
+  await all.smtpc.stop();
+  await all.queued([`a@${dest}`]);
+  await all.smtpc.start(() => {});
+  await all.until(1, /^Deferred/);
+  all.sink.script.reply = () => undefined;
+  await turns();
+  all.clock.advance(20 * minute);
+  await all.until(1, /^Sent/);
 });
 
 test('so many domain channels are worked as there are deferred processors, and the pending queue goes on beside them', async () => {
