@@ -98,7 +98,8 @@ function about(one: ReportedRecipient, content: ReportContent): string[] {
   // Where our own words are the other host's, once is enough.
   if (one.diagnostic && one.diagnostic === one.text && one.remoteMta)
     lines[1] = `    ${reportLine(one.remoteMta)} said: ${reportLine(one.text)} (${reportLine(one.status)})`;
-  else if (one.diagnostic) lines.push(`    ${one.remoteMta ? `${reportLine(one.remoteMta)} said: ` : ''}${reportLine(one.diagnostic)}`);
+  else if (one.diagnostic && !(one.remoteMta && one.text.includes(one.remoteMta) && one.text.endsWith(`: ${one.diagnostic}`)))
+    lines.push(`    ${one.remoteMta ? `${reportLine(one.remoteMta)} said: ` : ''}${reportLine(one.diagnostic)}`);
   if (written !== undefined && written.toLowerCase() !== one.address.toLowerCase())
     lines.splice(1, 0, `    (you wrote to ${reportLine(written)})`);
   if (one.willRetryUntil !== undefined) lines.push(`    It is tried until ${formatDate(one.willRetryUntil)}.`);

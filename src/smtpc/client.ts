@@ -58,11 +58,18 @@ interface SendError extends Error {
   command?: string | undefined;
   recipient?: string | undefined;
   rejectedErrors?: SendError[] | undefined;
+  mailError?: SendError;
 }
 interface SendInfo {
   readonly accepted: readonly string[];
   readonly rejectedErrors?: readonly SendError[];
   readonly response: string;
+}
+/** What the library keeps of the transaction under way: the replies that it has had. */
+interface Envelope {
+  dsn?: Dsn | undefined;
+  readonly mailError?: SendError;
+  readonly rejectedErrors?: readonly SendError[];
 }
 type Dsn = { ret?: string | null; envid?: string | null; notify?: string | null; orcpt?: string | null };
 
@@ -75,7 +82,7 @@ interface Inner extends ReplyParts {
   _actionHELO(text: string): void;
   _upgradeConnection(callback: (error: Error | null, secured?: boolean) => void): void;
   readonly _socket: Socket | TLSSocket;
-  _envelope: { dsn?: Dsn | undefined } | false;
+  _envelope: Envelope | false;
 }
 
 const phases: Readonly<Record<string, Phase>> = {
@@ -113,6 +120,7 @@ class Session implements PeerSession {
   #message: PeerMessage | undefined;
   /** The last transaction did not come to its end: the peer must be told to forget it. */
   #unfinished = false;
+  #envelope: Envelope | undefined;
   /** Ends the transaction that is under way. */
   #cutOff: (why: Error) => void = () => {};
   /** The peer's reply came in the middle of the message. */
@@ -212,6 +220,7 @@ class Session implements PeerSession {
     inner._sendCommand = (text, logged) => {
       const verb = text.split(' ', 1)[0] ?? '';
       this.#watch(phases[verb] ?? this.#phase);
+      if (verb === 'MAIL') this.#envelope = inner._envelope || undefined;
       // The library asks for SMTPUTF8 by the addresses alone; the header may need it too.
       const wanting = verb === 'MAIL' && this.#message?.smtputf8 && this.extensions.has('SMTPUTF8') && !text.endsWith(' SMTPUTF8');
       const line = wanting && !text.includes(' SMTPUTF8 ') ? `${text} SMTPUTF8` : text;
@@ -327,10 +336,13 @@ class Session implements PeerSession {
       const error = thrown as SendError;
       // The peer may be in the middle of the data: nothing more can be said over this connection.
       if (error.responseCode === undefined || this.#outOfStep) this.destroy();
-      for (const one of error.rejectedErrors ?? []) if (one.recipient) answers.set(one.recipient, answerOf(one));
-      for (const address of addresses) if (!answers.has(address)) answers.set(address, answerOf(error));
+      // A no that was there before the connection broke is the answer, and not that it broke.
+      const { mailError, rejectedErrors } = (error.responseCode === undefined && error.code !== 'EPROTOCOL' && this.#envelope) || error;
+      for (const one of rejectedErrors ?? []) if (one.recipient) answers.set(one.recipient, answerOf(one));
+      for (const address of addresses) if (!answers.has(address)) answers.set(address, answerOf(mailError ?? error));
     } finally {
       this.#message = undefined;
+      this.#envelope = undefined;
       this.#rest();
     }
     for (const address of addresses)

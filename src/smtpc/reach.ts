@@ -137,7 +137,7 @@ export function relayNeeds(relay: RelayHost, needs: ReachNeeds): HostNeeds {
 }
 
 async function tryHosts(destination: string, hosts: readonly Host[], needs: HostNeeds): Promise<Tried> {
-  const seen = { tries: 0, refusals: 0, why: undefined as string | undefined, status: '4.4.1', nowhere: '' };
+  const seen: Seen = { tries: 0, refusals: 0, why: undefined, status: '4.4.1', nowhere: '', reply: undefined };
   const asked = await unlessStopped(needs.encryption.for(destination, needs.wish), needs.signal);
   if (asked === 'stopped') return stopped;
   for (const rank of new Set(hosts.map((one) => one.rank))) {
@@ -159,9 +159,10 @@ async function tryHosts(destination: string, hosts: readonly Host[], needs: Host
     }
   }
   // RFC 7504 §4: hosts that say they never take mail are as good as none.
-  if (seen.tries > 0 && seen.refusals === seen.tries) return { kind: 'bounce', status: '5.3.2', text: seen.why ?? '' };
-  if (seen.why !== undefined) return { kind: 'defer', status: seen.status, text: seen.why };
-  return { kind: 'unknown', status: hosts.length > 1 ? '5.4.4' : '5.1.2', text: `${destination}: ${seen.nowhere}` };
+  if (seen.tries > 0 && seen.refusals === seen.tries) return { kind: 'bounce', status: '5.3.2', text: seen.why ?? '', ...seen.reply };
+  if (seen.why !== undefined) return { kind: 'defer', status: seen.status, text: seen.why, ...seen.reply };
+  const byExchanger = hosts.some(({ name }) => name.toLowerCase() !== destination.toLowerCase());
+  return { kind: 'unknown', status: byExchanger ? '5.4.4' : '5.1.2', text: `${destination}: ${seen.nowhere}` };
 }
 
 interface Seen {
@@ -171,6 +172,8 @@ interface Seen {
   why: string | undefined;
   status: string;
   nowhere: string;
+  /** Of the last host, where it said so itself. */
+  reply: { readonly host: string; readonly said: string } | undefined;
 }
 
 /** The addresses of one host, until one gives a session. */
@@ -180,6 +183,7 @@ async function tryLocated(host: Host, located: Located, asked: Asked, needs: Hos
     seen.why = located.text;
     seen.status = '4.4.3';
     seen.refusals = -1;
+    seen.reply = undefined;
   }
   let left = located.kind === 'found' ? located.targets.slice(0, mostTries - seen.tries) : [];
   const demand = left.length > 0 ? await unlessStopped(asked.hostDemand(host.name, host.port), needs.signal) : 'stopped';
@@ -188,6 +192,7 @@ async function tryLocated(host: Host, located: Located, asked: Asked, needs: Hos
     seen.why = demand.unusable;
     seen.status = '4.7.5';
     seen.refusals = -1;
+    seen.reply = undefined;
     needs.log.info(`${host.name} is not used: ${seen.why}`);
     return undefined;
   }
@@ -195,6 +200,8 @@ async function tryLocated(host: Host, located: Located, asked: Asked, needs: Hos
     seen.tries += 1;
     if (code === 521) seen.refusals += 1;
     seen.why = `${shown(target)}: ${why}`;
+    // Where encryption is asked for there stand words of ours behind the host's.
+    seen.reply = code === undefined || tls ? undefined : { host: target.host, said: why };
     seen.status = tls ? '4.7.5' : '4.4.1';
     needs.log.info(`no session with ${seen.why}`);
   };

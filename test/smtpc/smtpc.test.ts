@@ -85,6 +85,27 @@ test('a notice quotes as a diagnostic code only what the other host has replied'
   expect(notice?.text).toMatch(/Action: failed\r\nStatus: 4\.4\.7\r\nRemote-MTA: dns; mx\.dest\.example\r\nLast-Attempt-Date/);
 });
 
+test.each([
+  ['MAIL', 'RCPT', ['550 5.7.1 not you', '550 5.7.1 not you']],
+  ['RCPT', 'DATA', ['550 5.7.1 not you', '550 5.7.1 not you']],
+])('a no to %s counts, although the peer hangs up behind it', async (refused, dropped, replies) => {
+  await begin({ reply: (verb) => (verb === refused ? '550 5.7.1 not you' : verb === dropped ? 'drop' : undefined) });
+  await world.queued(['bob@dest.example', 'bill@dest.example']);
+  await world.until(2);
+  expect(world.logged).toEqual(replies.map((reply) => expect.stringMatching(new RegExp(`^Rejected .*: 5\\.7\\.1 ${reply}$`))));
+});
+
+test('what a host says instead of a greeting is quoted in the report, and said once', async () => {
+  await begin({ reply: (verb) => (verb === 'connect' ? '521 5.3.2 no mail here' : undefined) });
+  await world.queued(['bob@dest.example']);
+  await world.until(1);
+  const [notice] = await world.notices();
+  expect(notice?.text).toMatch(
+    /Status: 5\.3\.2\r\nRemote-MTA: dns; mx\.dest\.example\r\nDiagnostic-Code: smtp; 521 5\.3\.2 no mail here\r\n/,
+  );
+  expect(notice?.text.match(/no mail here/g)).toHaveLength(2);
+});
+
 test('where the notice cannot be written down, what was sent is done with and the rest waits', async () => {
   await begin({ reply: (verb, line) => (verb === 'RCPT' && line.includes('<no@') ? '550 5.1.1 no such user' : undefined) });
   const { create } = world.blobs;
