@@ -26,9 +26,10 @@ export function domainKey(text: string): string | undefined {
   );
 }
 
-/** What a `cn` of a spammer means: an address or a domain as it is compared. */
+/** What a `cn` of a spammer means: an address or a domain as it is compared. `*@domain` is everybody there, as the domain alone is. */
 export function spammerKey(text: string): string | undefined {
-  return text.includes('@', 1) ? addressKey(text.trim()) : domainKey(text);
+  const bare = text.trim().replace(/^\*@/, '');
+  return bare.includes('@', 1) ? addressKey(bare) : domainKey(bare);
 }
 
 export class Strangers {

@@ -1,14 +1,14 @@
 /**
  * Rules about entries of the system context that are named by hosts, domains and addresses: peers, domain forwarding,
- * DNS blacklists, spammers, mail authentication of domains, keys of DKIM.
+ * DNS blacklists, spammers, mail authentication of domains, keys of DKIM; and about the ends of tunnels, wherever they are named.
  *
  * Promise: an entry whose name or values nobody could ever use is refused when it is written, with the reason; a second entry
  * of the same name is refused.
  */
 
-import { DirectoryFault, type WriteRule } from '../directory/index.ts';
+import { DirectoryFault, type Entry, type WriteRule } from '../directory/index.ts';
 import { type Dn, parseDn } from '../ldap-wire/index.ts';
-import { normalizeDomain } from '../mail/index.ts';
+import { addressKey, normalizeDomain } from '../mail/index.ts';
 import { dkimBase, dkimName, dkimNameText, mailAuthBase } from './mail-auth.ts';
 import { peerName, peerProblem } from './peers.ts';
 import { blacklistBase, blacklistProblem, domainKey, spammerBase, spammerKey } from './strangers.ts';
@@ -51,7 +51,18 @@ export function systemEntryRules(systemBase: Dn): readonly WriteRule[] {
       const problem = after?.isA('mtDnsBl') && after.dn.isWithin(systemBase) ? blacklistProblem(after) : undefined;
       if (problem !== undefined) throw new DirectoryFault('constraintViolation', problem);
     },
+    async ({ after }) => {
+      const problem = after?.isA('mtForwarding') || after?.isA('mtConnector') ? tunnelProblem(after) : undefined;
+      if (problem !== undefined) throw new DirectoryFault('constraintViolation', problem);
+    },
   ];
+}
+
+/** A tunnel without an end would lead to the recipient again, and so back into the tunnel. */
+function tunnelProblem(entry: Entry): string | undefined {
+  const identifier = entry.text('mtIdentifier') ?? '';
+  if (entry.text('mtChannel')?.toUpperCase() !== 'BSMTPOUT' || addressKey(identifier.trim()) !== undefined) return undefined;
+  return `attribute mtIdentifier: BSMTPOUT needs the address of the decoder${identifier === '' ? '' : `; "${identifier.slice(0, 300)}" is none`}`;
 }
 
 function namedRule(objectClass: string, home: Dn, what: string, meaning: Meaning): WriteRule {

@@ -19,12 +19,21 @@ import type { KeyValue } from '../storage/index.ts';
 import { parseWhere } from './config.ts';
 import { isOwn } from './own-address.ts';
 
-/** Whether mail sent to an address literal would come back to a door of ours: its recipients are then our own (RFC 5321 §4.1.3). */
+/**
+ * Whether mail sent to an address literal would come back to a door of ours: its recipients are then our own (RFC 5321 §4.1.3). A literal
+ * names no port: the standard one is our door's, wherever a firewall or a container has led it; where SMTPC was told another port, that counts.
+ */
 export function ownAddress(dit: OpenDit): (address: string) => boolean {
   const smtpd = dit.settings(components.SMTPD);
   const smtpc = dit.settings(smtpcSettings);
-  return (address) => isOwn(address, smtpc.value.port, [parseWhere(smtpd.value.smtp) ?? 'off']);
+  return (address) => {
+    const door = parseWhere(smtpd.value.smtp) ?? 'off';
+    const { port } = smtpc.value;
+    return door !== 'off' && isOwn(address, port === standardPort ? door.port : port, [door]);
+  };
 }
+
+const standardPort = 25;
 
 /** Whoever asks sits and waits. */
 const patienceMs = 10_000;

@@ -21,8 +21,12 @@ import { type Chunk, faultReply, mayLogIn, mechanisms, type Outcome, type Reply,
 /** RFC 4954 §4.3 asks for 12,288 octets of AUTH; other lines end earlier. */
 const commandsTotal = counter('mailtree_smtp_commands_total', 'SMTP commands received, by name.', ['command']);
 const repliesTotal = counter('mailtree_smtp_replies_total', 'SMTP replies given, by code.', ['code']);
+/** RFC 3463 §3.4, §3.5; others are matters of policy. */
+const farewellStatus: Readonly<Record<string, string>> = { 'idle for too long': '4.4.2', 'closing down': '4.3.2' };
 const maxAuthLine = 12_288;
 const maxLine = 2_048;
+/** Whoever is not let in holds a connection this long at most. */
+const turnedAwaySeconds = 30;
 
 export type LoginResult = { readonly ok: true } | { readonly ok: false; readonly code: number; readonly say: string };
 
@@ -38,7 +42,7 @@ export interface EngineOptions {
 
 export interface Engine {
   /** Takes over an accepted socket; encrypted ones have done their handshake. */
-  /** With a refusal the client is told that instead of the greeting, and the connection ends. */
+  /** With a refusal the client is told that instead of the greeting: 421 ends the connection, 554 leaves it QUIT. */
   serve(socket: Socket | TLSSocket, session: Session, refusal?: Outcome): Conversation;
   /** The certificate for STARTTLS from now on. Throws where it cannot be used. */
   useCertificate(options: SecureContextOptions): void;
@@ -117,6 +121,12 @@ function answerHalfOpen(socket: Socket): void {
   Object.defineProperty(socket, 'readyState', { get: () => (socket.writable ? 'open' : 'closed') });
 }
 
+/** RFC 4954 §4: what is not base64 is refused, where the library would make something of it. */
+const isBase64 = (text: string): boolean => text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text);
+
+/** In an exchange of SASL: base64, or the asterisk that gives it up. */
+const isAnswer = (text: string): boolean => text === '*' || isBase64(text);
+
 type Handler = NonNullable<ReturnType<SMTPConnection['_getHandler']>>;
 
 class Connection extends SMTPConnection implements Conversation {
@@ -125,6 +135,8 @@ class Connection extends SMTPConnection implements Conversation {
   /** What the octets that are being read are. */
   #chunk: Chunk | undefined;
   readonly #refusal: Outcome | undefined;
+  /** Was refused in place of the greeting: there is nothing left to say but QUIT. */
+  #turnedAway = false;
   #filing = false;
   #errors = 0;
   #corked: Socket | undefined;
@@ -163,12 +175,17 @@ class Connection extends SMTPConnection implements Conversation {
     this.send(220, `${this.name} ${this.ours.settings.esmtp ? 'ESMTP' : 'SMTP'}${text ? ` ${text}` : ''}`, false);
   }
 
-  /** RFC 5321 §3.1 lets 554 stand in for the greeting; RFC 2034 §3: neither carries an enhanced status. */
+  /**
+   * RFC 5321 §3.1 lets 554 stand in for the greeting and has us wait for QUIT then; 421 ends it (§3.8). RFC 2034 §3: neither carries an
+   * enhanced status.
+   */
   #refuse(outcome: Outcome): void {
     noteOutcome(this.ours, outcome);
     const { code, text } = outcome.reply;
+    this.#turnedAway = code !== 421;
     this.send(code, `${this.name} ${typeof text === 'string' ? text : text.join(' ')}`, false);
-    this.close();
+    if (this.#turnedAway) this._armTimeout();
+    else this.close();
   }
 
   override _createParser(): Reader {
@@ -187,6 +204,7 @@ class Connection extends SMTPConnection implements Conversation {
   }
 
   override _getHandler(name: string): Handler | undefined {
+    if (this.#turnedAway && name !== 'QUIT') return (_, next) => this.#say(503, '5.5.1', 'you may not send mail here, say QUIT', next);
     if (name === 'STARTTLS') return this.#starttls;
     if (name === 'AUTH') return this.#auth;
     const command = commands.get(name);
@@ -196,6 +214,10 @@ class Connection extends SMTPConnection implements Conversation {
   #starttls(line: Buffer, next: () => void): void {
     if (this.secure) {
       this.#say(503, '5.5.1', 'the connection is encrypted already', next);
+      return;
+    }
+    if (!this.ours.settings.esmtp) {
+      this.#say(502, '5.5.1', 'STARTTLS is not available', next);
       return;
     }
     if (!this.ours.canStartTls()) {
@@ -220,15 +242,23 @@ class Connection extends SMTPConnection implements Conversation {
       return;
     }
     const mechanism = line.toString().trim().split(/\s+/)[1]?.toUpperCase() ?? '';
+    if (mechanism === '') {
+      this.#say(501, '5.5.4', 'Syntax: AUTH mechanism [initial-response]', next);
+      return;
+    }
     if (!mechanisms(ours).includes(mechanism)) {
       this.#say(504, '5.5.4', 'this way of logging in is not offered', next);
+      return;
+    }
+    const initial = line.toString().trim().split(/\s+/)[2];
+    if (initial !== undefined && initial !== '=' && !isBase64(initial)) {
+      this.#say(501, '5.5.2', 'this is not base64', next);
       return;
     }
     if (mechanism !== 'SCRAM-SHA-256' || ours.user) {
       this.handler_AUTH(line, next);
       return;
     }
-    const initial = line.toString().trim().split(/\s+/)[2];
     const dialog = this.#options.scram(ours);
     if (initial === undefined) this.#challenge(dialog, '', next);
     // RFC 4954 §4: `=` is a response of no octets.
@@ -243,7 +273,6 @@ class Connection extends SMTPConnection implements Conversation {
 
   async #scram(dialog: ScramDialog, base64: string, next: () => void): Promise<void> {
     if (base64 === '*') return this.#say(501, '5.7.0', 'given up', next);
-    if (!/^[A-Za-z0-9+/]*={0,2}$/.test(base64) || base64.length % 4 !== 0) return this.#say(501, '5.5.2', 'this is not base64', next);
     const step = await dialog.next(Buffer.from(base64, 'base64'));
     if (this._closed) return next();
     if ('challenge' in step) return this.#challenge(dialog, step.challenge, next);
@@ -392,6 +421,8 @@ class Connection extends SMTPConnection implements Conversation {
     }
     const name = /^[A-Za-z0-9]{4,8}(?=[ \r\n]|$)/.exec(line.subarray(0, 10).toString('latin1'))?.[0].toUpperCase() ?? '';
     commandsTotal.count(commands.has(name) || name === 'AUTH' || name === 'STARTTLS' ? name : 'other');
+    if (this._nextHandler && !isAnswer(line.toString().trim()))
+      this._nextHandler = (_, done) => this.#say(501, '5.5.2', 'this is not base64', done);
     super._onCommand(line, next);
   }
 
@@ -416,7 +447,7 @@ class Connection extends SMTPConnection implements Conversation {
 
   farewell(text: string): void {
     if (this._closed || this._closing) return;
-    this.send(421, `${this.name} ${text}`, text === 'idle for too long' ? '4.4.2' : '4.7.0');
+    this.send(421, `${this.name} ${text}`, farewellStatus[text] ?? '4.7.0');
   }
 
   destroy(): void {
@@ -439,7 +470,8 @@ class Connection extends SMTPConnection implements Conversation {
   override _armTimeout(): void {
     this.#idle?.();
     const { clock } = this.ours.house;
-    const most = this.ours.settings.idleTimeout * 1_000;
+    const { idleTimeout } = this.ours.settings;
+    const most = (this.#turnedAway ? Math.min(idleTimeout, turnedAwaySeconds) : idleTimeout) * 1_000;
     const watch = (ms: number): void => {
       this.#idle = clock.after(ms, () => {
         const left = this.#lastActivity + most - clock.now();

@@ -16,7 +16,7 @@ export interface Path {
   readonly local: string;
   /** Undefined: the address had none. */
   readonly domain: string | undefined;
-  /** The local part is not ASCII. */
+  /** As given it is not ASCII, the domain included. */
   readonly utf8: boolean;
 }
 
@@ -107,7 +107,7 @@ export function parsePath(text: string): Path | Unreadable {
   const local = readLocal(split.local);
   if (local === undefined) return bad('malformed local part');
   if (octets(local) > maxLocal) return bad('the local part is too long');
-  const utf8 = /[^\u0000-\u007f]/.test(local);
+  const utf8 = /[^\u0000-\u007f]/.test(mailbox);
   if (split.domain === undefined) return { address: local, local, domain: undefined, utf8 };
   const domain = readDomain(split.domain);
   if (domain === undefined) return bad('malformed domain');

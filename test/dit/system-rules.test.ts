@@ -83,3 +83,15 @@ test.each(['abc.net', '*.abc.net', 'bücher.example'])('all mail for %s can be f
 test.each(['abc.*', '*', '**.net', 'user@abc.net', '[192.0.2.1]', 'a..b'])('no domain forwarding is called %s', async (cn) => {
   expect(await forward(cn)).toMatch(/attribute cn: ".*" is not a domain, or \*\. and a domain/);
 });
+
+test.each(['mtForwarding', 'mtConnector'])('a tunnel that %s leads into has an end', async (objectClass) => {
+  const tunnel = (values: Record<string, string>) =>
+    objectClass === 'mtForwarding'
+      ? add(`cn=tunnel.test,${forwarding}`, { objectClass, cn: 'tunnel.test', ...values })
+      : add(`cn=tunnel,cn=mta,cn=mailtree`, { objectClass, cn: 'tunnel', ...values });
+  for (const mtIdentifier of [{}, { mtIdentifier: 'decoder' }, { mtIdentifier: '@xyz.com' }])
+    expect(await tunnel({ mtChannel: 'bsmtpout', ...mtIdentifier })).toMatch(
+      /constraintViolation: attribute mtIdentifier: BSMTPOUT needs the address of the decoder/,
+    );
+  expect(await tunnel({ mtChannel: 'BSMTPOUT', mtIdentifier: 'abc@xyz.com' })).toBe('not refused');
+});

@@ -132,3 +132,15 @@ test('domain forwarding, the channel for unknown recipients and the default chan
   await ldap.modify(mta, change('replace', 'mtDefaultLocalChannel', 'LOCAL'));
   await explained('user1@example.test', /-> LOCAL /);
 });
+
+test('mail for an address of this host is its own, behind whatever port the door stands', async () => {
+  expect(await rcpt(files, 'user1@[127.0.0.1]')).toMatch(/^250 /);
+  expect(await rcpt(files, 'postmaster@[127.0.0.1]')).toMatch(/^250 /);
+  expect(await rcpt(files, 'nobody@[127.0.0.1]')).toMatch(/^550 5\.1\.1 /);
+  expect(await rcpt(files, 'user1@[192.0.2.1]')).toMatch(/^550 5\.7\.1 /);
+  // Who sends to another port than the standard one means what listens there.
+  await ldap.modify('cn=smtpc,cn=mailtree', change('replace', 'mtSmtpcPort', '26'));
+  await explained('user1@[127.0.0.1]', /-> SMTPC \[127\.0\.0\.1\]/);
+  await ldap.modify('cn=smtpc,cn=mailtree', change('replace', 'mtSmtpcPort', '25'));
+  await explained('user1@[127.0.0.1]', /-> LOCAL /);
+});

@@ -213,6 +213,9 @@ test('spammers are entries: an address, or a domain with what is below it', asyn
   for (const cn of ['offers@elsewhere.test', 'spam.test']) await ldap.add(`cn=${cn},cn=spammers,${mta}`, entry('mtSpammer', cn));
   await becomes(from('Offers@Elsewhere.test'), /^553 5\.7\.1 /);
   await becomes(from('a@sub.spam.test'), /^553 /);
+  await ldap.add(`cn=*@crowd.test,cn=spammers,${mta}`, entry('mtSpammer', '*@crowd.test'));
+  await becomes(from('anybody@crowd.test'), /^553 /);
+  await ldap.del(`cn=*@crowd.test,cn=spammers,${mta}`);
   expect(await ask(from('more@elsewhere.test'))).toMatch(/^250 /);
   expect(await ask(from('a@notspam.test'))).toMatch(/^250 /);
   await logged(

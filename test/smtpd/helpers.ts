@@ -152,6 +152,8 @@ export interface World {
     free: number | undefined;
     readonly blacklists: Blacklist[];
     readonly spammers: Map<string, Spammer>;
+    /** Entries beside that of Ann, by address. */
+    readonly people: Map<string, Recipient>;
     /** By name or address. */
     readonly peers: Map<string, Partial<Peer>>;
     largestInbound: number;
@@ -196,6 +198,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     free: undefined,
     blacklists: [],
     spammers: new Map(),
+    people: new Map(),
     peers: new Map(),
     largestInbound: 0,
     waiting: new Map(),
@@ -250,7 +253,8 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
         return mood.largestInbound;
       },
       spammer: (address) => mood.spammers.get(address) ?? mood.spammers.get(address.slice(address.lastIndexOf('@') + 1)),
-      recipient: async (address) => (address.toLowerCase() === 'sales@alias.example' || address === user.mail ? user : undefined),
+      recipient: async (address) =>
+        address.toLowerCase() === 'sales@alias.example' || address === user.mail ? user : mood.people.get(address),
     },
     settings,
     listeners: places,

@@ -178,9 +178,8 @@ test('passwords are not asked for without encryption, nor taken', async () => {
 test('rubbish in a login is refused and guessing ends', async () => {
   await begin();
   const c = await client();
-  expect(await c.say('AUTH')).toMatch(/^504 /);
-  expect(await c.say('AUTH CRAM-MD5')).toMatch(/^504 /);
-  expect(await c.say('AUTH PLAIN !!!!')).toMatch(/^501 /);
+  expect(await c.say('AUTH')).toMatch(/^501 5\.5\.4 /);
+  expect(await c.say('AUTH CRAM-MD5')).toMatch(/^504 5\.5\.4 /);
   expect(await c.say('AUTH PLAIN')).toMatch(/^334 ?$/);
   expect(await c.say('*')).toMatch(/^501 /);
   expect(await c.say(`AUTH PLAIN ${Buffer.from('bob\0ann\0secret').toString('base64')}`)).toMatch(/^535 /);
@@ -188,6 +187,39 @@ test('rubbish in a login is refused and guessing ends', async () => {
   expect(await c.say(`AUTH PLAIN ${plain('ann', 'guess')}`)).toMatch(/^535 /);
   expect(await c.reply()).toMatch(/^421 4\.7\.0 /);
   expect(await c.reply()).toBe('(closed)');
+});
+
+test('what is not base64 is refused as such, in every mechanism and at every step', async () => {
+  await begin();
+  const c = await client();
+  const name = Buffer.from('ann').toString('base64');
+  // A blank, a URL's alphabet, no padding: a lenient reader would make the right password of it.
+  const secret = plain('ann', 'secret');
+  for (const mechanism of ['PLAIN', 'LOGIN', 'SCRAM-SHA-256'])
+    for (const bad of ['!!!!', `${secret.slice(0, -1)}-`, `${secret}A`])
+      expect(await c.say(`AUTH ${mechanism} ${bad}`)).toMatch(mechanism.startsWith('SCRAM') ? /^50[14] / : /^501 5\.5\.2 /);
+  for (const [lines, again] of [
+    [['AUTH PLAIN'], '!!!!'],
+    [['AUTH PLAIN'], `\u00e9${secret}`],
+    [['AUTH LOGIN'], 'ann'],
+    [['AUTH LOGIN', name], 'pass word'],
+  ] as const) {
+    for (const line of lines) expect(await c.say(line)).toMatch(/^334/);
+    expect(await c.say(again)).toMatch(/^501 5\.5\.2 /);
+    expect(await c.say('NOOP')).toMatch(/^250 /);
+  }
+  expect(await c.say(`AUTH PLAIN ${secret}`)).toMatch(/^235 /);
+});
+
+test('with ESMTP switched off there is no STARTTLS, AUTH, ETRN and BDAT either', async () => {
+  await begin({ tls: testCertificate(), settings: { esmtp: false } });
+  const c = await raw();
+  expect(await c.say('EHLO x')).toMatch(/^502 5\.5\.1 /);
+  expect(await c.say('STARTTLS')).toMatch(/^502 5\.5\.1 /);
+  expect(await c.say('HELO x')).toMatch(/^250 /);
+  for (const line of ['STARTTLS', 'AUTH PLAIN', 'ETRN x.example']) expect(await c.say(line)).toMatch(/^502 5\.5\.1 /);
+  expect(await c.say('MAIL FROM:<a@x.example> SIZE=1')).toMatch(/^555 /);
+  expect(await c.say('MAIL FROM:<a@x.example>')).toMatch(/^250 /);
 });
 
 test('a failed login is answered late, each one later', async () => {

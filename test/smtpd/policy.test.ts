@@ -1,6 +1,7 @@
 import { afterEach, expect, test } from '@jest/globals';
 import { ManualClock } from '../../src/base/index.ts';
-import { type Client, greeted, MemoryKeyValue, plain, startWorld, Client as Wire, type World, type WorldOptions } from './helpers.ts';
+import type { Recipient } from '../../src/dit/index.ts';
+import { type Client, greeted, MemoryKeyValue, plain, startWorld, user, Client as Wire, type World, type WorldOptions } from './helpers.ts';
 
 let world: World;
 let clients: Client[] = [];
@@ -37,9 +38,20 @@ test('who may connect: everybody but a list, or nobody but a list; for good or f
     clients.push(wire);
     return wire.rest();
   };
-  expect(await first()).toEqual(['554 mx.jade.example connections from your address are not allowed']);
+  const refused = async (kind: 'smtp' | 'submission' = 'smtp'): Promise<string> => {
+    const wire = await Wire.open(world.smtpd.port(kind));
+    clients.push(wire);
+    const greeting = await wire.reply();
+    // RFC 5321 §3.1: after 554 we wait for QUIT, and take nothing else.
+    for (const line of ['EHLO x.example', 'HELO x.example', 'STARTTLS', 'AUTH PLAIN', 'MAIL FROM:<>', 'BDAT 1 LAST', 'NOOP'])
+      expect(await wire.say(line)).toMatch(/^503 5\.5\.1 /);
+    expect(await wire.say('QUIT')).toMatch(/^221 /);
+    expect(await wire.reply()).toBe('(closed)');
+    return greeting;
+  };
+  expect(await refused()).toBe('554 mx.jade.example connections from your address are not allowed');
   expect(lastRule()).toBe('mtSmtpdConnectionDeny (127.0.0.1-127.0.0.3) of cn=smtpd,cn=mailtree');
-  expect(await first('submission')).toEqual([expect.stringMatching(/^554 /)]);
+  expect(await refused('submission')).toMatch(/^554 /);
   set({ connectionCode: 'temporary' });
   expect(await first()).toEqual([expect.stringMatching(/^421 /)]);
   set({ connectionDefault: 'deny' });
@@ -48,6 +60,17 @@ test('who may connect: everybody but a list, or nobody but a list; for good or f
   // What is allowed by default has no say where nothing is, and the other way round.
   set({ connectionAllow: ['127.0.0.1'] });
   expect(await sent()).toMatch(/^250 /);
+});
+
+test('whoever is turned away and stays is sent off before long', async () => {
+  const clock = new ManualClock();
+  await begin({ clock, settings: { connectionDeny: ['127.0.0.1'] } });
+  const wire = await Wire.open(world.smtpd.port('smtp'));
+  clients.push(wire);
+  expect(await wire.reply()).toMatch(/^554 /);
+  clock.advance(30_000);
+  expect(await wire.reply()).toMatch(/^421 4\.4\.2 /);
+  expect(await wire.reply()).toBe('(closed)');
 });
 
 test.each([
@@ -314,6 +337,31 @@ test('VRFY and EXPN tell nothing unless they are asked to', async () => {
   set({ expn: true });
   const both = await client();
   expect(await both.say('EXPN nobody@jade.example')).toMatch(/^550 5\.1\.1 /);
+});
+
+test('EXPN tells where the mail of an address goes as its entry has it', async () => {
+  await begin({ settings: { vrfy: true, expn: true } });
+  const entry = (mail: string, more: Partial<Recipient>): void => {
+    world.mood.people.set(mail, { ...user, uuid: `uuid of ${mail}`, mail, aliases: [], ...more });
+  };
+  entry('list@jade.example', { kind: 'alias', forwardTo: ['a@x.example', 'b@x.example'] });
+  entry('too@jade.example', { forwardTo: ['a@x.example', 'too@jade.example'] });
+  entry('away@jade.example', { routingAddress: 'away@x.example', forwardTo: ['c@x.example'] });
+  entry('frauke@jade.example', { routingAddress: 'früh@x.example' });
+  const c = await client();
+  for (const [address, answer] of [
+    ['list@jade.example', '250-2.1.5 <a@x.example>\n250 2.1.5 <b@x.example>'],
+    ['too@jade.example', '250-2.1.5 <too@jade.example>\n250 2.1.5 <a@x.example>'],
+    ['away@jade.example', '250-2.1.5 <away@x.example>\n250 2.1.5 <c@x.example>'],
+    ['ann@jade.example', '250 2.1.5 <ann@jade.example>'],
+    ['ann@jade.example SMTPUTF8', '250 2.1.5 <ann@jade.example>'],
+    ['frauke@jade.example smtputf8', '250 2.1.5 <früh@x.example>'],
+  ])
+    expect(await c.say(`EXPN ${address}`)).toBe(answer);
+  // RFC 6531 §3.7.4.2: without the word a client has no use for UTF-8.
+  expect(await c.say('EXPN frauke@jade.example')).toMatch(/^550 5\.6\.7 /);
+  expect(await c.say('VRFY jürgen@jade.example')).toMatch(/^553 5\.6\.7 /);
+  expect(await c.say('VRFY jürgen@jade.example SMTPUTF8')).toBe('250 2.1.5 <jürgen@jade.example>');
 });
 
 test('a peer may be kept out, and may have a smaller size', async () => {

@@ -29,7 +29,10 @@ async function isOwn(session: Session, user: NonNullable<Session['user']>, addre
   if (user.mail.toLowerCase() === wanted || user.aliases.some((one) => one.toLowerCase() === wanted)) return true;
   // Domain aliases and other spellings that lead to the same account.
   const owner = await session.house.dit.recipient(address);
-  return owner?.uuid === user.uuid;
+  if (owner) return owner.uuid === user.uuid;
+  // Whoever has ann@example.org gets the mail for ann+news@example.org, unless that is somebody else's (RFC 5233 §1).
+  const bare = address.replace(/^([^"+][^+]*)\+[^@]*(?=@[^@]*$)/, '$1');
+  return bare !== address && (await isOwn(session, user, bare));
 }
 
 /** Why the authors that the header names may not be those; undefined where they may. */
