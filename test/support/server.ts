@@ -93,14 +93,22 @@ export async function prepareServer(
 /** Runs `mailtree start`; resolves at `mailtree ready`, rejects with the output when it ends before. */
 export async function runServer(
   files: Pick<ServerFiles, 'config'>,
-  options: { readonly command?: readonly string[]; readonly onSpawn?: (child: ChildProcess) => void } = {},
+  options: {
+    /** A program that starts it. */
+    readonly command?: readonly string[];
+    /** Options of node itself. */
+    readonly node?: readonly string[];
+    readonly env?: Readonly<Record<string, string>>;
+    readonly onSpawn?: (child: ChildProcess) => void;
+  } = {},
 ): Promise<RunningServer> {
   const begun = performance.now();
   const [program, ...before] = [...(options.command ?? []), process.execPath];
-  const child = spawn(program ?? process.execPath, [...before, resolve('dist/cli/mailtree.js'), 'start', '--config', files.config], {
+  const args = [...before, ...(options.node ?? []), resolve('dist/cli/mailtree.js'), 'start', '--config', files.config];
+  const child = spawn(program ?? process.execPath, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     // The tests' own loader options are not the server's.
-    env: { ...process.env, NODE_OPTIONS: '' },
+    env: { ...process.env, NODE_OPTIONS: '', ...options.env },
   });
   options.onSpawn?.(child);
   let output = '';

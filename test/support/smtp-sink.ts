@@ -21,6 +21,8 @@ export interface SinkScript {
   tls?: SecureContextOptions | undefined;
   /** The reply to a command (`connect` for the greeting, `.` for the end of the data); undefined for the usual one, `drop` hangs up, `mute` says nothing. */
   reply?: (verb: string, line: string, connection: number) => string | undefined;
+  /** Reads nothing any more once it has asked for the data. */
+  deaf?: boolean;
   /** Said as soon as so many octets of a message have come. */
   midway?: { readonly octets: number; readonly reply: string };
 }
@@ -168,7 +170,8 @@ class SinkSession {
     if (verb === 'RCPT' && said.startsWith('2')) this.#to.push(path);
     if (verb === 'RCPT') this.#lines.push(line);
     if (verb === 'DATA' && said.startsWith('3')) this.#inData = true;
-    if (verb === 'QUIT') this.#socket.end();
+    if (this.#inData && this.#sink.script.deaf) this.#socket.pause();
+    if (verb === 'QUIT' && said !== 'mute') this.#socket.end();
     if (verb === 'STARTTLS' && said.startsWith('2')) this.#encrypt();
   }
 
