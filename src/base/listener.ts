@@ -2,7 +2,7 @@
  * A listening port that follows its setting: every door that speaks over TCP (or a Unix socket) uses this one.
  *
  * Promise: a move opens the new port before it closes the old one and drops nobody; with `tls` the handshake is done, with the
- * certificate of that moment, before a connection is handed on; limits hold in total and per address; no socket error goes
+ * certificate of that moment, before a connection is handed on; limits hold in total and per address (of IPv6: per /64 network, see `clientNetwork`); no socket error goes
  * unheard; `stop` ends within its grace whatever the peers do. While there is no certificate an implicit-TLS port is closed.
  * What is said over a connection, idle times and a word of farewell are the door's business.
  * Spec: RFC 8314 §3 (implicit TLS)
@@ -12,6 +12,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { createServer as createTlsServer, type SecureContextOptions, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import { type Clock, systemClock } from './clock.ts';
 import { asFault, Fault } from './fault.ts';
+import { clientNetwork } from './ip-set.ts';
 import { bind, type Place, placeName, samePlace } from './listener-bind.ts';
 import type { Live } from './live.ts';
 import type { Log } from './log.ts';
@@ -31,10 +32,10 @@ export interface ListenerOptions {
   readonly admits?: (address: string) => boolean;
   readonly onConnection: (socket: Socket | TLSSocket) => void;
   /**
-   * Ends a connection that can be spared, so that a new one has room where a limit is reached: one of this address, where one is given.
+   * Ends a connection that can be spared, so that a new one has room where a limit is reached: one of this client, by its `clientNetwork`, where one is given.
    * False where there is none. See `endHandshake` for connections that the door does not know yet.
    */
-  readonly makeRoom?: (address: string | undefined) => boolean;
+  readonly makeRoom?: (client: string | undefined) => boolean;
   /** Says why a connection over a limit is turned away; the listener ends it afterwards. Not called on implicit-TLS ports. */
   readonly onSurplus?: (socket: Socket) => void;
   /** The peer may close its half and still be answered; the door must then end its own half. Off by default. */
@@ -55,10 +56,10 @@ export interface Listener {
   /** Open connections, handshakes included. */
   readonly connections: number;
   /**
-   * Ends the oldest connection (of this address, where one is given) whose TLS handshake is not done, if it came before a moment of
+   * Ends the oldest connection (of this client, where one is given) whose TLS handshake is not done, if it came before a moment of
    * `performance.now()`; false where there is none.
    */
-  endHandshake(address: string | undefined, before: number): boolean;
+  endHandshake(client: string | undefined, before: number): boolean;
 }
 
 const connections = counter('mailtree_connections_total', 'Connections taken, by listener.', ['listener']);
@@ -186,7 +187,7 @@ interface Gate {
   take(socket: Socket): void;
   empty(graceMs: number): Promise<void>;
   size(): number;
-  endHandshake(address: string | undefined, before: number): boolean;
+  endHandshake(client: string | undefined, before: number): boolean;
 }
 
 /** Counts, limits and hands on what was accepted. */
@@ -194,7 +195,7 @@ function createGate(options: ListenerOptions, clock: Clock): Gate {
   const { name, log } = options;
   const open = new Set<Socket>();
   const crowd = new TurnedAway(name, log, clock);
-  const perAddress = new Map<string, number>();
+  const perClient = new Map<string, number>();
   /** Connections whose TLS handshake is not done, the oldest first. */
   const handshakes = new Map<string, { readonly socket: Socket; readonly since: number }>();
   let surplus = 0;
@@ -210,10 +211,10 @@ function createGate(options: ListenerOptions, clock: Clock): Gate {
       socket.destroy();
     }
   };
-  const endHandshake = (address: string | undefined, before: number): boolean => {
+  const endHandshake = (client: string | undefined, before: number): boolean => {
     for (const { socket, since } of handshakes.values()) {
       if (since >= before) return false;
-      if (address !== undefined && peerAddress(socket) !== address) continue;
+      if (client !== undefined && clientNetwork(peerAddress(socket)) !== client) continue;
       handshakes.delete(endOf(socket));
       socket.destroy();
       return true;
@@ -244,7 +245,8 @@ function createGate(options: ListenerOptions, clock: Clock): Gate {
     take(socket) {
       socket.on('error', (error) => log.diagnostic(`${name}: ${peerAddress(socket)}: ${error.message}`));
       const address = peerAddress(socket);
-      const here = perAddress.get(address) ?? 0;
+      const client = clientNetwork(address);
+      const here = perClient.get(client) ?? 0;
       if (options.admits && !options.admits(address)) {
         refused.count(name, 'not admitted');
         log.info(`${name}: connection from ${address} not admitted`);
@@ -253,7 +255,7 @@ function createGate(options: ListenerOptions, clock: Clock): Gate {
       }
       const most = options.maxPerAddress?.() ?? Number.POSITIVE_INFINITY;
       const full = open.size >= options.maxConnections();
-      if ((full || (address !== '' && here >= most)) && !options.makeRoom?.(full ? undefined : address)) {
+      if ((full || (address !== '' && here >= most)) && !options.makeRoom?.(full ? undefined : client)) {
         crowd.note(address, open.size, !full);
         refused.count(name, full ? 'limit' : 'limit of the address');
         turnAway(socket);
@@ -261,13 +263,13 @@ function createGate(options: ListenerOptions, clock: Clock): Gate {
       }
       open.add(socket);
       connections.count(name);
-      perAddress.set(address, (perAddress.get(address) ?? 0) + 1);
+      perClient.set(client, (perClient.get(client) ?? 0) + 1);
       socket.once('close', () => {
         open.delete(socket);
         handshakes.delete(endOf(socket));
-        const left = (perAddress.get(address) ?? 1) - 1;
-        if (left > 0) perAddress.set(address, left);
-        else perAddress.delete(address);
+        const left = (perClient.get(client) ?? 1) - 1;
+        if (left > 0) perClient.set(client, left);
+        else perClient.delete(client);
         if (open.size === 0) onEmpty?.();
       });
       if (tlsServer) {

@@ -52,6 +52,7 @@ export class Connection {
   #state: SessionState = { name: 'not-authenticated' };
   #tag = '';
   #lastActivity: number;
+  readonly #cameAt: number;
   #cancelTimer: () => void = () => {};
   /** Waiting for the peer's next line: nothing is half said. */
   #listening = false;
@@ -64,7 +65,7 @@ export class Connection {
     this.#options = options;
     this.#socket = options.socket;
     this.#encrypted = options.encrypted;
-    this.#lastActivity = options.services.clock.now();
+    this.#lastActivity = this.#cameAt = options.services.clock.now();
     this.#output = new Output(options.socket, () => this.#alive());
     this.#input = this.#listenTo(options.socket);
     this.#session = this.#makeSession();
@@ -316,17 +317,21 @@ export class Connection {
   /** One timer a connection, set for the earliest moment at which it could be due. */
   #watchTime(): void {
     const { clock, settings } = this.#session;
-    const allowed = (): number => {
-      if (this.#output.blocked) return stalledMs;
-      return this.#state.name === 'not-authenticated' ? settings.value.loginSeconds * 1000 : settings.value.idleMinutes * 60_000;
+    const left = (): number => {
+      const due = (): number => {
+        if (this.#output.blocked) return this.#lastActivity + stalledMs;
+        // An octet now and then is no log-in.
+        if (this.#state.name === 'not-authenticated') return this.#cameAt + settings.value.loginSeconds * 1000;
+        return this.#lastActivity + settings.value.idleMinutes * 60_000;
+      };
+      return due() - clock.now();
     };
     const arm = (): void => {
-      const left = this.#lastActivity + allowed() - clock.now();
-      this.#cancelTimer = clock.after(Math.min(Math.max(left, 1_000), stalledMs), check);
+      this.#cancelTimer = clock.after(Math.min(Math.max(left(), 1_000), stalledMs), check);
     };
     const check = (): void => {
       const working = !this.#listening && !this.#output.blocked && !this.#input.waiting;
-      if (working || clock.now() - this.#lastActivity < allowed()) {
+      if (working || left() > 0) {
         arm();
         return;
       }

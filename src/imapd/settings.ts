@@ -34,7 +34,7 @@ export const imapdSettings = declareSettings({
       min: 1,
       max: 1_000_000,
       unit: 'sessions',
-      help: 'Connections open at the same time from one network address. Mail programs use several each, and many may share one address.',
+      help: 'Connections open at the same time from one network address (IPv6: one /64 network). Mail programs use several each, and many may share one address.',
     }),
     plaintextLogin: choice({
       attribute: 'mtImapPlaintextLogin',
@@ -61,7 +61,7 @@ export const imapdSettings = declareSettings({
       min: 10,
       max: 1_800,
       unit: 'seconds',
-      help: 'A connection that has not logged in and sends nothing for this long is ended.',
+      help: 'A connection that has not logged in this long after it came is ended, whatever it says meanwhile.',
     }),
     appendLimit: integer({
       attribute: 'mtImapAppendLimit',

@@ -10,7 +10,8 @@ import type { Clock } from '../base/index.ts';
 
 /** A connection: a session. */
 export interface Guest {
-  readonly address: string;
+  /** Its `clientNetwork`. */
+  readonly client: string;
   readonly spare: boolean;
   /** When it came, by `performance.now()`. */
   readonly since: number;
@@ -50,20 +51,20 @@ export class Crowd {
   }
 
   /**
-   * Ends one connection, of this address where one is given. False where none can be spared. `endHandshake` ends the oldest connection
+   * Ends one connection, of this client where one is given. False where none can be spared. `endHandshake` ends the oldest connection
    * that has not got as far as being a guest, if it came before a moment.
    */
-  makeRoom(address: string | undefined, endHandshake: (before: number) => boolean): boolean {
-    const silent = first(this.#silent, (guest) => address === undefined || guest.address === address);
+  makeRoom(client: string | undefined, endHandshake: (before: number) => boolean): boolean {
+    const silent = first(this.#silent, (guest) => client === undefined || guest.client === client);
     if (endHandshake(silent?.since ?? Number.POSITIVE_INFINITY)) return true;
     if (silent && performance.now() - silent.since >= firstWordMs) return end(silent);
-    return this.#endSpare(address) || (silent !== undefined && end(silent));
+    return this.#endSpare(client) || (silent !== undefined && end(silent));
   }
 
-  #endSpare(address: string | undefined): boolean {
+  #endSpare(client: string | undefined): boolean {
     const now = this.#clock.now();
     if (now < this.#nextLook) return false;
-    const spare = first(this.#others, (guest) => guest.spare && (address === undefined || guest.address === address));
+    const spare = first(this.#others, (guest) => guest.spare && (client === undefined || guest.client === client));
     if (spare) return end(spare);
     this.#nextLook = now + lookAgainMs;
     return false;

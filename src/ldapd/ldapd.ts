@@ -114,7 +114,7 @@ export function createLdapd(options: LdapdOptions): Ldapd {
       turns.came();
       return true;
     },
-    makeRoom: (address: string | undefined): boolean => crowd.makeRoom(address, (before) => ldaps.endHandshake(address, before)),
+    makeRoom: (client: string | undefined): boolean => crowd.makeRoom(client, (before) => ldaps.endHandshake(client, before)),
   };
   const onSurplus = (socket: { write(octets: Buffer): unknown }): void => {
     socket.write(noticeMessage('busy', 'too many connections'));

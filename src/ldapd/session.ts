@@ -9,7 +9,7 @@
  */
 
 import type { Socket } from 'node:net';
-import { asFault, peerAddress, startTls } from '../base/index.ts';
+import { asFault, clientNetwork, peerAddress, startTls } from '../base/index.ts';
 import { type Actor, anonymous, DirectoryFault } from '../directory/index.ts';
 import {
   BadRequest,
@@ -101,8 +101,8 @@ export class Session {
 
   readonly since = performance.now();
 
-  get address(): string {
-    return this.#address;
+  get client(): string {
+    return clientNetwork(this.#address);
   }
 
   /** Whether the connection can be spared where others wait for room. */

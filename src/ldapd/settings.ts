@@ -21,7 +21,7 @@ export const ldapdSettings = declareSettings({
     maxConnectionsPerAddress: integer({
       attribute: 'mtLdapdMaxConnectionsPerAddress',
       label: 'Maximum connections per address',
-      help: 'Connections at one time from one network address to one port. 0 is no limit.',
+      help: 'Connections at one time from one network address (IPv6: one /64 network) to one port. 0 is no limit.',
       spec: 'DIR-07',
       default: 100,
       min: 0,

@@ -40,6 +40,7 @@ export class Connection {
   #encrypted: boolean;
   #state: SessionState = { name: 'authorization' };
   #lastActivity: number;
+  readonly #cameAt: number;
   #cancelTimer: () => void = () => {};
   #errors = 0;
   #failedLogins = 0;
@@ -52,7 +53,7 @@ export class Connection {
     this.#options = options;
     this.#socket = socket;
     this.#encrypted = options.encrypted;
-    this.#lastActivity = services.clock.now();
+    this.#lastActivity = this.#cameAt = services.clock.now();
     this.#output = new Output(socket, () => this.#alive());
     this.#input = this.#listenTo(socket);
     const encrypted = (): boolean => this.#encrypted;
@@ -110,8 +111,10 @@ export class Connection {
   #watchTime(): void {
     const { clock, settings } = this.#options.services;
     const { idleMinutes, loginSeconds } = settings.value;
-    const limit = this.#state.name === 'transaction' ? idleMinutes * 60_000 : loginSeconds * 1000;
-    const left = this.#lastActivity + limit - clock.now();
+    const due =
+      // An octet now and then is no log-in.
+      this.#state.name === 'transaction' ? this.#lastActivity + idleMinutes * 60_000 : this.#cameAt + loginSeconds * 1000;
+    const left = due - clock.now();
     if (left <= 0) {
       this.#options.log.info(`${this.#who()} was idle for too long`);
       this.#socket.destroy();

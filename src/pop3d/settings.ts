@@ -24,7 +24,7 @@ export const pop3dSettings = declareSettings({
       min: 1,
       max: 1_000_000,
       unit: 'sessions',
-      help: 'Connections open at the same time from one network address. Many users may share one address.',
+      help: 'Connections open at the same time from one network address (IPv6: one /64 network). Many users may share one address.',
     }),
     plaintextLogin: choice({
       attribute: 'mtPop3PlaintextLogin',
@@ -51,7 +51,7 @@ export const pop3dSettings = declareSettings({
       min: 10,
       max: 1_800,
       unit: 'seconds',
-      help: 'A connection that has not logged in and sends nothing for this long is ended.',
+      help: 'A connection that has not logged in this long after it came is ended, whatever it says meanwhile.',
     }),
     maxLoginAttempts: integer({
       attribute: 'mtPop3MaxLoginAttempts',

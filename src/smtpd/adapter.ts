@@ -9,31 +9,33 @@
 
 import type { Socket } from 'node:net';
 import { createSecureContext, type SecureContextOptions, TLSSocket } from 'node:tls';
-import { SMTPServer, type SMTPServerAuthentication, type SMTPServerAuthenticationResponse } from 'smtp-server';
+import { SMTPServer } from 'smtp-server';
 import { SMTPConnection } from 'smtp-server/lib/smtp-connection.js';
 import { type Cancel, counter } from '../base/index.ts';
 import { commands } from './commands/index.ts';
 import { noteOutcome } from './policy/refusal.ts';
 import { Reader } from './reader.ts';
+import { authenticate, isAnswer, isBase64, type LogIn, looksLikeCredentials, notBase64 } from './sasl.ts';
 import type { ScramDialog } from './scram.ts';
 import { type Chunk, faultReply, mayLogIn, mechanisms, type Outcome, type Reply, type Session, withoutMail } from './session.ts';
 
 /** RFC 4954 §4.3 asks for 12,288 octets of AUTH; other lines end earlier. */
 const commandsTotal = counter('mailtree_smtp_commands_total', 'SMTP commands received, by name.', ['command']);
 const repliesTotal = counter('mailtree_smtp_replies_total', 'SMTP replies given, by code.', ['code']);
+const crowded = 'too many connections, try again later';
 /** RFC 3463 §3.4, §3.5; others are matters of policy. */
-const farewellStatus: Readonly<Record<string, string>> = { 'idle for too long': '4.4.2', 'closing down': '4.3.2' };
+const farewellStatus: Readonly<Record<string, string>> = { 'idle for too long': '4.4.2', 'closing down': '4.3.2', [crowded]: '4.3.2' };
 const maxAuthLine = 12_288;
 const maxLine = 2_048;
 /** Whoever is not let in holds a connection this long at most. */
 const turnedAwaySeconds = 30;
-
-export type LoginResult = { readonly ok: true } | { readonly ok: false; readonly code: number; readonly say: string };
+/** Octets of a message a second, on an average of the idle time. */
+const slowest = 50;
 
 export interface EngineOptions {
   readonly host: () => string;
   /** Checks a name and password and notes the user in the session. Never throws. */
-  readonly login: (session: Session, name: string, password: string) => Promise<LoginResult>;
+  readonly login: LogIn;
   /** Begins a SCRAM log-in, which notes the user in the session. Never throws. */
   readonly scram: (session: Session) => ScramDialog;
   /** The door is being closed: a session ends after the message that it is filing. */
@@ -52,8 +54,12 @@ export interface Conversation {
   readonly ours: Session;
   /** A message has been received in full and is being filed. */
   readonly filing: boolean;
+  /** When it last brought a message, or a good part of one; when it came, where it has not. Infinite once it ends. */
+  readonly usefulAt: number;
   /** Says 421 and closes. */
   farewell(text: string): void;
+  /** The same, without waiting for the client to close. */
+  makeRoom(): void;
   destroy(): void;
 }
 
@@ -67,7 +73,7 @@ export function createEngine(options: EngineOptions): Engine {
     allowInsecureAuth: true,
     hideENHANCEDSTATUSCODES: false,
     maxCommandLength: maxAuthLine,
-    onAuth: (auth, session, callback) => authenticate(auth, sessions.get(session), options, callback),
+    onAuth: (auth, session, callback) => authenticate(auth, sessions.get(session), options.login, callback),
   });
   const sessions = new WeakMap<object, Session>();
   server.on('error', () => {});
@@ -87,45 +93,11 @@ export function createEngine(options: EngineOptions): Engine {
   };
 }
 
-function authenticate(
-  auth: SMTPServerAuthentication,
-  session: Session | undefined,
-  options: EngineOptions,
-  callback: (error: Error | null | undefined, response?: SMTPServerAuthenticationResponse) => void,
-): void {
-  const refuse = (code: number, say: string): void => callback(null, { responseCode: code, message: say });
-  if (!session || (auth.method !== 'PLAIN' && auth.method !== 'LOGIN')) {
-    refuse(535, 'authentication failed');
-    return;
-  }
-  const { authzid, authcid } = auth as { authzid?: string; authcid?: string };
-  // RFC 4616: acting for somebody else is not offered.
-  if (authzid && authcid && authzid !== authcid) {
-    refuse(535, 'authentication failed');
-    return;
-  }
-  void options.login(session, auth.username ?? '', String(auth.password ?? '')).then(
-    (result) => (result.ok ? callback(null, { user: session.user }) : refuse(result.code, result.say)),
-    () => refuse(454, 'authentication is not possible at present'),
-  );
-}
-
-/** Clients go on with their name and password after AUTH was refused: one word that is no command and reads as base64. */
-function looksLikeCredentials(line: string): boolean {
-  return /^[A-Za-z0-9+/]{4,}={0,2}$/.test(line) && !commands.has(line.toUpperCase()) && line.toUpperCase() !== 'STARTTLS';
-}
-
 /** The library writes to a socket while its `readyState` is `open` alone; who has closed its half still hears our answers. */
 function answerHalfOpen(socket: Socket): void {
   socket.allowHalfOpen = true;
   Object.defineProperty(socket, 'readyState', { get: () => (socket.writable ? 'open' : 'closed') });
 }
-
-/** RFC 4954 §4: what is not base64 is refused, where the library would make something of it. */
-const isBase64 = (text: string): boolean => text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text);
-
-/** In an exchange of SASL: base64, or the asterisk that gives it up. */
-const isAnswer = (text: string): boolean => text === '*' || isBase64(text);
 
 type Handler = NonNullable<ReturnType<SMTPConnection['_getHandler']>>;
 
@@ -141,7 +113,11 @@ class Connection extends SMTPConnection implements Conversation {
   #errors = 0;
   #corked: Socket | undefined;
   #idle: Cancel | undefined;
+  /** Since then it is the client's turn. */
   #lastActivity: number;
+  /** Octets of a message since then. */
+  #octets = 0;
+  #usefulAt: number;
 
   constructor(server: SMTPServer, socket: Socket | TLSSocket, session: Session, options: EngineOptions, refusal?: Outcome) {
     super(server, socket, { id: session.id });
@@ -150,7 +126,7 @@ class Connection extends SMTPConnection implements Conversation {
     this.#options = options;
     this.#refusal = refusal;
     this.name = options.host();
-    this.#lastActivity = session.house.clock.now();
+    this.#lastActivity = this.#usefulAt = session.house.clock.now();
     if (socket instanceof TLSSocket) {
       this.secure = this.session.secure = true;
       this.tlsOptions = socket.getCipher();
@@ -159,6 +135,19 @@ class Connection extends SMTPConnection implements Conversation {
 
   get filing(): boolean {
     return this.#filing;
+  }
+
+  get usefulAt(): number {
+    return this._closing || this._closed ? Number.POSITIVE_INFINITY : this.#usefulAt;
+  }
+
+  /** An octet now and then keeps no connection: a message has to come at a pace. */
+  #moved(octets: number): void {
+    this.#octets += octets;
+    const { house, settings } = this.ours;
+    if (this.#octets < slowest * settings.idleTimeout) return;
+    this.#octets = 0;
+    this.#lastActivity = this.#usefulAt = house.clock.now();
   }
 
   /** Without the library's tenth of a second of waiting for clients that talk too soon. */
@@ -191,9 +180,7 @@ class Connection extends SMTPConnection implements Conversation {
   override _createParser(): Reader {
     const reader = new Reader({ maxCommandLength: maxAuthLine });
     reader.oncommand = (line, next) => this._onCommand(line, next);
-    reader.onActivity = () => {
-      if (this.ours) this.#lastActivity = this.ours.house.clock.now();
-    };
+    reader.onOctets = (count) => this.#moved(count);
     reader.onMessage = (done) => void this.#received(done);
     // The client says no more; everything it said has been answered.
     reader.on('finish', () => {
@@ -241,7 +228,8 @@ class Connection extends SMTPConnection implements Conversation {
       this.#say(538, '5.7.11', 'encryption is required: say STARTTLS first', next);
       return;
     }
-    const mechanism = line.toString().trim().split(/\s+/)[1]?.toUpperCase() ?? '';
+    const [, named = '', initial, ...rest] = line.toString().trim().split(/\s+/);
+    const mechanism = named.toUpperCase();
     if (mechanism === '') {
       this.#say(501, '5.5.4', 'Syntax: AUTH mechanism [initial-response]', next);
       return;
@@ -250,9 +238,9 @@ class Connection extends SMTPConnection implements Conversation {
       this.#say(504, '5.5.4', 'this way of logging in is not offered', next);
       return;
     }
-    const initial = line.toString().trim().split(/\s+/)[2];
-    if (initial !== undefined && initial !== '=' && !isBase64(initial)) {
-      this.#say(501, '5.5.2', 'this is not base64', next);
+    // RFC 4954 §4: `=` is a response of no octets.
+    if (rest.length > 0 || (initial !== undefined && initial !== '=' && !isBase64(initial))) {
+      this.#say(501, '5.5.2', notBase64, next);
       return;
     }
     if (mechanism !== 'SCRAM-SHA-256' || ours.user) {
@@ -261,7 +249,6 @@ class Connection extends SMTPConnection implements Conversation {
     }
     const dialog = this.#options.scram(ours);
     if (initial === undefined) this.#challenge(dialog, '', next);
-    // RFC 4954 §4: `=` is a response of no octets.
     else void this.#scram(dialog, initial === '=' ? '' : initial, next);
   }
 
@@ -370,7 +357,7 @@ class Connection extends SMTPConnection implements Conversation {
     const answer = await receiver.end().catch((thrown: unknown) => faultReply(thrown, this.ours, 'DATA'));
     this.#filing = false;
     this.ours.state = withoutMail(this.ours.state);
-    this.#lastActivity = this.ours.house.clock.now();
+    this.#usefulAt = this.ours.house.clock.now();
     if (!this._closed) this.#answer(answer, hopeless);
     if (this.#options.closing()) this.farewell('closing down');
     done();
@@ -391,6 +378,8 @@ class Connection extends SMTPConnection implements Conversation {
 
   override send(code: number, data?: string | string[] | null, context?: string | false): void {
     const { house, settings, id } = this.ours;
+    this.#lastActivity = house.clock.now();
+    this.#octets = 0;
     // Replies of one turn of the loop travel together (RFC 2920 §3.2).
     if (!this.#corked) {
       const socket = this._socket;
@@ -421,8 +410,7 @@ class Connection extends SMTPConnection implements Conversation {
     }
     const name = /^[A-Za-z0-9]{4,8}(?=[ \r\n]|$)/.exec(line.subarray(0, 10).toString('latin1'))?.[0].toUpperCase() ?? '';
     commandsTotal.count(commands.has(name) || name === 'AUTH' || name === 'STARTTLS' ? name : 'other');
-    if (this._nextHandler && !isAnswer(line.toString().trim()))
-      this._nextHandler = (_, done) => this.#say(501, '5.5.2', 'this is not base64', done);
+    if (this._nextHandler && !isAnswer(line)) this._nextHandler = (_, done) => this.#say(501, '5.5.2', notBase64, done);
     super._onCommand(line, next);
   }
 
@@ -448,6 +436,11 @@ class Connection extends SMTPConnection implements Conversation {
   farewell(text: string): void {
     if (this._closed || this._closing) return;
     this.send(421, `${this.name} ${text}`, farewellStatus[text] ?? '4.7.0');
+  }
+
+  makeRoom(): void {
+    this.farewell(crowded);
+    this._socket.destroySoon();
   }
 
   destroy(): void {

@@ -2,13 +2,13 @@
  * Logging in through SMTP: asks the directory, slows down guessing.
  *
  * Promise: never tells whether the name or the password was wrong; a session has few tries, each answered later than the one
- * before; an address that failed often waits before it may try again, whatever account it tries. Memory is bounded.
+ * before; an address (IPv6: a /64 network) that failed often waits before it may try again, whatever account it tries. Memory is bounded.
  * Spec: RFC 4954 §4, §6
  */
 
-import { asFault, type Clock } from '../base/index.ts';
+import { asFault, type Clock, clientNetwork } from '../base/index.ts';
 import type { Recipient } from '../dit/index.ts';
-import type { LoginResult } from './adapter.ts';
+import type { LoginResult } from './sasl.ts';
 import type { Session } from './session.ts';
 
 const window = 10 * 60_000;
@@ -20,7 +20,7 @@ export class LoginGuard {
   readonly #failures = new Map<string, { count: number; since: number }>();
 
   #recent(address: string, now: number): number {
-    const entry = this.#failures.get(address);
+    const entry = this.#failures.get(clientNetwork(address));
     return entry && now - entry.since < window ? entry.count : 0;
   }
 
@@ -30,9 +30,10 @@ export class LoginGuard {
 
   failed(address: string, now: number): void {
     const count = this.#recent(address, now) + 1;
-    const since = count === 1 ? now : (this.#failures.get(address)?.since ?? now);
-    this.#failures.delete(address);
-    this.#failures.set(address, { count, since });
+    const client = clientNetwork(address);
+    const since = count === 1 ? now : (this.#failures.get(client)?.since ?? now);
+    this.#failures.delete(client);
+    this.#failures.set(client, { count, since });
     for (const oldest of this.#failures.keys()) {
       if (this.#failures.size <= mostAddresses) break;
       this.#failures.delete(oldest);
@@ -40,7 +41,7 @@ export class LoginGuard {
   }
 
   succeeded(address: string): void {
-    this.#failures.delete(address);
+    this.#failures.delete(clientNetwork(address));
   }
 }
 

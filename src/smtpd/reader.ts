@@ -13,7 +13,8 @@ type Done = (error?: Error | null) => void;
 export class Reader extends SMTPStream {
   receiver: Receiver | undefined;
   onMessage: (done: () => void) => void = () => {};
-  onActivity: () => void = () => {};
+  /** Octets of a message that came in. */
+  onOctets: (count: number) => void = () => {};
   #data = new DataReader();
   /** Octets of a chunk that are still to come; undefined: the data ends with a dot. */
   #left: number | undefined;
@@ -34,7 +35,7 @@ export class Reader extends SMTPStream {
   }
 
   override _write(chunk: Buffer, encoding: BufferEncoding | 'buffer', next: Done): void {
-    this.onActivity();
+    if (this._dataMode) this.onOctets(chunk.length);
     super._write(chunk, encoding, next);
   }
 

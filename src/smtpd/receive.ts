@@ -35,6 +35,7 @@ type Mailing = Extract<State, { at: 'mail' }>;
 
 /** After a message went over the limit by this much the client is not waited for any longer. */
 const patience = 16 * 1_048_576;
+const crlf = Buffer.from('\r\n');
 
 export function createReceiver(session: Session, state: Mailing): Receiver {
   return new MessageReceiver(session, state);
@@ -141,7 +142,9 @@ class MessageReceiver implements Receiver {
 
   async #file(): Promise<Reply> {
     const { house } = this.#session;
-    const last = this.#lines.end();
+    const held = this.#lines.end();
+    // A last chunk need not end in a line end (RFC 3030 §2); what is kept does.
+    const last = this.#lines.complete ? held : crlf;
     if (last.length > 0) await this.#writer.write(this.#examination?.push(last) ?? last);
     const conclusion = await this.#examined();
     const refusal =

@@ -9,8 +9,8 @@ import { isUtf8 } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
 import { Fault, readClientFinal, readClientFirst, serverFinal, serverFirst } from '../base/index.ts';
 import type { ScramLogin } from '../dit/index.ts';
-import type { LoginResult } from './adapter.ts';
 import { admit, attempt, type LoginGuard, whence } from './login.ts';
+import type { LoginResult } from './sasl.ts';
 import type { Session } from './session.ts';
 
 export type ScramStep =

@@ -28,6 +28,7 @@ import type { MailAuthentication } from '../mail-auth/index.ts';
 import type { Queue } from '../queue/index.ts';
 import type { Blobs, KeyValue } from '../storage/index.ts';
 import { type Conversation, createEngine, type Engine } from './adapter.ts';
+import { handshakeMs, leastUseful } from './crowd.ts';
 import { LoginGuard, logIn } from './login.ts';
 import { connectionRefusal } from './policy/client.ts';
 import { DailyCounts } from './policy/daily.ts';
@@ -69,6 +70,8 @@ const kinds: readonly ListenerKind[] = ['smtp', 'submission', 'smtps'];
 /** Of the ten seconds that `stop` has. */
 const graceMs = 8_000;
 const freeSpaceMs = 2_000;
+/** When nobody was found who makes room, the next look comes so much later. */
+const lookAgainMs = 250;
 
 export function createSmtpd(options: SmtpdOptions): Smtpd {
   const clock = options.clock ?? systemClock;
@@ -111,6 +114,17 @@ export function createSmtpd(options: SmtpdOptions): Smtpd {
   const unlimited = (most: number): number => (most === 0 ? Number.POSITIVE_INFINITY : most);
   /** What port 25 leaves to users, whatever strangers do. */
   const kept = (kind: ListenerKind): number => (kind === 'smtp' ? Math.floor(settings.value.maxSessions / 10) : 0);
+  let nextLook = 0;
+  /** Strangers on port 25 make room for one another; for a user, anybody who has not logged in does. */
+  const makeRoom = (kind: ListenerKind): boolean => {
+    const now = clock.now();
+    if (now < nextLook) return false;
+    const found = leastUseful(open, now, kind === 'smtp' ? kind : undefined);
+    found?.makeRoom();
+    if (found || (kind !== 'smtp' && listeners.get('smtps')?.endHandshake(undefined, performance.now() - handshakeMs))) return true;
+    nextLook = now + lookAgainMs;
+    return false;
+  };
   const listen = (kind: ListenerKind): Listener =>
     createListener({
       name: `SMTPD (${kind})`,
@@ -118,6 +132,7 @@ export function createSmtpd(options: SmtpdOptions): Smtpd {
       ...(kind === 'smtps' ? { tls: certificate } : {}),
       maxConnections: () => unlimited(settings.value.maxSessions) - Math.max(others(kind), kept(kind)),
       maxPerAddress: () => unlimited(settings.value.maxSessionsPerAddress),
+      makeRoom: (client) => client === undefined && makeRoom(kind),
       onConnection: (socket) => serve(kind, socket),
       // Exim sends the final dot and QUIT, closes its half and waits for what we say to the message.
       halfOpen: true,

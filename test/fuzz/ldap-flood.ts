@@ -5,9 +5,9 @@
 
 import { connect, type Socket } from 'node:net';
 import { encodeRequest } from '../../src/ldap-wire/index.ts';
-import { clientHello } from './server-corpus.ts';
 import { searchFor } from '../support/ldap-door.ts';
 import { somewhere } from './server-attack.ts';
+import { clientHello } from './server-corpus.ts';
 
 export const floodForms = [
   'silence',

@@ -13,8 +13,8 @@ import { parseDn, parseFilter } from '../../src/ldap-wire/index.ts';
 import { exchanges, reader } from '../support/exchanges.ts';
 import {
   adminDn,
-  adminPassword,
   administrator,
+  adminPassword,
   command,
   cpuOf,
   memoryOf,

@@ -9,9 +9,9 @@
 import { connect, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { decodeRequest, encodeRequest, Framer } from '../../src/ldap-wire/index.ts';
-import { somewhere } from './server-attack.ts';
 import { type FuzzRole, ldapCorpus } from './ldap-corpus.ts';
 import { Mutator } from './ldap-mutate.ts';
+import { somewhere } from './server-attack.ts';
 
 export interface StormJob {
   readonly port: number;

@@ -16,8 +16,8 @@ import {
   parseDn,
   parseFilter,
   parseLdif,
-  readLdifTolerant,
   type Request,
+  readLdifTolerant,
 } from '../../src/ldap-wire/index.ts';
 
 /** A small generator with a seed (mulberry32): the same run every time. */

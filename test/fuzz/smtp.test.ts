@@ -1,15 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { DataReader } from '../../src/smtpd/data-reader.ts';
 import { isUnreadable, parseAddressCommand } from '../../src/smtpd/path.ts';
-
-/** Dice that fall the same way every time. */
-function dice(seed: number): (sides: number) => number {
-  let state = seed;
-  return (sides) => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return Math.floor((state / 2 ** 32) * sides);
-  };
-}
+import { dice } from './smtp-model.ts';
 
 /** DATA by the book: lines end at CRLF, a lone dot ends it all, a leading dot goes. */
 function byTheBook(bytes: string): { content: string; rest: string } | undefined {

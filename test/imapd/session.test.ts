@@ -145,6 +145,21 @@ test('a stranger who says nothing is let go after the time to log in', async () 
   expect(await client.line()).toBeUndefined();
 });
 
+test('a stranger who dribbles, or says NOOP for ever, is let go after the time to log in, too', async () => {
+  const clock = new ManualClock();
+  const bench = await open({ clock });
+  const [dribbling, talking] = [await bench.client(), await bench.client()];
+  for (const client of [dribbling, talking]) await client.expectLine(/^\* OK/);
+  const step = (defaultsOf(imapdSettings).loginSeconds * 1000) / 4;
+  for (let n = 0; n < 4; n++) {
+    dribbling.send('x');
+    expect(await talking.reply('NOOP')).toMatch(/^OK/);
+    clock.advance(step);
+  }
+  clock.advance(1_000);
+  for (const client of [dribbling, talking]) expect(await client.line()).toBe('* BYE idle for too long');
+});
+
 test('a session that is logged in may be silent for half an hour, idling or not, and no longer', async () => {
   const clock = new ManualClock();
   const bench = await open({ clock });

@@ -289,6 +289,17 @@ test('an idle client is let go, before and after its log-in, without a removal',
   expect(bench.store.removals).toEqual([]);
 });
 
+test('a stranger who dribbles, or asks for the capabilities for ever, is let go all the same', async () => {
+  bench = await openBench([one]);
+  const [dribbling, talking] = [await bench.client(), await bench.client()];
+  for (let n = 0; n < 4; n++) {
+    dribbling.send('U');
+    expect(await talking.multi('CAPA')).toContain('UIDL');
+    bench.clock.advance(31_000);
+  }
+  for (const client of [dribbling, talking]) expect(await client.line()).toBe('closed');
+});
+
 test('stop ends idle sessions and frees the port, and it can be started again', async () => {
   bench = await openBench([one]);
   const client = await bench.user();

@@ -51,6 +51,8 @@ export const user: Recipient = {
 export class MemoryBlobs {
   readonly stored = new Map<string, Buffer>();
   open = 0;
+  /** Octets of all messages. */
+  written = 0;
   failing = false;
 
   create(): BlobWriter {
@@ -68,6 +70,7 @@ export class MemoryBlobs {
       write: async (chunk) => {
         if (this.failing) throw new Error('disk on fire');
         chunks.push(Buffer.from(chunk));
+        this.written += chunk.length;
       },
       commit: async (): Promise<BlobInfo> => {
         close();

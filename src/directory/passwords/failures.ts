@@ -1,11 +1,13 @@
 /**
  * Slowing down who guesses passwords: per account and address, and per address over all accounts.
  *
+ * An IPv6 client is its /64 network, for it has all the addresses in it.
+ *
  * Promise: memory has a bound; a stranger elsewhere cannot lock anybody out, for no account is slowed as such. Whether the
  * account exists makes no difference.
  */
 
-import type { Clock } from '../../base/index.ts';
+import { type Clock, clientNetwork } from '../../base/index.ts';
 
 interface Count {
   failures: number;
@@ -36,7 +38,7 @@ export class Failures {
     if (this.#delay() === 0) return 0;
     const now = this.#clock.now();
     const pair = this.#counts.get(pairKey(account, address))?.until ?? 0;
-    const whole = address === undefined ? 0 : (this.#counts.get(address)?.until ?? 0);
+    const whole = address === undefined ? 0 : (this.#counts.get(clientNetwork(address))?.until ?? 0);
     return Math.max(0, pair - now, whole - now);
   }
 
@@ -48,7 +50,7 @@ export class Failures {
 
   failed(account: string, address: string | undefined): void {
     this.#count(pairKey(account, address), free);
-    if (address !== undefined) this.#count(address, freePerAddress);
+    if (address !== undefined) this.#count(clientNetwork(address), freePerAddress);
   }
 
   succeeded(account: string, address: string | undefined): void {
@@ -78,4 +80,4 @@ export class Failures {
   }
 }
 
-const pairKey = (account: string, address: string | undefined): string => `${address ?? ''}\n${account}`;
+const pairKey = (account: string, address: string | undefined): string => `${clientNetwork(address ?? '')}\n${account}`;

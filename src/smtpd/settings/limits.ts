@@ -10,7 +10,7 @@ export const limits = {
   maxSessions: integer({
     attribute: 'mtSmtpdMaxSessions',
     label: 'Maximum sessions',
-    help: 'Connections at one time on all ports of SMTPD together; further ones get a temporary refusal. A tenth of them is kept for the ports for submission, so that strangers on port 25 cannot shut users out. 0 is no limit.',
+    help: 'Connections at one time on all ports of SMTPD together. Where all are taken, whoever has been there longest without bringing mail or logging in makes room; where there is nobody of that kind, further ones get a temporary refusal. A tenth of them is kept for the ports for submission, so that strangers on port 25 cannot shut users out. 0 is no limit.',
     spec: 'SMTPD-02',
     default: 500,
     min: 0,
@@ -20,7 +20,7 @@ export const limits = {
   maxSessionsPerAddress: integer({
     attribute: 'mtSmtpdMaxSessionsPerAddress',
     label: 'Maximum sessions per address',
-    help: 'Connections at one time from one network address. 0 is no limit.',
+    help: 'Connections at one time from one network address (IPv6: one /64 network). 0 is no limit.',
     spec: 'SMTPD-15',
     default: 50,
     min: 0,
@@ -40,7 +40,7 @@ export const limits = {
   idleTimeout: integer({
     attribute: 'mtSmtpdIdleTimeout',
     label: 'Idle time',
-    help: 'A connection on which the client says nothing for this long is closed.',
+    help: 'A connection on which the client completes no command for this long, or sends less than 50 octets of a message a second, is closed.',
     spec: 'SMTPD-02, RFC 5321 §4.5.3.2.7',
     default: 300,
     min: 10,
