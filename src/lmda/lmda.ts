@@ -26,7 +26,7 @@ import {
   tellStep,
   type Worker,
 } from '../queue/index.ts';
-import { type Blobs, CheckFailed, join, type KeyValue, type Part, segment } from '../storage/index.ts';
+import { type Blobs, CheckFailed, join, type KeyValue, type Part, segment, UnreadableBlob } from '../storage/index.ts';
 import type { Store } from '../store/index.ts';
 import { type Judgement, judge } from './judge.ts';
 import type { LmdaSettings } from './settings.ts';
@@ -110,6 +110,7 @@ class Lmda implements Component {
         if (judgement.is === 'deliver') deliveries.push(await this.#delivery(lease, recipient, judgement));
         else others.push({ recipient, judgement });
       } catch (thrown) {
+        if (thrown instanceof UnreadableBlob) throw thrown;
         this.#needs.log.warning(`${lease.message.id}: ${recipient.address}: cannot be delivered now`, thrown);
         others.push({ recipient, judgement: { is: 'defer', status: '4.3.0', text: asFault(thrown).say } });
       }

@@ -10,10 +10,10 @@ import type { BlobId, Blobs } from '../storage/index.ts';
 const keptAtMost = 64;
 
 export class Structures {
-  readonly #blobs: Pick<Blobs, 'stream'>;
+  readonly #blobs: Pick<Blobs, 'whole'>;
   readonly #known = new Map<BlobId, Promise<MessageStructure>>();
 
-  constructor(blobs: Pick<Blobs, 'stream'>) {
+  constructor(blobs: Pick<Blobs, 'whole'>) {
     this.#blobs = blobs;
   }
 
@@ -31,7 +31,7 @@ export class Structures {
 
   async #read(blob: BlobId): Promise<MessageStructure> {
     const indexer = new MessageIndexer();
-    for await (const chunk of this.#blobs.stream(blob)) indexer.push(chunk);
+    for await (const chunk of this.#blobs.whole(blob)) indexer.push(chunk);
     return indexer.end();
   }
 }

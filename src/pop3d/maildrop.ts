@@ -79,10 +79,14 @@ export class Maildrop {
     return `${this.#uidValidity}.${entry.uid}`;
   }
 
-  /** The octets of a message; undefined when somebody removed it meanwhile. */
+  /**
+   * The octets of a message; undefined when somebody removed it meanwhile. Throws where they cannot be had: behind `+OK` nothing can be said
+   * any more, and a client that is cut off in the middle asks for this message first again, for ever.
+   */
   async octets(entry: IndexEntry): Promise<AsyncIterable<Uint8Array> | undefined> {
     const { store } = this.#services;
     const message = await store.source(this.account.uuid, this.#mailbox, entry.uid);
+    if (message) await store.read(message, entry.size - 1, entry.size);
     return message && store.stream(message);
   }
 

@@ -19,7 +19,7 @@ export type StateName = SessionState['name'];
 export type StateOf<N extends StateName> = Extract<SessionState, { name: N }>;
 
 export interface Services {
-  readonly store: Pick<Store, 'ensureAccount' | 'mailbox' | 'index' | 'source' | 'stream' | 'remove'>;
+  readonly store: Pick<Store, 'ensureAccount' | 'mailbox' | 'index' | 'source' | 'read' | 'stream' | 'remove'>;
   readonly dit: Pick<Dit, 'login'>;
   readonly settings: Live<Pop3dSettings>;
   readonly clock: Clock;

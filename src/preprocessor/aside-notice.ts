@@ -77,7 +77,7 @@ export class AsideNotice {
     this.#some = [];
     this.#count = 0;
     const text = [
-      `${count === 1 ? 'A record' : `${count} records`} of the message queue cannot be read and lie aside. Other mail goes on.`,
+      `${count === 1 ? 'An entry' : `${count} entries`} of the message queue cannot be read and ${count === 1 ? 'lies' : 'lie'} aside. Other mail goes on.`,
       'The message can be looked at, tried again or deleted: mailtree queue aside. Concerned:',
       ...some.map(({ id, slip, queue: name, recipients, problem }) => `  ${id} ${slip} in ${name}, ${recipients} recipients: ${problem}`),
       ...(count > some.length ? [`  and ${count - some.length} more`] : []),

@@ -19,7 +19,7 @@ function headerLength(bytes: Uint8Array): number | undefined {
 }
 
 export function messageHandle(
-  blobs: Pick<Blobs, 'read' | 'stream'>,
+  blobs: Pick<Blobs, 'read' | 'stream' | 'whole'>,
   message: QueuedMessage,
   blob: BlobInfo,
   prefix: string,
@@ -37,7 +37,7 @@ export function messageHandle(
   };
   const readStructure = async (): Promise<MessageStructure> => {
     const indexer = new MessageIndexer();
-    for await (const chunk of blobs.stream(blob.id)) indexer.push(chunk);
+    for await (const chunk of blobs.whole(blob.id)) indexer.push(chunk);
     return indexer.end();
   };
   return {

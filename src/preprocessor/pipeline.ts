@@ -57,7 +57,7 @@ function cells(matrix: readonly string[]): ReadonlySet<string> {
 }
 
 export interface PipelineNeeds {
-  readonly blobs: Pick<Blobs, 'put' | 'read' | 'stream'>;
+  readonly blobs: Pick<Blobs, 'put' | 'read' | 'stream' | 'whole'>;
   /** In the order in which they run. */
   readonly modules: readonly Module[];
   readonly clock: Clock;

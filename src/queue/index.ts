@@ -30,4 +30,4 @@ export {
   tellStep,
   withWords,
 } from './story.ts';
-export { backOff, countedFrom, createWorker, leaseLost, type Worker, type WorkerNeeds } from './worker.ts';
+export { backOff, countedFrom, createWorker, leaseLost, unreadable, type Worker, type WorkerNeeds } from './worker.ts';

@@ -46,10 +46,12 @@ import {
   placeKey,
   placeOf,
   putSlip,
+  readDue,
+  readToken,
   type Slip,
   slipsKey,
 } from './records.ts';
-import { giveBack, groups, settle } from './settle.ts';
+import { giveBack, groups, layAside, settle } from './settle.ts';
 import { countDeferred, identifiersOf, waitingFor } from './waiting.ts';
 
 export interface QueueNeeds {
@@ -189,6 +191,16 @@ class LevelledQueue implements OpenQueue {
     if (submissions.length === 0) return await this.#settleNow(lease, outcome, 'durable');
     const parts = submissions.map((message) => this.submitPart(message));
     await this.#needs.keyValue.transact(join(...parts, this.settlePart(lease, outcome)), 'durable');
+  }
+
+  async putAside(lease: Lease, problem: string): Promise<void> {
+    const { keyValue, clock, log } = this.#needs;
+    const { message, queue } = lease;
+    const { slip } = readToken(lease.token);
+    const why = problem.replace(/\s+/g, ' ').slice(0, 500);
+    const entry = await keyValue.transact((read) => layAside(read, lease, why, clock.now()), 'durable');
+    log.error(`${message.id}: ${slip} in ${queue} cannot be read and was put aside (${why})`);
+    this.#tellAside({ id: message.id, slip, queue, recipients: readDue(entry).count || 0, problem: why });
   }
 
   async release(lease: Lease): Promise<void> {

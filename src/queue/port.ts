@@ -213,7 +213,7 @@ export interface WaitingSlip {
   readonly sleeps: boolean;
 }
 
-/** A record that could not be read, so that it was put aside. */
+/** A record or message that could not be read, so that it was put aside. */
 export interface NewlyAside {
   readonly id: QueueId;
   readonly slip: string;
@@ -251,6 +251,11 @@ export interface Queue {
   /** The same at once, together with messages it gives rise to (bounces, changed copies). Durable when it resolves. */
   settle(lease: Lease, outcome: Outcome, submissions?: readonly NewMessage[]): Promise<void>;
   defer(lease: Lease, deferrals: readonly Deferral[]): Promise<void>;
+  /**
+   * Puts what is left of a lease aside, as it cannot be read (`problem` says why, in a line): it waits for an administrator and hinders
+   * nobody. Durable when it resolves.
+   */
+  putAside(lease: Lease, problem: string): Promise<void>;
   /** Gives unfinished recipients back, due at once. */
   release(lease: Lease): Promise<void>;
   /** Gives back everything of a queue that this process has leased: its worker is no more. Returns how many leases. */

@@ -10,12 +10,14 @@ import { Fault } from '../base/index.ts';
 import { type Changes, CheckFailed, dereference, type Key, type PartReader } from '../storage/index.ts';
 import type { Deferral, Filing, Lease, Outcome, QueuedMessage, QueuedRecipient, QueueName, Route } from './port.ts';
 import {
+  asideKey,
   bytes,
   decodeLease,
   decodeMessage,
   decodeSlip,
   destinationOf,
   dueText,
+  encodeAside,
   encodeLease,
   encodeMessage,
   encodeSlip,
@@ -259,6 +261,17 @@ export async function settle(
   }
   await count(read, lease.message, slip.only, slips.length - (ends ? 1 : 0), written);
   return { result: { slips, count: token.count }, ...written };
+}
+
+/** What is left of a lease lies aside. Resolves to the entry that it had. */
+export async function layAside(read: PartReader, lease: Lease, problem: string, since: number): Promise<Changes<string> & Written> {
+  const token = readToken(lease.token);
+  const { due, entry } = await held(read, token);
+  return {
+    puts: [[asideKey(lease.message.id, token.slip), encodeAside({ due, entry, since, problem })]],
+    deletes: [`${leasePrefix}${token.lease}`],
+    result: entry,
+  };
 }
 
 /** Gives a lease back: its slip is due as it was before. Resolves to the due key and its entry. */

@@ -1,18 +1,18 @@
 /**
  * A processor's loop: leases work of one queue and keeps a bounded number of messages in hand.
  *
- * Promise: one message that fails or takes long delays only itself; leases are taken in batches, so that their cost is
+ * Promise: one message that fails or takes long delays only itself; one whose bytes cannot be read is put aside; leases are taken in batches, so that their cost is
  * shared; `stop` takes no new work at once, waits for what is in hand and gives back what does not end in time.
  * What is done with a lease, and what becomes of it after a failure, is the processor's business.
  */
 
 import type { Cancel, Clock, Log } from '../base/index.ts';
-import { CheckFailed } from '../storage/index.ts';
+import { CheckFailed, UnreadableBlob } from '../storage/index.ts';
 import type { Lease, Queue, QueuedMessage, QueuedRecipient, QueueName } from './port.ts';
 import { leasePrefix } from './records.ts';
 
 export interface WorkerNeeds {
-  readonly queue: Pick<Queue, 'lease' | 'release' | 'onWork'>;
+  readonly queue: Pick<Queue, 'lease' | 'release' | 'putAside' | 'onWork'>;
   readonly name: QueueName;
   /** Messages in hand at most, as it is now. */
   readonly limit: () => number;
@@ -146,7 +146,9 @@ class Loop implements Worker {
       return;
     }
     try {
-      await this.#needs.failed(lease, thrown);
+      // Asking again would not help, and nobody else is to wait for it.
+      if (thrown instanceof UnreadableBlob) await this.#needs.queue.putAside(lease, unreadable(thrown));
+      else await this.#needs.failed(lease, thrown);
     } catch (again) {
       if (leaseLost(again)) return;
       log.error(`${lease.message.id}: cannot be put back for later`, again);
@@ -184,6 +186,11 @@ class Loop implements Worker {
 /** Whether something failed because its lease was settled, given back or voided meanwhile. Other checks that fail are trouble. */
 export function leaseLost(thrown: unknown): boolean {
   return thrown instanceof CheckFailed && thrown.key.startsWith(leasePrefix);
+}
+
+/** Why a message lies aside. */
+export function unreadable({ blob, say }: UnreadableBlob): string {
+  return `the bytes of the message (${blob}): ${say}`;
 }
 
 /** From when on giving up is counted; milliseconds since 1970. Time that an administrator kept a message back does not count. */

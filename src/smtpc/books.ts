@@ -7,10 +7,10 @@
 
 import { asFault, type Clock, type Live, type Log, type Random } from '../base/index.ts';
 import type { Peer } from '../dit/index.ts';
-import { type Lease, leaseLost, type Queue, type Reporter } from '../queue/index.ts';
+import { type Lease, leaseLost, type Queue, type QueuedRecipient, type Reporter } from '../queue/index.ts';
 import type { Blobs, KeyValue } from '../storage/index.ts';
 import { destinationOf, forbidden } from './agreed.ts';
-import { all, type Fate, type Fates } from './fate.ts';
+import { all, type Fate, type Fates, type Outcome } from './fate.ts';
 import type { SmtpcSettings } from './settings/index.ts';
 import { isSpam, type RunWait, settle } from './settle.ts';
 
@@ -30,6 +30,19 @@ export interface BooksOptions {
 
 /** After a defect of ours a lease waits this long. */
 const afterDefectMs = 60_000;
+
+type Outcomes = ReadonlyMap<QueuedRecipient, Outcome>;
+
+/** Those to be settled, and why the others, where there are any, cannot be read. */
+function sorted(fates: Fates): { outcomes: Outcomes; unread: string | undefined } {
+  const outcomes = new Map<QueuedRecipient, Outcome>();
+  let unread: string | undefined;
+  for (const [recipient, fate] of fates) {
+    if (fate.kind === 'aside') unread = fate.text;
+    else outcomes.set(recipient, fate);
+  }
+  return { outcomes, unread };
+}
 
 export class Books {
   readonly #options: BooksOptions;
@@ -51,14 +64,24 @@ export class Books {
    * destination that keeps it waiting.
    */
   async settle(lease: Lease, fates: Fates, run?: RunWait): Promise<void> {
+    const { log } = this.#options;
+    const { outcomes, unread } = sorted(fates);
+    try {
+      if (outcomes.size > 0) await this.#settle(lease, outcomes, run);
+      // What is left of the lease then.
+      if (unread !== undefined) await this.#options.queue.putAside(lease, unread);
+    } catch (thrown) {
+      if (!leaseLost(thrown)) throw thrown;
+      log.diagnostic(`${lease.message.id}: the lease does not hold any more`);
+    }
+  }
+
+  async #settle(lease: Lease, fates: Outcomes, run: RunWait | undefined): Promise<void> {
     const { queue, log } = this.#options;
     try {
       await this.#whole(lease, fates, run);
     } catch (thrown) {
-      if (leaseLost(thrown)) {
-        log.diagnostic(`${lease.message.id}: the lease does not hold any more`);
-        return;
-      }
+      if (leaseLost(thrown)) throw thrown;
       log.error(`${lease.message.id}: what became of it could not be written down`, thrown);
       const nextAttempt = this.#options.clock.now() + afterDefectMs;
       const each = [...fates];
@@ -71,7 +94,7 @@ export class Books {
     }
   }
 
-  async #whole(lease: Lease, fates: Fates, run: RunWait | undefined): Promise<void> {
+  async #whole(lease: Lease, fates: Outcomes, run: RunWait | undefined): Promise<void> {
     const { settings, peer: peerOf, ...needs } = this.#options;
     const value = settings.value;
     const peer = peerOf(destinationOf(lease));

@@ -4,9 +4,10 @@
  * Spec: RFC 5321 §3.3, RFC 3461 §5.2.1
  */
 
+import { Fault } from '../base/index.ts';
 import { originalRecipientOut } from '../mail/index.ts';
 import type { DsnRequest, Lease, QueuedMessage, QueuedRecipient } from '../queue/index.ts';
-import { type Fate, type Fates, fateOf } from './fate.ts';
+import { all, type Fate, type Fates, fateOf, fateUnread } from './fate.ts';
 import { type Fitted, type FittingNeeds, fitted } from './fitting.ts';
 import type { PeerSession } from './peer-session.ts';
 import { sendInTurns } from './turns.ts';
@@ -24,12 +25,17 @@ export type SignMessage = (message: QueuedMessage, content: () => AsyncIterable<
 
 export async function deliver(lease: Lease, session: PeerSession, options: DeliverOptions): Promise<Fates> {
   const { message, recipients } = lease;
-  const { fitting, refused } = await prepared(lease, session, options);
+  const { fitting, refused } = await prepared(lease, session, options).catch((thrown: unknown) => unread(recipients, thrown));
   const fates = new Map<QueuedRecipient, Fate>(refused);
   const passesDsn = options.dsn && session.extensions.has('DSN');
   const left = recipients.filter((one) => !refused.has(one));
-  for (let from = 0; fitting && from < left.length; from += options.recipientsPerTransaction) {
+  const reading = fitting && watched(fitting.content);
+  for (let from = 0; fitting && reading && from < left.length; from += options.recipientsPerTransaction) {
     const group = left.slice(from, from + options.recipientsPerTransaction);
+    if (reading.trouble !== undefined) {
+      for (const one of group) fates.set(one, fateUnread(reading.trouble));
+      continue;
+    }
     if (!session.open) {
       for (const one of group)
         fates.set(one, {
@@ -48,15 +54,47 @@ export async function deliver(lease: Lease, session: PeerSession, options: Deliv
       eightBit: fitting.eightBit,
       smtputf8: fitting.smtputf8,
       ...(passesDsn ? { ret: message.ret, envelopeId: message.envelopeId } : {}),
-      content: fitting.content,
+      content: reading.content,
     });
     for (const one of group) {
       const answer = answers.get(one.address) ?? { kind: 'temporary' as const, said: 'no answer', phase: 'connection' as const };
-      const fate = fateOf(answer, session.host, passesDsn, options.temporary554);
+      // The connection had to be broken off, and not by the host.
+      const ours = reading.trouble !== undefined && answer.kind === 'temporary' && answer.code === undefined;
+      const fate = ours ? fateUnread(reading.trouble) : fateOf(answer, session.host, passesDsn, options.temporary554);
       fates.set(one, fate.kind === 'sent' && session.encryption ? { ...fate, encryption: session.encryption } : fate);
     }
   }
   return fates;
+}
+
+interface Reading {
+  /** Why it could not be read to its end. */
+  readonly trouble: unknown;
+  readonly content: () => AsyncIterable<Uint8Array>;
+}
+
+/** Content that remembers its own failures: the session only sees that it broke off. */
+function watched(content: () => AsyncIterable<Uint8Array>): Reading {
+  let trouble: unknown;
+  return {
+    get trouble() {
+      return trouble;
+    },
+    async *content() {
+      try {
+        yield* content();
+      } catch (thrown) {
+        trouble = thrown;
+        throw thrown;
+      }
+    },
+  };
+}
+
+/** Nothing was said to the host yet. A fault that is not about reading is a defect of ours. */
+function unread(recipients: readonly QueuedRecipient[], thrown: unknown): Fitted {
+  if (!(thrown instanceof Fault)) throw thrown;
+  return { fitting: undefined, refused: all(recipients, fateUnread(thrown)) };
 }
 
 /** What is sent, signed: of what is really sent, for a signature breaks with any change made after it. */

@@ -4,7 +4,8 @@
  * Pure. Spec: RFC 5321 §4.2.1, §4.5.3.1.10 (552 at RCPT means later), RFC 3463; checklist SMTPC-03, SMTPC-08
  */
 
-import type { QueuedRecipient } from '../queue/index.ts';
+import { type QueuedRecipient, unreadable } from '../queue/index.ts';
+import { UnreadableBlob } from '../storage/index.ts';
 import type { PeerAnswer } from './peer-session.ts';
 import type { Encryption } from './tls/verify.ts';
 
@@ -12,6 +13,8 @@ export type Fate =
   /** `passedOn`: the peer will send the notices that the sender asked for. `encryption`: absent in the clear. */
   | { readonly kind: 'sent'; readonly host: string; readonly said: string; readonly passedOn: boolean; readonly encryption?: Encryption }
   | { readonly kind: 'bounce'; readonly status: string; readonly text: string; readonly host?: string; readonly said?: string }
+  /** Our own copy cannot be read: it is put aside, and the host has nothing to do with it. */
+  | { readonly kind: 'aside'; readonly text: string; readonly host?: undefined; readonly said?: undefined }
   /** `byHost`: it was not about a recipient, so that the next message may fare no better: a reply, or the connection was lost (421 included). */
   | {
       readonly kind: 'defer';
@@ -21,6 +24,15 @@ export type Fate =
       readonly said?: string;
       readonly byHost?: 'reply' | 'lost';
     };
+
+/** How a message fares that cannot be read, whoever it is for: gone or damaged, or not to be had at this moment. */
+export function fateUnread(thrown: unknown): Fate {
+  if (thrown instanceof UnreadableBlob) return { kind: 'aside', text: unreadable(thrown) };
+  return { kind: 'defer', status: '4.3.0', text: 'the message cannot be read at present' };
+}
+
+/** What the books can be closed with. */
+export type Outcome = Exclude<Fate, { kind: 'aside' }>;
 
 export type Fates = ReadonlyMap<QueuedRecipient, Fate>;
 

@@ -13,7 +13,7 @@ import type { Fate } from './fate.ts';
 import type { PeerSession } from './peer-session.ts';
 
 export interface FittingNeeds {
-  readonly blobs: Pick<Blobs, 'stream'>;
+  readonly blobs: Pick<Blobs, 'stream' | 'whole'>;
   /** This server's character set: what unlabelled text is taken to be in. */
   readonly charset: string;
   /** The peer gets what we noted about spam. */
@@ -91,7 +91,8 @@ function sourceOf({ prefix, blob }: QueuedMessage, { blobs, keepVerdicts }: Fitt
     size: front.length + blob.size,
     async *stream(start, end) {
       if (start < front.length) yield front.subarray(start, Math.min(end, front.length));
-      if (end > front.length) yield* blobs.stream(blob.id, Math.max(0, start - front.length), end - front.length);
+      const [from, to] = [Math.max(0, start - front.length), end - front.length];
+      if (to > 0) yield* from === 0 && to >= blob.size ? blobs.whole(blob.id) : blobs.stream(blob.id, from, to);
     },
   };
 }

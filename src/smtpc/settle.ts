@@ -21,7 +21,7 @@ import {
   tellStep,
 } from '../queue/index.ts';
 import { type Blobs, join, type KeyValue } from '../storage/index.ts';
-import type { Fate, Fates } from './fate.ts';
+import type { Outcome } from './fate.ts';
 import { nextAttempt, type RetryRule } from './retry.ts';
 
 /** Where it is the destination that keeps mail waiting, and not the message. */
@@ -57,7 +57,9 @@ export interface SettleNeeds {
   readonly isSpam: (message: QueuedMessage) => Promise<boolean>;
 }
 
-export async function settle(lease: Lease, fates: Fates, needs: SettleNeeds): Promise<void> {
+type Outcomes = ReadonlyMap<QueuedRecipient, Outcome>;
+
+export async function settle(lease: Lease, fates: Outcomes, needs: SettleNeeds): Promise<void> {
   const { message } = lease;
   const now = needs.clock.now();
   const credit = needs.credit?.(message.arrivedAt) ?? 0;
@@ -81,7 +83,7 @@ export async function settle(lease: Lease, fates: Fates, needs: SettleNeeds): Pr
 }
 
 /** How long the message is tried. Only reports that have waited too long for spam are looked into. */
-async function periodOf(message: QueuedMessage, fates: Fates, now: number, needs: SettleNeeds): Promise<number> {
+async function periodOf(message: QueuedMessage, fates: Outcomes, now: number, needs: SettleNeeds): Promise<number> {
   const { retry, spamReportPeriod, isSpam } = needs;
   const late = now - message.arrivedAt >= spamReportPeriod && spamReportPeriod < retry.period;
   if (message.sender !== '' || !late || ![...fates.values()].some(({ kind }) => kind === 'defer')) return retry.period;
@@ -98,7 +100,7 @@ interface Times {
   readonly arrivedAt: number;
 }
 
-function judge(recipient: QueuedRecipient, fate: Fate, { now, arrivedAt }: Times, needs: SettleNeeds): Judged {
+function judge(recipient: QueuedRecipient, fate: Outcome, { now, arrivedAt }: Times, needs: SettleNeeds): Judged {
   const { address, dsn } = recipient;
   const about = {
     address,
@@ -132,7 +134,7 @@ function judge(recipient: QueuedRecipient, fate: Fate, { now, arrivedAt }: Times
 }
 
 /** Why it waits: where a host said so, which one. */
-const reasonOf = ({ host, text }: Extract<Fate, { kind: 'defer' }>): string =>
+const reasonOf = ({ host, text }: Extract<Outcome, { kind: 'defer' }>): string =>
   host === undefined || text.startsWith(host) ? text : `${host}: ${text}`;
 
 /** Who asked to hear of delays does so in any case; who said nothing, as the setting says. */
@@ -151,7 +153,7 @@ function waitFor(
   return { nextAttempt: noticeAt > now ? Math.min(end, noticeAt) : end, runAt: Math.min(end, run.at), ...tried };
 }
 
-function storyLine(lease: Lease, recipient: QueuedRecipient, fate: Fate, deferral: Deferral | undefined): StoryLine {
+function storyLine(lease: Lease, recipient: QueuedRecipient, fate: Outcome, deferral: Deferral | undefined): StoryLine {
   const host = fate.host === undefined ? {} : { host: fate.host };
   const line = {
     message: lease.message,

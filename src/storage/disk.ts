@@ -94,6 +94,10 @@ export function errorCode(thrown: unknown): string | undefined {
   return typeof thrown === 'object' && thrown !== null && 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : undefined;
 }
 
+/** What the system says of octets that it cannot give any more, however often it is asked. */
+const lost = new Set(['EIO', 'EBADMSG', 'EUCLEAN', 'ENODATA', 'EISDIR']);
+export const isLost = (thrown: unknown): boolean => lost.has(errorCode(thrown) ?? '');
+
 /** A failed file call in terms that name no path. */
 export function diskFault(thrown: unknown): Fault {
   if (thrown instanceof Fault) return thrown;

@@ -10,10 +10,10 @@ import { crc32 } from 'node:zlib';
 import { type Clock, Fault, type Log, type Random, silentLog } from '../base/index.ts';
 import { type BlobHeader, decodeDescription, decodeHeader, formatId, headerSize, parseId, samePlace } from './blob-record.ts';
 import { checkedDescription, FileBlobWriter, type WriterTarget } from './blob-writer.ts';
-import { type Disk, diskFault, errorCode, realDisk } from './disk.ts';
+import { type Disk, diskFault, errorCode, isLost, realDisk } from './disk.ts';
 import { type LargeFile, LargeFiles } from './large-files.ts';
 import { OpenFiles } from './open-files.ts';
-import type { BlobDescription, BlobId, BlobInfo, Blobs, BlobWriter } from './port.ts';
+import { type BlobDescription, type BlobId, type BlobInfo, type Blobs, type BlobWriter, UnreadableBlob } from './port.ts';
 import { RecentBytes } from './recent-bytes.ts';
 import { RecordBuffer } from './record-buffer.ts';
 import { SegmentAppender } from './segment-appender.ts';
@@ -112,17 +112,27 @@ export class FileBlobs implements Blobs {
       const bytes = Buffer.allocUnsafe(to - from);
       const known = from < found.data.length ? found.data.copy(bytes, 0, from) : 0;
       const count = await this.#disk.read(fd, bytes.subarray(known), position + headerSize + from + known);
-      if (known + count < bytes.length) throw new Fault('unavailable', 'a stored message is damaged');
+      if (known + count < bytes.length) throw damaged(id);
       return bytes;
     });
   }
 
-  async *stream(id: BlobId, start = 0, end = Number.POSITIVE_INFINITY): AsyncGenerator<Uint8Array> {
+  stream(id: BlobId, start = 0, end = Number.POSITIVE_INFINITY): AsyncGenerator<Uint8Array> {
+    return this.#stream(id, start, end, false);
+  }
+
+  whole(id: BlobId): AsyncGenerator<Uint8Array> {
+    return this.#stream(id, 0, Number.POSITIVE_INFINITY, true);
+  }
+
+  /** What is in memory was never anywhere else: only what comes from the disk needs its checksum looked at. */
+  async *#stream(id: BlobId, start: number, end: number, checked: boolean): AsyncGenerator<Uint8Array> {
     const recent = this.#recent.get(id);
     const open = recent ? undefined : await this.#open(id, 0);
     try {
       const header = recent?.header ?? open!.found.header;
       const [from, to] = within(header, start, end);
+      let checksum = 0;
       for (let at = from; at < to; at += chunkSize) {
         const stop = Math.min(at + chunkSize, to);
         if (recent) {
@@ -130,13 +140,13 @@ export class FileBlobs implements Blobs {
           continue;
         }
         const chunk = Buffer.allocUnsafe(stop - at);
-        if ((await this.#disk.read(open!.fd, chunk, open!.position + headerSize + at)) < chunk.length) {
-          throw new Fault('unavailable', 'a stored message is damaged');
-        }
+        if ((await this.#disk.read(open!.fd, chunk, open!.position + headerSize + at)) < chunk.length) throw damaged(id);
+        if (checked) checksum = crc32(chunk, checksum);
+        if (checked && stop === to && checksum !== header.checksum) throw damaged(id);
         yield chunk;
       }
     } catch (thrown) {
-      throw diskFault(thrown);
+      throw readFault(id, thrown);
     } finally {
       open?.release();
     }
@@ -227,7 +237,7 @@ export class FileBlobs implements Blobs {
     try {
       return await run(open.found, open.fd, open.position);
     } catch (thrown) {
-      throw diskFault(thrown);
+      throw readFault(id, thrown);
     } finally {
       open.release();
     }
@@ -237,15 +247,15 @@ export class FileBlobs implements Blobs {
   async #open(id: BlobId, along: number): Promise<{ found: Found; fd: number; position: number; release: () => void }> {
     this.#assertOpen();
     const place = parseId(id);
-    if (!place) throw new Fault('not-found', 'no such message');
+    if (!place) throw missing(id);
     for (;;) {
       const segment = place.kind === 'segment' ? this.#table.get(place.segment) : undefined;
-      if (place.kind === 'segment' && (!segment || segment.dead.has(place.offset))) throw new Fault('not-found', 'no such message');
+      if (place.kind === 'segment' && (!segment || segment.dead.has(place.offset))) throw missing(id);
       const generation = segment?.generation;
       try {
         const path = segment ? this.#table.path(segment) : this.#large.path(id);
         const position = segment ? await this.#cleaner.position(segment, place.offset) : 0;
-        if (position === undefined) throw new Fault('not-found', 'no such message');
+        if (position === undefined) throw missing(id);
         const { fd, release } = await this.#files.acquire(path);
         const buffer = Buffer.allocUnsafe(headerSize + along);
         const bytes = buffer.subarray(0, await this.#disk.read(fd, buffer, position));
@@ -256,12 +266,17 @@ export class FileBlobs implements Blobs {
         release();
       } catch (thrown) {
         // A compaction may have moved the segment on between the look at the table and the opening.
-        if (errorCode(thrown) !== 'ENOENT') throw diskFault(thrown);
+        if (errorCode(thrown) !== 'ENOENT') throw readFault(id, thrown);
       }
-      if (segment === undefined || segment.generation === generation) throw new Fault('not-found', 'no such message');
+      if (segment === undefined || segment.generation === generation) throw missing(id);
     }
   }
 }
+
+const missing = (id: BlobId): UnreadableBlob => new UnreadableBlob(id, 'not-found', 'no such message');
+const damaged = (id: BlobId, cause?: unknown): UnreadableBlob =>
+  new UnreadableBlob(id, 'unavailable', 'a stored message is damaged', cause);
+const readFault = (id: BlobId, thrown: unknown): Fault => (isLost(thrown) ? damaged(id, thrown) : diskFault(thrown));
 
 /** The part of a blob from `start` to `end`, cut to what there is. */
 function within(header: BlobHeader, start: number, end: number): [number, number] {

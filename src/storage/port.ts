@@ -5,6 +5,8 @@
  * the same rooms. One contract suite per port: test/contracts.
  */
 
+import { Fault } from '../base/index.ts';
+
 /**
  * Keys are strings ordered by their UTF-8 bytes. A room owns the keys below its own first segment (`queue/…`, `store/…`).
  */
@@ -100,6 +102,19 @@ export interface BlobInfo {
  */
 export type BlobDescription = Readonly<Record<string, string | number | boolean | readonly string[]>>;
 
+/**
+ * The bytes of this blob cannot be had: they are gone or damaged, and asking again will not help. Kind `not-found` or `unavailable`.
+ * What passes (no descriptors, no memory) is a Fault `unavailable` of another class.
+ */
+export class UnreadableBlob extends Fault {
+  readonly blob: BlobId;
+  constructor(blob: BlobId, kind: 'not-found' | 'unavailable', say: string, cause?: unknown) {
+    super(kind, say, { cause });
+    this.name = 'UnreadableBlob';
+    this.blob = blob;
+  }
+}
+
 export interface BlobWriter {
   /** Resolves when more may be written (back-pressure). */
   write(chunk: Uint8Array): Promise<void>;
@@ -115,10 +130,12 @@ export interface Blobs {
   create(): BlobWriter;
   /** `create`, one `write`, `commit`. */
   put(bytes: Uint8Array, description?: BlobDescription): Promise<BlobInfo>;
-  /** Bytes from `start` (inclusive) to `end` (exclusive); Fault `not-found` for an unknown id. */
+  /** Bytes from `start` (inclusive) to `end` (exclusive); throws UnreadableBlob, `not-found` for an unknown id. */
   read(id: BlobId, start?: number, end?: number): Promise<Uint8Array>;
   /** The same in chunks of at most 64 KiB. */
   stream(id: BlobId, start?: number, end?: number): AsyncIterable<Uint8Array>;
+  /** All of it; throws UnreadableBlob before the last chunk where the checksum of what is on disk is wrong. */
+  whole(id: BlobId): AsyncIterable<Uint8Array>;
   info(id: BlobId): Promise<(BlobInfo & { readonly description: BlobDescription; readonly writtenAt: number }) | undefined>;
   /** Recomputes the checksum. */
   verify(id: BlobId): Promise<boolean>;

@@ -4,7 +4,7 @@
 
 import { afterEach, expect, test } from '@jest/globals';
 import type { ManualClock } from '../../src/base/index.ts';
-import type { BlobId, Blobs } from '../../src/storage/index.ts';
+import { type BlobId, type Blobs, UnreadableBlob } from '../../src/storage/index.ts';
 
 export interface OpenedBlobs {
   readonly blobs: Blobs;
@@ -143,6 +143,18 @@ export function blobsContract(name: string, open: () => Promise<OpenedBlobs>): v
         for await (const _ of store.stream(id)) break;
       }
     }
+  });
+
+  it('gives all of a blob, piece by piece', async () => {
+    const { blobs } = await fresh();
+    for (const size of [0, 1, 70_000, 400_000]) {
+      const { id } = await blobs.put(octets(size, size));
+      const pieces: Uint8Array[] = [];
+      for await (const piece of blobs.whole(id)) pieces.push(piece);
+      expect(Buffer.compare(Buffer.concat(pieces), octets(size, size))).toBe(0);
+    }
+    const unknown = (await blobs.put(octets(3))).id.replace(/.$/, (digit) => (digit === '0' ? '1' : '0'));
+    await expect(blobs.whole(unknown)[Symbol.asyncIterator]().next()).rejects.toBeInstanceOf(UnreadableBlob);
   });
 
   it('a writer takes chunks of any size and does not keep the buffer of its caller', async () => {

@@ -1,9 +1,10 @@
 /** What becomes of records that cannot be read, in every queue. Run from test/queue with the queue on the bundled engine. */
 
 import { describe, expect, test } from '@jest/globals';
+import { CheckFailed } from '../../src/storage/index.ts';
 import { collect, keysOf, type TestQueue, type TestQueueOptions } from '../support/queue.ts';
 import { by, type ControlledQueue, controlled } from '../support/queue-control.ts';
-import { leaseOne, opener, put } from '../support/queue-steps.ts';
+import { leaseOne, opener, put, send } from '../support/queue-steps.ts';
 
 export function queueAsideContract(testQueue: (options: TestQueueOptions) => Promise<TestQueue>): void {
   const open = opener((options) => controlled(testQueue, options));
@@ -49,6 +50,27 @@ export function queueAsideContract(testQueue: (options: TestQueueOptions) => Pro
       expect(lease.recipients).toMatchObject([{ address: 'a@x.example' }]);
       await expect(one.queue.complete(lease, [1])).resolves.toBeUndefined();
       expect(await keysOf(one.keyValue)).toEqual([]);
+    });
+
+    test('takes what is left of a lease, of which a worker found that its message cannot be read', async () => {
+      const one = await open();
+      const told: unknown[] = [];
+      one.queue.onAside((entry) => told.push(entry));
+      const id = await send(one, ['a@x.example', 'b@x.example', 'c@x.example', 'd@y.example']);
+      const lease = (await one.queue.lease('SMTPC', 9)).find(({ recipients }) => recipients.length === 3);
+      if (!lease) throw new Error('nothing leased');
+      await one.queue.complete(lease, [1]);
+      await one.queue.putAside(lease, 'the bytes are\r\ngone');
+      await expect(one.queue.putAside(lease, 'again')).rejects.toBeInstanceOf(CheckFailed);
+      expect(told).toEqual([{ id, slip: expect.any(String), queue: 'SMTPC', recipients: 2, problem: 'the bytes are gone' }]);
+      const [entry] = await collect(one.control.aside());
+      expect(entry).toMatchObject({ id, queue: 'SMTPC', recipients: 2, since: one.clock.now(), problem: 'the bytes are gone' });
+      expect((await one.queue.summary()).find(({ queue }) => queue === 'SMTPC')).toMatchObject({ pending: 1, aside: 2 });
+      const later = await controlled(() => one.crash());
+      expect(await later.control.retryAside(id, entry?.slip ?? '', by)).toBe(true);
+      const again = (await later.queue.lease('SMTPC', 9)).find(({ recipients }) => recipients.length === 2);
+      expect(again?.recipients.map(({ address }) => address)).toEqual(['b@x.example', 'c@x.example']);
+      await later.close();
     });
 
     test.each([

@@ -31,6 +31,9 @@ export function memoryStore(texts: readonly string[]): MemoryStore {
       const bytes = messages.get(uid);
       return bytes && { blob: { id: String(uid), size: bytes.length }, prefix: '' };
     },
+    async read() {
+      return new Uint8Array(1);
+    },
     async *stream({ blob }: { blob: { id: string } }) {
       const bytes = messages.get(Number(blob.id))!;
       for (let at = 0; at < bytes.length; at += 5000) yield bytes.subarray(at, at + 5000);

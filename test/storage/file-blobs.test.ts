@@ -1,10 +1,10 @@
 /** The file engine for blobs: the contract, and what is its own: torn tails, failing disks, compaction. */
 
-import { copyFile, cp, mkdir, open, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdir, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { ManualClock } from '../../src/base/index.ts';
-import { type BlobId, type BlobsOptions, type FileBlobs, openBlobs } from '../../src/storage/index.ts';
+import { type BlobId, type BlobsOptions, type FileBlobs, openBlobs, UnreadableBlob } from '../../src/storage/index.ts';
 import { all, blobsContract, octets } from '../contracts/blobs.ts';
 import { tempDir } from '../support/temp.ts';
 import { systemError, TestDisk } from './support.ts';
@@ -379,4 +379,71 @@ test('files are for the owner alone', async () => {
     }
   };
   await walk(path);
+});
+
+/** Turns one bit of a file around. */
+async function flip(path: string, at: number): Promise<void> {
+  const file = await open(path, 'r+');
+  const byte = Buffer.alloc(1);
+  await file.read(byte, 0, 1, at);
+  await file.write(Buffer.from([(byte[0] ?? 0) ^ 4]), 0, 1, at);
+  await file.close();
+}
+
+async function drain(pieces: AsyncIterable<Uint8Array>): Promise<number> {
+  let octets = 0;
+  for await (const piece of pieces) octets += piece.length;
+  return octets;
+}
+
+test.each([70_000, 400_000])('a blob of %i octets with a wrong bit is never given as a whole, and no other is harmed', async (size) => {
+  const path = await folder();
+  const first = await openAt(path);
+  const [bad, good] = [await first.put(octets(size, 1)), await first.put(octets(size, 2))];
+  await first.close();
+  const large = join(path, 'large', bad.id.slice(-2), bad.id);
+  const end = 48 + size - 10;
+  await (size > 262_144 ? flip(large, end) : flip(firstSegment(path), 16 + end));
+  const blobs = await openAt(path);
+  let given = 0;
+  const reading = async (): Promise<void> => {
+    for await (const piece of blobs.whole(bad.id)) given += piece.length;
+  };
+  await expect(reading()).rejects.toBeInstanceOf(UnreadableBlob);
+  expect(given).toBeLessThan(size);
+  // Whoever wants to see what is left of it may.
+  expect(await drain(blobs.stream(bad.id))).toBe(size);
+  expect(await drain(blobs.whole(good.id))).toBe(size);
+});
+
+test('a blob that is gone, cut short or cannot be read for good says so of itself alone; what passes does not', async () => {
+  const path = await folder();
+  let failing: string | undefined;
+  const disk = new (class extends TestDisk {
+    override async read(fd: number, buffer: Uint8Array, position: number): Promise<number> {
+      if (failing !== undefined) throw systemError(failing);
+      return await super.read(fd, buffer, position);
+    }
+  })();
+  const first = await openAt(path);
+  const [gone, short, good] = [await first.put(octets(300_000, 1)), await first.put(octets(300_000, 2)), await first.put(octets(1000, 3))];
+  await first.close();
+  await rm(join(path, 'large', gone.id.slice(-2), gone.id));
+  await truncate(join(path, 'large', short.id.slice(-2), short.id), 200_000);
+  const blobs = await openAt(path, { disk });
+  for (const { id } of [gone, short]) {
+    await expect(drain(blobs.stream(id))).rejects.toBeInstanceOf(UnreadableBlob);
+    await expect(drain(blobs.whole(id))).rejects.toBeInstanceOf(UnreadableBlob);
+    await expect(blobs.read(id)).rejects.toBeInstanceOf(UnreadableBlob);
+  }
+  expect(await drain(blobs.whole(good.id))).toBe(1000);
+  for (failing of ['EIO', 'EMFILE', 'ENOMEM'])
+    for (const read of [() => drain(blobs.stream(good.id)), () => blobs.read(good.id)]) {
+      const thrown: unknown = await read().then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      expect([failing, thrown instanceof UnreadableBlob]).toEqual([failing, failing === 'EIO']);
+      expect(thrown).toMatchObject({ kind: 'unavailable' });
+    }
 });

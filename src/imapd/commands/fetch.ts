@@ -1,5 +1,6 @@
 /** FETCH and UID FETCH. */
 
+import { asFault } from '../../base/index.ts';
 import { type Command, selected } from '../command.ts';
 import { type FetchItem, readFetchItems } from '../fetch/items.ts';
 import { type FetchOutcome, fetchMessages } from '../fetch/run.ts';
@@ -54,7 +55,13 @@ function readModifiers(args: Cursor): number {
   return since;
 }
 
+const uidsNamed = 20;
+
 function outcome(name: string, { missing, unreadable, cause }: FetchOutcome): Completion {
-  if (unreadable > 0) return { status: 'NO', code: 'SERVERBUG', text: 'some messages could not be read', cause };
+  if (unreadable.size > 0) {
+    const named = [...unreadable].slice(0, uidsNamed).join(', ');
+    const text = `could not be read: UID ${named}${unreadable.size > uidsNamed ? ' and more' : ''}`;
+    return { status: 'NO', code: asFault(cause).kind === 'bug' ? 'SERVERBUG' : 'UNAVAILABLE', text, cause };
+  }
   return missing > 0 ? ok('some of the messages no longer exist', { code: 'EXPUNGEISSUED' }) : ok(`${name} completed`);
 }

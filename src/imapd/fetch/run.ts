@@ -26,8 +26,8 @@ const oneRead = 64 * 1024;
 export interface FetchOutcome {
   /** Messages that no longer exist. */
   missing: number;
-  /** Things that could not be read, and why the last of them. */
-  unreadable: number;
+  /** UIDs of which something could not be read, and why the last of them. */
+  readonly unreadable: Set<number>;
   cause?: unknown;
 }
 
@@ -44,7 +44,7 @@ export async function fetchMessages(
   at: Iterable<number>,
   items: readonly FetchItem[],
 ): Promise<FetchOutcome> {
-  const job: Job = { session, mailbox, items, outcome: { missing: 0, unreadable: 0 } };
+  const job: Job = { session, mailbox, items, outcome: { missing: 0, unreadable: new Set() } };
   const stored = items.some((item) => item.kind === 'section' || ['ENVELOPE', 'BODY', 'BODYSTRUCTURE'].includes(item.kind));
   if (stored) await fetchStored(job, at);
   else await fetchKnown(job, at);
@@ -98,7 +98,7 @@ async function writeMessage(job: Job, position: number, message: StoredMessage, 
     texts = job.items.map((item) => (item.kind === 'section' ? undefined : storedItem(mailbox, position, message, item)));
   } catch (thrown) {
     // Nothing of this message has been said yet, so that it can be left out.
-    unreadable(job, thrown);
+    unreadable(job, message, thrown);
     return;
   }
   out.text(`* ${position + 1} FETCH (`);
@@ -156,13 +156,13 @@ async function writeSection(job: Job, message: StoredMessage, item: SectionItem)
     else await writeOctets(job, message, cut(range, item.partial));
   } catch (thrown) {
     if (thrown instanceof Disconnected) throw thrown;
-    unreadable(job, thrown);
+    unreadable(job, message, thrown);
     out.text('NIL');
   }
 }
 
-function unreadable({ outcome }: Job, cause: unknown): void {
-  outcome.unreadable += 1;
+function unreadable({ outcome }: Job, { uid }: StoredMessage, cause: unknown): void {
+  outcome.unreadable.add(uid);
   outcome.cause = cause;
 }
 
