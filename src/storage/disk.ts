@@ -4,13 +4,13 @@
  * `Disk` is what blobs need of a file system; tests put a failing one in its place.
  */
 
-import { close, fdatasync, fsync, ftruncate, open, read, rename, unlink, writev } from 'node:fs';
+import { close, constants, fdatasync, fsync, ftruncate, open, read, rename, unlink, writev } from 'node:fs';
 import { promisify } from 'node:util';
 import { Fault } from '../base/index.ts';
 
 export interface Disk {
-  /** Mode 0600. */
-  open(path: string, flags: 'r' | 'r+' | 'wx+'): Promise<number>;
+  /** Mode 0600. With `through` what is written is on disk when the write resolves, as if `sync` came after each. */
+  open(path: string, flags: 'r' | 'r+' | 'wx+', through?: 'through'): Promise<number>;
   close(fd: number): Promise<void>;
   /** Fills `buffer` from `position`; fewer octets only at the end of the file. */
   read(fd: number, buffer: Uint8Array, position: number): Promise<number>;
@@ -43,6 +43,12 @@ function writeOnce(fd: number, buffers: readonly Uint8Array[], position: number)
   });
 }
 
+const flagBits = {
+  r: constants.O_RDONLY,
+  'r+': constants.O_RDWR,
+  'wx+': constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,
+} as const;
+
 /** What is left of the buffers behind the first `count` octets. */
 function rest(buffers: readonly Uint8Array[], count: number): Uint8Array[] {
   const left: Uint8Array[] = [];
@@ -55,7 +61,7 @@ function rest(buffers: readonly Uint8Array[], count: number): Uint8Array[] {
 }
 
 export const realDisk: Disk = {
-  open: (path, flags) => openFile(path, flags, 0o600),
+  open: (path, flags, through) => openFile(path, flagBits[flags] | (through ? constants.O_DSYNC : 0), 0o600),
   close: (fd) => closeFile(fd),
   async read(fd, buffer, position) {
     let done = 0;

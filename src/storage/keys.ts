@@ -16,8 +16,12 @@ export function fromSortable(text: string): number {
   return Number.parseInt(text, 16);
 }
 
+/** Text that needs no escaping: printable ASCII without `%` and `/`. */
+const plain = /^[ -$&-.0-~]*$/;
+
 /** Free text as one segment: `/` and `%` are escaped, so are control characters. Half a surrogate pair becomes U+FFFD. */
 export function segment(text: string): string {
+  if (plain.test(text)) return text;
   return text
     .replace(/\p{Surrogate}/gu, '\ufffd')
     .replace(/[\u0000-\u001f%/]/g, (c) => `%${c.charCodeAt(0).toString(16).padStart(2, '0')}`);

@@ -123,8 +123,7 @@ export class LevelKeyValue implements KeyValue {
   }
 
   getNow(key: Key): Uint8Array | undefined {
-    const settled = this.#settled.get(key);
-    return settled === undefined ? this.#engine.getNow(key) : (settled ?? undefined);
+    return this.#settled.get(key) ?? this.#engine.getNow(key);
   }
 
   getMany(keys: readonly Key[]): Promise<(Uint8Array | undefined)[]> {

@@ -1,5 +1,5 @@
 /**
- * Where new records go: appended to the newest segment in groups, one write and one flush each.
+ * Where new records go: appended to the newest segment in groups, one call each that writes and flushes.
  *
  * Promise: a record is on disk when its `append` resolves; while one group is flushed, everybody else joins the next. A
  * group that cannot be written fails as a whole and is cut off again; the next one tries anew.
@@ -53,7 +53,7 @@ export class SegmentAppender {
 
   /** Goes on at the end of this segment. */
   async resume(segment: Segment): Promise<void> {
-    this.#fd = await this.#disk.open(this.#table.path(segment), 'r+');
+    this.#fd = await this.#disk.open(this.#table.path(segment), 'r+', 'through');
     this.#active = segment;
   }
 
@@ -120,14 +120,8 @@ export class SegmentAppender {
       const buffers = group.map(({ record }) => record.bytes);
       await this.#disk.write(this.#fd, buffers, start);
     } catch (thrown) {
-      await this.#cut(segment);
-      throw thrown;
-    }
-    try {
-      await this.#disk.sync(this.#fd);
-    } catch (thrown) {
-      // After a failed flush nobody knows what the system will still write: never flush this file again.
-      this.#spoilt = true;
+      // Where more than room is missing nobody knows what the system will still write: never flush this file again.
+      if (diskFault(thrown).kind !== 'no-space') this.#spoilt = true;
       await this.#cut(segment);
       throw thrown;
     }
@@ -151,10 +145,9 @@ export class SegmentAppender {
     this.#lastNumber = Math.max(this.#lastNumber, this.#active?.number ?? 0) + 1;
     const number = this.#lastNumber;
     const path = this.#table.path({ number, generation: 0 });
-    const fd = await this.#disk.open(path, 'wx+');
+    const fd = await this.#disk.open(path, 'wx+', 'through');
     try {
       await this.#disk.write(fd, [segmentHeader(number)], 0);
-      await this.#disk.sync(fd);
       await this.#disk.syncDirectory(this.#table.folder);
     } catch (thrown) {
       await this.#disk.close(fd).catch(() => undefined);

@@ -175,7 +175,7 @@ test('a failed write fails its group and everything behind it, and stops writing
   await settle();
   gate.writes.at(-1)?.fail(new Error('IO error: /secret/path/000003.log: No space left on device'));
   for (const outcome of await outcomes) expect(outcome).toMatchObject({ status: 'rejected', reason: { kind: 'no-space' } });
-  await expect(group).rejects.toMatchObject({ kind: 'unavailable', say: 'the database has stopped writing: No space left on device' });
+  await expect(group).rejects.toMatchObject({ kind: 'no-space', say: 'the database has stopped writing: No space left on device' });
   await expect(kv.transact(put(['t/after', '1']), 'durable')).rejects.toMatchObject({ kind: 'no-space', cause: expect.any(Error) });
   await expect(kv.flush()).rejects.toMatchObject({ kind: 'no-space' });
   expect(kv.healthy).toBe(false);

@@ -15,6 +15,7 @@ export class TestDisk implements Disk {
   /** Octets of each file that are surely on disk. */
   readonly #flushed = new Map<string, number>();
   readonly #paths = new Map<number, string>();
+  readonly #through = new Set<number>();
 
   #call(call: Call, path: string): void {
     this.calls++;
@@ -25,10 +26,12 @@ export class TestDisk implements Disk {
     return this.#paths.get(fd) ?? '';
   }
 
-  async open(path: string, flags: 'r' | 'r+' | 'wx+'): Promise<number> {
+  async open(path: string, flags: 'r' | 'r+' | 'wx+', through?: 'through'): Promise<number> {
     this.#call('open', path);
-    const fd = await realDisk.open(path, flags);
+    const fd = await realDisk.open(path, flags, through);
     this.#paths.set(fd, path);
+    if (through) this.#through.add(fd);
+    else this.#through.delete(fd);
     if (flags === 'wx+') this.#flushed.set(path, 0);
     else if (!this.#flushed.has(path)) this.#flushed.set(path, (await stat(path)).size);
     return fd;
@@ -52,6 +55,8 @@ export class TestDisk implements Disk {
       throw thrown;
     }
     await realDisk.write(fd, buffers, position);
+    // Flushing is a step of its own that can fail, or be what the power failure comes before.
+    if (this.#through.has(fd)) await this.sync(fd);
   }
 
   async truncate(fd: number, length: number): Promise<void> {
