@@ -22,6 +22,8 @@ const longestDomain = 255;
 const longestAddress = 254;
 
 const dotAtom = /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\u{10ffff}-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~\u0080-\u{10ffff}-]+)*$/u;
+/** The same in ASCII alone: what nearly all are. */
+const plainAtom = /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*$/;
 const quoted = /^"(?:[\x20\x21\x23-\x5b\x5d-\x7e\u0080-\u{10ffff}]|\\[\x20-\x7e])*"$/u;
 /** The underscore is not in RFC 1123, but in names that send mail. */
 const labels = /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*$/;
@@ -34,6 +36,7 @@ const forbidden = /[\u0080-\u009f\u2028\u2029\ud800-\udfff]/u;
 export function normalizeDomain(domain: string): string | undefined {
   if (domain.startsWith('[')) return literal(domain);
   if (domain.length > longestDomain || domain === '') return undefined;
+  if (labels.test(domain)) return domain;
   // domainToASCII drops line breaks and decodes percent signs: nothing but letters, digits, dots and hyphens gets there.
   if (!domainText.test(domain) || forbidden.test(domain)) return undefined;
   const ascii = asciiOnly.test(domain) ? domain.toLowerCase() : domainToASCII(domain.normalize('NFC'));
@@ -72,6 +75,7 @@ function readAddress(text: string): (Address & { readonly name: string }) | unde
 }
 
 function parseLocal(text: string): string | undefined {
+  if (plainAtom.test(text)) return text;
   if (forbidden.test(text)) return undefined;
   if (dotAtom.test(text)) return text;
   if (!quoted.test(text)) return undefined;
@@ -82,7 +86,7 @@ function parseLocal(text: string): string | undefined {
 
 /** The local part as it must be written in a path or header: quoted where it needs to be. */
 export function formatLocal(local: string): string {
-  return dotAtom.test(local) ? local : `"${local.replace(/[\\"]/g, '\\$&')}"`;
+  return plainAtom.test(local) || dotAtom.test(local) ? local : `"${local.replace(/[\\"]/g, '\\$&')}"`;
 }
 
 export function formatAddress(address: Address): string {
@@ -95,9 +99,12 @@ export function normalizeAddress(text: string): string | undefined {
   return read && `${formatLocal(read.local)}@${read.name}`;
 }
 
+const composed = (text: string): string => (asciiOnly.test(text) ? text : text.normalize('NFC'));
+
 /** What two spellings of one mailbox have in common: `normalizeAddress` in NFC, without regard to case. */
 export function addressKey(text: string): string | undefined {
-  return normalizeAddress(text.normalize('NFC'))?.toLowerCase().normalize('NFC');
+  const key = normalizeAddress(composed(text))?.toLowerCase();
+  return key && composed(key);
 }
 
 /** Whether an address can only travel with SMTPUTF8. A non-ASCII domain alone can be written in A-labels. */

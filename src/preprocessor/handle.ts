@@ -12,10 +12,10 @@ const headerAtMost = 1024 * 1024;
 function headerLength(bytes: Uint8Array): number | undefined {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   if (buffer[0] === 10 || (buffer[0] === 13 && buffer[1] === 10)) return 0;
-  const lf = buffer.indexOf('\n\n');
   const crlf = buffer.indexOf('\n\r\n');
-  const found = [lf, crlf].filter((at) => at >= 0);
-  return found.length > 0 ? Math.min(...found) + 1 : undefined;
+  const lf = (crlf < 0 ? buffer : buffer.subarray(0, crlf)).indexOf('\n\n');
+  const found = lf < 0 ? crlf : lf;
+  return found < 0 ? undefined : found + 1;
 }
 
 export function messageHandle(

@@ -137,6 +137,9 @@ export function readDue(text: string): DueEntry {
   return { count: Number(text.slice(0, first)), version: Number(version), identifier, ends: Number(ends), traits: readTraits(traits) };
 }
 
+/** Whether an entry has an identifier, and so a twin in the destination index. */
+const hasTwin = (text: string): boolean => text.indexOf(':', text.indexOf(':') + 1) >= 0;
+
 function laneOf(precedence: number | undefined): Lane {
   return precedence === undefined || precedence === 0 ? '' : precedence < 0 ? '+' : '-';
 }
@@ -300,17 +303,17 @@ export function countOf(value: Uint8Array): number {
 
 /** A due entry and, where it has one, its twin in the destination index. What is kept back has none. */
 export function putDue(due: Key, entry: string): [Key, Uint8Array][] {
-  const { identifier, count, traits } = readDue(entry);
   const own: [Key, Uint8Array] = [due, bytes(entry)];
-  if (identifier === undefined || isHeldKey(due)) return [own];
+  if (!hasTwin(entry) || isHeldKey(due)) return [own];
+  const { identifier = '', count, traits } = readDue(entry);
   const place = placeOf(due);
   const value = `${count}${traits ? traitsText(traits) : ''}${place.lane === '' ? '' : `/${place.lane}`}`;
   return [own, [destinationKey(place, identifier), bytes(value)]];
 }
 
 export function deleteDue(due: Key, entry: string): Key[] {
-  const { identifier } = readDue(entry);
-  return identifier === undefined || isHeldKey(due) ? [due] : [due, destinationKey(placeOf(due), identifier)];
+  if (!hasTwin(entry) || isHeldKey(due)) return [due];
+  return [due, destinationKey(placeOf(due), readDue(entry).identifier ?? '')];
 }
 
 /** Everything a waiting slip consists of. */

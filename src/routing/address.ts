@@ -25,7 +25,7 @@ const sourceRoute = /^(?:@[^@,:<>"\s]+,)*@[^@,:<>"\s]+:/;
 
 /** Lower-case A-label form; undefined for what is no domain name. */
 export function normalDomain(given: string): string | undefined {
-  if (literal.test(given)) return given.toLowerCase();
+  if (given.startsWith('[') && literal.test(given)) return given.toLowerCase();
   const bare = given.endsWith('.') ? given.slice(0, -1) : given;
   const lower = bare.toLowerCase();
   const ascii = /^[\x21-\x7e]+$/.test(lower) ? lower : domainToASCII(lower.normalize('NFC'));
@@ -63,7 +63,8 @@ export function withoutDetail({ local, domain }: SplitAddress): string | undefin
 }
 
 /** The IP address in an address literal (`[192.0.2.1]`, `[ipv6:…]`); undefined for a name. */
-export const literalAddress = (domain: string): string | undefined => /^\[(?:ipv6:)?([0-9a-f.:]+)\]$/i.exec(domain)?.[1];
+export const literalAddress = (domain: string): string | undefined =>
+  domain.startsWith('[') ? /^\[(?:ipv6:)?([0-9a-f.:]+)\]$/i.exec(domain)?.[1] : undefined;
 
 /** How addresses are compared within one routing: without regard to case and composition, as the directory does. */
 export const sameness = (address: string): string => addressKey(address) ?? address.toLowerCase();

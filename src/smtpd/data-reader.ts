@@ -8,6 +8,9 @@
  */
 
 const lineDot = Buffer.from('\r\n.');
+const lineEnd = Buffer.from('\r\n');
+const nothing = Buffer.alloc(0);
+const DOT = 0x2e;
 const CR = 0x0d;
 const LF = 0x0a;
 
@@ -20,12 +23,17 @@ export interface DataStep {
 
 export class DataReader {
   // The command line before the data ended in CRLF, so a dot at once is at the start of a line. Two octets stand in for it.
-  #held: Buffer = Buffer.from('\r\n');
+  #held: Buffer = lineEnd;
   #virtual = 2;
 
   feed(chunk: Buffer): DataStep {
-    const bytes = this.#held.length > 0 ? Buffer.concat([this.#held, chunk]) : chunk;
     const content: Buffer[] = [];
+    if (this.#lineBegins(chunk)) {
+      if (this.#virtual < this.#held.length) content.push(this.#held.subarray(this.#virtual));
+      this.#held = nothing;
+      this.#virtual = 0;
+    }
+    const bytes = this.#held.length > 0 ? Buffer.concat([this.#held, chunk]) : chunk;
     let from = this.#virtual;
     let at = 0;
     const emit = (to: number): void => {
@@ -52,12 +60,17 @@ export class DataReader {
       }
       emit(found + 2);
       if (after === CR && bytes[found + 4] === LF) {
-        this.#held = Buffer.alloc(0);
+        this.#held = nothing;
         return { content, rest: bytes.subarray(found + 5) };
       }
       from = found + 3;
       at = found + 3;
     }
+  }
+
+  /** Whether what is held is a line end, and no dot comes: then it is content, and the chunk, large as it may be, need not be copied. */
+  #lineBegins(chunk: Buffer): boolean {
+    return this.#held.length === lineEnd.length && this.#held.equals(lineEnd) && chunk.length > 0 && chunk[0] !== DOT;
   }
 
   /** Keeps the octets from `start` for the next chunk; those that stand in for the command's CRLF are never content. */
