@@ -10,7 +10,7 @@
 import { Command } from 'commander';
 import type { RebuildMode, RebuildReport } from '../main/index.ts';
 import { rebuildStoredQueue } from '../main/index.ts';
-import { json, runner } from './program.ts';
+import { json, runner, withHelp } from './program.ts';
 
 const program = new Command('dbupdate');
 const run = runner(program);
@@ -45,4 +45,4 @@ function told({ messages, recipients, wrong, surplus, empty, unreadable }: Rebui
   return lines;
 }
 
-await program.parseAsync();
+await program.parseAsync(withHelp(program, process.argv.slice(2)), { from: 'user' });

@@ -10,7 +10,7 @@ import { Command, Option } from 'commander';
 import { oneLine } from '../base/index.ts';
 import type { MessageView, RecipientView } from '../main/index.ts';
 import { streamControl } from './control-client.ts';
-import { JsonList, jsonText, runner } from './program.ts';
+import { JsonList, jsonText, runner, withHelp } from './program.ts';
 import { time } from './queue/show.ts';
 
 interface Options {
@@ -101,4 +101,4 @@ function detailOf({ queue, destination, state, attempts, nextAttempt, held }: Re
   return `  [${queue} ${destination}, ${state}, attempts ${attempts}, ${next}]`;
 }
 
-await program.parseAsync();
+await program.parseAsync(withHelp(program, process.argv.slice(2)), { from: 'user' });

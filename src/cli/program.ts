@@ -22,6 +22,18 @@ export function runner(program: Command): Run {
     };
 }
 
+/** The arguments with `-h` alone where it stands in one word with other flags (`-hv`), which the library does not see. */
+export function withHelp(program: Command, args: readonly string[]): readonly string[] {
+  const takesValue = (letter: string): boolean => program.options.some(({ short, required }) => short === `-${letter}` && required);
+  const isHelp = (arg: string): boolean => {
+    if (!/^-[a-z]{2,}$/i.test(arg)) return false;
+    const letters = [...arg.slice(1)];
+    const help = letters.indexOf('h');
+    return help >= 0 && !letters.slice(0, help).some(takesValue);
+  };
+  return args.some(isHelp) ? ['-h'] : args;
+}
+
 /** A full disk behind `>` would go unnoticed: `console.log` says nothing. Whoever closed a pipe wants no more, and that is no failure. */
 function tellOfLostOutput(who: string): void {
   process.stdout.once('error', (thrown: NodeJS.ErrnoException) => {

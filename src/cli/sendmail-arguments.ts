@@ -2,18 +2,28 @@
  * The command line of BSD sendmail, as far as programs that hand in mail use it.
  *
  * Flags that mean nothing here (delivery modes, options of its configuration file) are taken and ignored, as everybody's replacement does;
- * modes that are another program's work (-bs, -bd, -bt …) are refused by name.
+ * modes that are another program's work (-bd, -bt …) are refused by name. Flags without a value may stand in one word (-it).
  * Source: manual chapter 6, "SENDMAIL"; checklist CLI-01; sendmail(8)
  */
 
 import { Fault } from '../base/index.ts';
+import { addressesIn } from '../mail/index.ts';
 
 const notices = ['success', 'failure', 'delay'] as const;
 export type Notice = (typeof notices)[number] | 'never';
 
+/** Which of the deferred mail is tried: all of it, or that with a recipient, sender or queue id like this. */
+export interface Chosen {
+  readonly by: 'recipient' | 'sender' | 'ids';
+  readonly text: string;
+}
+
 export interface SendmailArguments {
-  /** submit: hand in a message; queue (-bp): what `mailq` prints; run (-q): try what is deferred; help; nothing (-bi: there are no alias files). */
-  readonly mode: 'submit' | 'queue' | 'run' | 'help' | 'nothing';
+  /**
+   * submit: hand in a message; smtp (-bs): talk SMTP on standard input and output; verify (-bv): may mail go there; queue (-bp): what `mailq`
+   * prints; run (-q): try what is deferred; help; nothing (-bi: there are no alias files).
+   */
+  readonly mode: 'submit' | 'smtp' | 'verify' | 'queue' | 'run' | 'help' | 'nothing';
   readonly recipients: readonly string[];
   /** -f or -r. */
   readonly sender: string | undefined;
@@ -21,8 +31,12 @@ export interface SendmailArguments {
   readonly fullName: string | undefined;
   /** -t */
   readonly fromHeaders: boolean;
-  /** False with -i or -oi. */
+  /** False with -i, -oi or -O IgnoreDots. */
   readonly dotEnds: boolean;
+  /** -v */
+  readonly verbose: boolean;
+  /** -qR, -qS, -qI; undefined: all. */
+  readonly chosen: Chosen | undefined;
   /** -N: what the sender wants to hear about every recipient (RFC 3461 §4.1). */
   readonly notify: readonly Notice[] | undefined;
   /** -R: how much of the message a report brings back (RFC 3461 §4.3). */
@@ -35,13 +49,15 @@ export interface SendmailArguments {
 
 type Writable = { -readonly [K in keyof SendmailArguments]: SendmailArguments[K] };
 
-/** Flags whose value may stand in the next argument. */
-const withValue = 'fFrNRBhLOpVX';
+/** Flags with a value: in the same word, or the next one. */
+const withValue = 'ABCDFLMNORVXbefhopr';
+/** Flags that may have one in the same word. */
+const mayHaveValue = 'dqQ';
+/** Flags that stand alone. Of a word with another letter nothing is known, and it is passed over as a whole. */
+const alone = 'EGIUYcgijkmnstvwxyz';
 const otherModes: Readonly<Record<string, string>> = {
-  s: 'talk SMTP to the submission port',
   d: '`mailtree start` runs the server',
   D: '`mailtree start` runs the server',
-  v: '`mailtree explain` tells where an address leads',
   t: '`mailtree explain` tells where an address leads',
 };
 
@@ -59,18 +75,27 @@ export function parseArguments(args: readonly string[]): SendmailArguments {
     else if (arg === '--config') given.config = args[++n];
     else if (arg.startsWith('--config=')) given.config = arg.slice(9);
     else if (!arg.startsWith('-') || arg === '-') recipients.push(arg);
-    else {
-      // -q, -o and -v style flags carry their value in the same word or have none; -f and its kin may take the next word.
-      const next = arg.length === 2 && withValue.includes(arg[1] ?? '');
-      flag(given, arg, next ? args[++n] : arg.slice(2));
-    }
+    else if (word(given, arg, args[n + 1])) n++;
   }
-  // Addresses on the command line may be lists with commas.
-  given.recipients = recipients
-    .flatMap((text) => text.split(','))
-    .map((text) => text.trim())
-    .filter(Boolean);
+  // Addresses on the command line may be lists, and have names with them.
+  given.recipients = recipients.flatMap(addressesIn);
   return given;
+}
+
+/** The flags of one word; true where the next word was a value. */
+function word(given: Writable, arg: string, next: string | undefined): boolean {
+  for (let at = 1; at < arg.length; at++) {
+    const letter = arg[at] ?? '';
+    const rest = arg.slice(at + 1);
+    const inWord = rest !== '' || mayHaveValue.includes(letter);
+    if (withValue.includes(letter) || mayHaveValue.includes(letter)) {
+      flag(given, letter, inWord ? rest : next);
+      return !inWord;
+    }
+    if (!alone.includes(letter)) return false;
+    flag(given, letter, undefined);
+  }
+  return false;
 }
 
 const nothing: SendmailArguments = {
@@ -80,24 +105,25 @@ const nothing: SendmailArguments = {
   fullName: undefined,
   fromHeaders: false,
   dotEnds: true,
+  verbose: false,
+  chosen: undefined,
   notify: undefined,
   ret: undefined,
   envelopeId: undefined,
   config: undefined,
 };
 
-function flag(given: Writable, arg: string, value: string | undefined): void {
+function flag(given: Writable, letter: string, value: string | undefined): void {
   const need = (what: string): string => {
-    if (value === undefined || value === '') throw new Fault('unsupported', `${arg} needs ${what}`);
+    if (value === undefined || value === '') throw new Fault('unsupported', `-${letter} needs ${what}`);
     return value;
   };
-  switch (arg[1]) {
+  switch (letter) {
     case 'f':
-    case 'r': {
-      const address = need('an address');
-      given.sender = address === '<>' ? '' : address;
+    case 'r':
+      if (value === undefined) throw new Fault('unsupported', `-${letter} needs an address`);
+      given.sender = value === '<>' ? '' : value;
       break;
-    }
     case 'F':
       given.fullName = need('a name');
       break;
@@ -107,8 +133,12 @@ function flag(given: Writable, arg: string, value: string | undefined): void {
     case 'i':
       given.dotEnds = false;
       break;
+    case 'v':
+      given.verbose = true;
+      break;
     case 'o':
-      if (arg === '-oi') given.dotEnds = false;
+    case 'O':
+      if (letter === 'o' ? value === 'i' : /^IgnoreDots *(?:= *(?:[ty]|$)|$)/i.test(value ?? '')) given.dotEnds = false;
       break;
     case 'N':
       given.notify = noticesOf(need('never, or some of success,failure,delay'));
@@ -120,21 +150,31 @@ function flag(given: Writable, arg: string, value: string | undefined): void {
       given.envelopeId = need('an envelope id').slice(0, 100);
       break;
     case 'q':
-      // With a time (-q15m) it asks a daemon to run the queue now and then: ours does.
-      if (arg === '-q') given.mode = 'run';
-      else if (!/^-qf?(\d+[smhdw]?)+$/.test(arg)) throw new Fault('unsupported', `${arg} is not done; see mailtree queue now --help`);
+      queueRun(given, value ?? '');
       break;
     case 'b':
-      given.mode = modeOf(arg, value ?? '');
+      given.mode = modeOf(value ?? '');
   }
 }
 
-function modeOf(arg: string, letter: string): SendmailArguments['mode'] {
-  if (letter === 'm') return 'submit';
-  if (letter === 'p') return 'queue';
-  if (letter === 'i') return 'nothing';
-  const instead = otherModes[letter];
-  throw new Fault('unsupported', `${arg} is not done by this program${instead ? `: ${instead}` : ''}`);
+const chosenBy = { R: 'recipient', S: 'sender', I: 'ids' } as const;
+
+function queueRun(given: Writable, value: string): void {
+  // With a time (-q15m) it asks a daemon to run the queue now and then: ours does.
+  if (/^[fp]?(?:\d+[smhdw]?)+$/.test(value)) return;
+  const by = chosenBy[value[0] as keyof typeof chosenBy];
+  const text = value.slice(1);
+  if (value !== '' && value !== 'f' && (!by || text === ''))
+    throw new Fault('unsupported', `-q${value} is not done; see mailtree queue now --help`);
+  given.mode = 'run';
+  given.chosen = by && { by, text };
+}
+
+function modeOf(value: string): SendmailArguments['mode'] {
+  const mode = ({ m: 'submit', p: 'queue', i: 'nothing', s: 'smtp', v: 'verify' } as const)[value[0] ?? ''];
+  if (mode) return mode;
+  const instead = otherModes[value];
+  throw new Fault('unsupported', `-b${value} is not done by this program${instead ? `: ${instead}` : ''}`);
 }
 
 function noticesOf(text: string): readonly Notice[] {
@@ -157,20 +197,22 @@ Reads a message from standard input, up to its end or a line that holds a single
 
   -f ADDRESS, -r ADDRESS  envelope sender; <> is nobody. For trusted users (root, daemon, network, the server's own) and for oneself
   -F NAME                 name of the sender, where the message has no From
-  -t                      recipients stand in To, Cc and Bcc as well; Bcc is taken out
+  -t                      recipients stand in To, Cc and Bcc as well (of a message that was resent: in Resent-To, -Cc and -Bcc)
   -i, -oi                 a line that holds a single dot does not end the message
   -N never|LIST           what to report to the sender: some of success,failure,delay
   -R full|hdrs            how much of the message a report brings back
   -V ID                   envelope id, named in reports
   -bm                     hand in a message (the default)
-  -bp                     print the queue, as mailq does
-  -q                      try what is deferred now
+  -bs                     talk SMTP on standard input and output
+  -bv                     say for each address whether it can have mail; nothing is sent
+  -bp                     print the queue, as mailq does (-v: as mailq -v)
+  -q                      try what is deferred now; -qRTEXT, -qSTEXT, -qIID what has TEXT in a recipient or the sender, or this queue id
   -bi                     nothing: aliases stand in the directory
   --config FILE           configuration file of the server (or MAILTREE_CONFIG)
 
 The server's own user and root hand in directly; everybody else as a client of this host, by SMTP (listen.smtp): to other hosts
 where relaying is allowed for this host's address.
 
-Other flags of sendmail are taken and ignored. Ends with a code of sysexits.h: 0 the message is in the queue for good; 64 usage;
+Bcc is taken out of what is sent; a text without a header gets one. Other flags of sendmail are taken and ignored. Ends with a code of sysexits.h: 0 the message is in the queue for good; 64 usage;
 65 an address or the message is wrong; 69 refused; 70 a defect; 75 try again later; 77 not permitted; 78 configuration.
 `;

@@ -12,12 +12,15 @@ import { hostname, userInfo } from 'node:os';
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { asFault, Fault, type FaultKind } from '../base/index.ts';
-import { headerAddresses } from '../mail/index.ts';
-import type { Config } from '../main/index.ts';
+import { asMessage, headerAddresses } from '../mail/index.ts';
+import { type Config, handedInLine } from '../main/index.ts';
 import { loadConfig } from './config-file.ts';
 import { askControl } from './control-client.ts';
 import { help, parseArguments, type SendmailArguments } from './sendmail-arguments.ts';
+import { isClosed, smtpDoor } from './sendmail-door.ts';
+import { retryChosen, verify } from './sendmail-queue.ts';
 import { senderFor } from './sendmail-sender.ts';
+import { type Submission, talkSmtp } from './sendmail-talk.ts';
 
 const exitCodes: Partial<Record<FaultKind, number>> = {
   malformed: 65, // EX_DATAERR
@@ -26,11 +29,13 @@ const exitCodes: Partial<Record<FaultKind, number>> = {
   'not-permitted': 77,
   unsupported: 64, // EX_USAGE
   'too-large': 65,
+  'too-many': 65,
   bug: 70, // EX_SOFTWARE
   refused: 69, // EX_UNAVAILABLE
 };
 const tempFail = 75; // EX_TEMPFAIL
 const usage = 64; // EX_USAGE
+const noUser = 67; // EX_NOUSER
 const configError = 78; // EX_CONFIG
 
 /** What the control socket takes at most; larger messages go by SMTP. */
@@ -54,40 +59,70 @@ async function main(): Promise<number> {
     return configError;
   }
   try {
-    if (given.mode === 'queue') return otherProgram('mailq.js', [], given.config);
-    if (given.mode === 'run') return otherProgram('mailtree.js', ['retry'], given.config);
-    await submit(config, given);
-    return 0;
+    return await work(config, given);
   } catch (thrown) {
-    const fault = asFault(thrown);
-    console.error(`sendmail: ${fault.kind === 'bug' ? String(thrown) : fault.say}`);
-    return exitCodes[fault.kind] ?? tempFail;
+    return failed(thrown);
   }
 }
 
-async function submit(config: Config, given: SendmailArguments): Promise<void> {
+async function work(config: Config, given: SendmailArguments): Promise<number> {
+  switch (given.mode) {
+    case 'queue':
+      return otherProgram('mailq.js', given.verbose ? ['-v'] : [], given.config);
+    case 'run':
+      return given.chosen ? await retryChosen(config, given.chosen) : otherProgram('mailtree.js', ['retry'], given.config);
+    case 'verify':
+      return (await verify(config, given.recipients)) ? 0 : noUser;
+    case 'smtp':
+      return await talkSmtp(config, { submit: (mail) => submit(config, mail), senderFor: (wanted) => sender(config, wanted) });
+    default:
+      await submitGiven(config, given);
+      return 0;
+  }
+}
+
+/** One line on standard error; the code of sysexits. */
+function failed(thrown: unknown): number {
+  const fault = asFault(thrown);
+  console.error(`sendmail: ${fault.kind === 'bug' ? String(thrown) : fault.say}`);
+  return exitCodes[fault.kind] ?? tempFail;
+}
+
+function sender(config: Config, wanted: string | undefined): string {
   const { username, uid } = userInfo();
-  const sender = senderFor({ name: username, uid }, config.domain || hostname(), given.sender, ownerOf(config.data));
-  const { recipients, bytes } = withRecipients(given, endAtDot(await readAll(), given.dotEnds));
+  return senderFor({ name: username, uid }, config.domain || hostname(), wanted, ownerOf(config.data));
+}
+
+async function submitGiven(config: Config, given: SendmailArguments): Promise<void> {
+  const from = sender(config, given.sender);
+  const message = asMessage(endAtDot(await readAll(), given.dotEnds));
+  const { recipients: named, withoutBcc } = headerAddresses(message);
+  const recipients = given.fromHeaders ? [...new Set([...named, ...given.recipients])] : given.recipients;
   if (recipients.length === 0) throw new Fault('unsupported', 'no recipients');
-  const { fullName, ret, envelopeId } = given;
-  const query = { sender, recipient: recipients, fullName, ret, envelopeId, notify: given.notify?.join(',') };
+  const { fullName, ret, envelopeId, notify } = given;
+  const wishes = {
+    ...(fullName === undefined ? {} : { fullName }),
+    ...(ret === undefined ? {} : { ret }),
+    ...(envelopeId === undefined ? {} : { envelopeId }),
+    ...(notify === undefined ? {} : { notify: [...notify] }),
+  };
+  await submit(config, { sender: from, recipients, bytes: withoutBcc, ...wishes });
+}
+
+async function submit(config: Config, { bytes, ...envelope }: Submission): Promise<void> {
+  const { sender: from, recipients, ret, envelopeId, notify } = envelope;
   try {
-    await askControl(config, { method: 'POST', path: '/messages', query, body: Readable.from([bytes]) });
+    await askControl(config, { method: 'POST', path: '/messages', body: Readable.from([Buffer.from(handedInLine(envelope)), bytes]) });
   } catch (thrown) {
     // Whoever is neither the server's user nor root hands in like any other client of this host.
     const { smtp } = config.listen;
     if (!isClosed(thrown) || smtp === 'off') throw thrown;
-    const where = { host: /^(0\.0\.0\.0|::|\*)$/.test(smtp.host) ? 'localhost' : smtp.host, port: smtp.port };
     const complete = (address: string): string => (address === '' || address.includes('@') ? address : `${address}@${config.domain}`);
     const { handInBySmtp } = await import('./sendmail-smtp.ts');
-    const all = { where, name: config.host, sender: complete(sender), recipients: recipients.map(complete), bytes };
-    await handInBySmtp({ ...all, notify: query.notify?.toUpperCase(), ret: ret?.toUpperCase(), envelopeId });
+    const all = { where: smtpDoor(smtp), name: config.host, sender: complete(from), recipients: recipients.map(complete), bytes };
+    await handInBySmtp({ ...all, notify: notify?.join(',').toUpperCase(), ret: ret?.toUpperCase(), envelopeId });
   }
 }
-
-const isClosed = (thrown: unknown): boolean =>
-  thrown instanceof Fault && (thrown.cause as NodeJS.ErrnoException | undefined)?.code === 'EACCES';
 
 /** The system user the server runs as: its data are that user's. */
 function ownerOf(folder: string): number | undefined {
@@ -121,13 +156,6 @@ function endAtDot(message: Buffer, dotEnds: boolean): Buffer {
   if (!dotEnds) return message;
   const at = /(^|\n)\.\r?(\n|$)/.exec(message.toString('latin1'));
   return at ? message.subarray(0, at.index + (at[1] ?? '').length) : message;
-}
-
-/** With -t the recipients stand in To, Cc and Bcc as well, and Bcc is taken out. */
-function withRecipients(given: SendmailArguments, message: Buffer): { recipients: string[]; bytes: Uint8Array } {
-  if (!given.fromHeaders) return { recipients: [...given.recipients], bytes: message };
-  const { recipients, withoutBcc } = headerAddresses(message);
-  return { recipients: [...new Set([...recipients, ...given.recipients])], bytes: withoutBcc };
 }
 
 process.exitCode = await main();

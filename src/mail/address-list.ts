@@ -8,8 +8,8 @@
 
 import type { EnvelopeAddress } from './structure.ts';
 
-/** More addresses than this in one header are left out. */
-const most = 10_000;
+/** More addresses than this in one header are left out, unless the caller says otherwise. */
+const usually = 10_000;
 
 interface Word {
   readonly text: string;
@@ -17,24 +17,26 @@ interface Word {
 }
 
 /** The addresses of a header value (unfolded or not). */
-export function parseAddressList(value: string): EnvelopeAddress[] {
-  return new Reader(value).read();
+export function parseAddressList(value: string, most = usually): EnvelopeAddress[] {
+  return new Reader(value, most).read();
 }
 
 class Reader {
   readonly #text: string;
+  readonly #most: number;
   #at = 0;
   #found: EnvelopeAddress[] = [];
   #words: Word[] = [];
   #comment: string | undefined;
   #inGroup = false;
 
-  constructor(text: string) {
+  constructor(text: string, most: number) {
     this.#text = text;
+    this.#most = most;
   }
 
   read(): EnvelopeAddress[] {
-    while (this.#at < this.#text.length && this.#found.length < most) this.#step(this.#text[this.#at]!);
+    while (this.#at < this.#text.length && this.#found.length < this.#most) this.#step(this.#text[this.#at]!);
     this.#plain();
     if (this.#inGroup) this.#found.push(groupEnd);
     return this.#found;

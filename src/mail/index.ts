@@ -21,7 +21,7 @@ export { KeptHeader } from './kept-header.ts';
 export { LineEndNormalizer, needs8bit, normalizeLineEnds } from './line-ends.ts';
 export { LongLineWatch } from './long-lines.ts';
 export { leastUrgent, mostUrgent, precedenceOf } from './precedence.ts';
-export { headerAddresses, missingFields } from './recipients.ts';
+export { addressesIn, headerAddresses, missingFields } from './recipients.ts';
 export {
   buildReport,
   noticeHeader,
@@ -32,6 +32,7 @@ export {
 } from './report.ts';
 export { reportLine } from './report-line.ts';
 export type * from './structure.ts';
+export { asMessage } from './submission.ts';
 export { deliveredToLine, foldField, messageId, receivedLine, returnPathLine } from './trace.ts';
 export { isAutomaticAnswer, isForged, isSpamTagged, prefixWithoutVerdicts, withoutVerdicts } from './verdicts.ts';
 export { decodeWords, encodeWords } from './words.ts';

@@ -14,7 +14,7 @@ import { Hono } from 'hono';
 import { asFault, Fault, type Log, replyOf } from '../base/index.ts';
 import type { AccessAnswer, AccessQuestion } from '../directory/index.ts';
 import type { LinkStatus } from '../directory-remote/index.ts';
-import { asIdentifier, type DsnRequest, isQueueId, type Queue, queueNames } from '../queue/index.ts';
+import { asIdentifier, isQueueId, type Queue, queueNames } from '../queue/index.ts';
 import type { ComponentStatus, Responder } from '../responder/index.ts';
 import type { Explain } from '../routing/index.ts';
 import { isEtrnName, isHostSetting } from '../smtpc/index.ts';
@@ -22,6 +22,7 @@ import type { AskedLater } from './components.ts';
 import { notBundled } from './config-directory.ts';
 import { type DirectoryJobs, jsonLines, textStream, type WholeImport } from './directory-jobs.ts';
 import type { HandIn } from './hand-in.ts';
+import { readHandedIn } from './handed-in.ts';
 import type { HistoryLine, HistoryQuestion, UndoHow, UndoReport } from './history.ts';
 import type { ModuleListed } from './modules.ts';
 import type { QueueDesk } from './queue/desk.ts';
@@ -161,26 +162,10 @@ function controlApp(options: ControlOptions): Hono {
   app.post('/messages', async (c) => {
     const body = c.req.raw.body;
     if (!body) throw new Fault('malformed', 'the message is missing');
-    const { sender = '', fullName, ret, envelopeId, notify } = c.req.query();
-    const id = await options.handIn({
-      sender,
-      recipients: c.req.queries('recipient') ?? [],
-      message: body as unknown as AsyncIterable<Uint8Array>,
-      ...(fullName === undefined ? {} : { fullName }),
-      ...(ret === 'full' || ret === 'hdrs' ? { ret } : {}),
-      ...(envelopeId === undefined ? {} : { envelopeId }),
-      ...(notify === undefined ? {} : { notify: noticesIn(notify) }),
-    });
-    return c.json({ id });
+    return c.json({ id: await options.handIn(await readHandedIn(body as unknown as AsyncIterable<Uint8Array>)) });
   });
   addDirectory(app, options.directory);
   return app;
-}
-
-/** Of what `sendmail -N` says; what is none is passed over. */
-function noticesIn(text: string): DsnRequest['notify'] {
-  const words = text.split(',');
-  return (['never', 'success', 'failure', 'delay'] as const).filter((notice) => words.includes(notice));
 }
 
 function addTls(app: Hono, tls: TlsQuestions): void {

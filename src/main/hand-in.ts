@@ -56,8 +56,8 @@ export interface HandInOptions {
   readonly log: Log;
 }
 
-const maxRecipients = 1_000;
-/** Where the header is looked for. */
+/** As many as the queue takes. */
+const maxRecipients = 100_000;
 
 export function createHandIn(options: HandInOptions): HandIn {
   return async ({ sender, recipients, message, fullName, notify, ret, envelopeId }) => {

@@ -7,6 +7,7 @@ export type { ServerStatus } from './control.ts';
 export type { WholeImport } from './directory-jobs.ts';
 export { dnsServer } from './dns-servers.ts';
 export type { FirstStart } from './first-start.ts';
+export { type HandedInEnvelope, handedInLine } from './handed-in.ts';
 export type { HistoryDifference, HistoryLine, HistoryQuestion, PlainValue, UndoReport } from './history.ts';
 export type { ModuleListed } from './modules.ts';
 export { loadSchemaOf, type Offline, type OpenedDirectory, openOffline, type Replacement, type Trial } from './offline.ts';

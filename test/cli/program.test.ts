@@ -2,7 +2,8 @@
 
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { Fault } from '../../src/base/index.ts';
-import { complain, JsonList, jsonText, say, table } from '../../src/cli/program.ts';
+import { Command } from 'commander';
+import { complain, JsonList, jsonText, say, table, withHelp } from '../../src/cli/program.ts';
 
 const lines: string[] = [];
 beforeEach(() => {
@@ -56,4 +57,18 @@ test('a list is printed element by element as it would be in one piece', () => {
     expect(printed(elements, 'messages')).toBe(`${jsonText({ messages: elements })}\n`);
     expect(printed(elements, 'messages', { next: 'abc' })).toBe(`${jsonText({ messages: elements, next: 'abc' })}\n`);
   }
+});
+
+test.each([
+  [['-hv'], ['-h']],
+  [['-r', '-vh'], ['-h']],
+  [['-qh'], ['-qh']],
+  [
+    ['-s', 'size', '-vr'],
+    ['-s', 'size', '-vr'],
+  ],
+  [['--help'], ['--help']],
+])('of %j help is found as %j', (args, found) => {
+  const program = new Command('x').option('-q, --queue <name>').option('-v').option('-r').option('-s, --sort <order>');
+  expect(withHelp(program, args)).toEqual(found);
 });

@@ -168,11 +168,61 @@ test('sendmail takes recipients from the header, hides Bcc, and sets sender and 
   expect(whole.endsWith('\r\n\r\n.\r\nbehind the dot\r\n')).toBe(true);
 });
 
+test('a text without a header stays a text, and a thousand recipients with long names are no more trouble than one', async () => {
+  const sendmail = (args: string[], input: string) => command('sendmail', args, files, input);
+  expect((await sendmail(['-f', 'user3@example.test', 'User Two <user2@example.test>'], 'Backup: done\nall is well\n')).code).toBe(0);
+  expect((await sendmail(['user2@example.test'], 'just a line\n')).code).toBe(0);
+  await eventually(async () => /\r\n\r\njust a line\r\n$/.test((await newest(files, 'user2@example.test')).toString()));
+  const many = Array.from({ length: 1_500 }, (_, n) => `somebody-with-a-rather-long-name-${n}@example.test`);
+  expect(await sendmail(['-it', '-f', ''], `To: user1@example.test\nBcc: ${many.join(',\n ')}\nSubject: many\n\n.\nx\n`)).toMatchObject({
+    code: 0,
+    err: '',
+  });
+  await eventually(async () => (await subjects(files, 'user1@example.test')).includes('many'));
+});
+
+test('sendmail -bs talks SMTP, -bv says where mail would go, -q… tries what is named', async () => {
+  const sendmail = (args: string[], input = '') => command('sendmail', args, files, input);
+  const spoken = [
+    'EHLO me',
+    'MAIL FROM:<user3@example.test>',
+    'RCPT TO:<user1@example.test>',
+    'DATA',
+    'Subject: -bs',
+    '',
+    '..',
+    '.',
+    'QUIT',
+    '',
+  ];
+  const { code, out } = await sendmail(['-bs'], spoken.join('\r\n'));
+  expect([code, out.replace(/^(\d{3}[ -]).*\r\n/gm, '$1')]).toEqual([0, '220 250-250-250-250-250-250 250 250 354 250 221 ']);
+  await eventually(async () => (await subjects(files, 'user1@example.test')).includes('-bs'));
+  expect((await newest(files, 'user1@example.test')).toString()).toMatch(/^Return-Path: <user3@example\.test>\r\n[\s\S]*\r\n\r\n\.\r\n$/);
+  expect(await sendmail(['-bv', 'user1', 'friend@remote.test'])).toMatchObject({
+    code: 0,
+    out: expect.stringMatching(
+      /^user1\.\.\. deliverable: mailer LOCAL, user user1@example\.test\nfriend@remote\.test\.\.\. deliverable: mailer SMTPC, user friend@remote\.test\n$/,
+    ),
+  });
+  expect(await sendmail(['-bv', 'nobody.there@example.test'])).toMatchObject({ code: 67, out: expect.stringContaining('... 5.1.1 ') });
+  expect((await sendmail(['-f', 'user1@example.test', 'friend@remote.test'], 'Subject: waits\n\nx\n')).code).toBe(0);
+  await eventually(async () => (await command('mailq', ['-q', 'remote.test'], files)).out.includes('friend@remote.test'));
+  expect(await sendmail(['-qRfriend@'])).toMatchObject({ code: 0, out: '1 message with 1 recipient tried again now\n' });
+  expect(await sendmail(['-qSuser2'])).toMatchObject({ code: 0, out: '0 messages with 0 recipients tried again now\n' });
+  expect((await mailtree('queue', 'delete', '--recipient', 'friend@remote.test', '--all-matching')).code).toBe(0);
+  for (const [program, flags] of [
+    ['mailq', '-hv'],
+    ['dbupdate', '-hru'],
+  ] as const)
+    expect(await command(program, [flags], files)).toMatchObject({ code: 0, err: '', out: expect.stringMatching(/^Usage: /) });
+});
+
 test('sendmail ends with the codes of sysexits', async () => {
   const code = async (args: string[], input = 'Subject: x\n\nx\n'): Promise<number | null> =>
     (await command('sendmail', args, files, input)).code;
   expect(await code([])).toBe(64);
-  expect(await code(['-bs'])).toBe(64);
+  expect(await code(['-bt'])).toBe(64);
   expect(await code(['a b@@c'])).toBe(65);
   expect(await code(['--config', `${files.dir}/missing.yaml`, 'user1@example.test'])).toBe(78);
   expect(await code(['-N', 'never,delay', 'user1@example.test'])).toBe(64);
