@@ -77,7 +77,7 @@ class Lmda implements Component {
     this.#worker = createWorker({
       queue,
       name: 'LOCAL',
-      limit: () => settings.value.processors,
+      settings,
       work: (lease) => this.#work(lease),
       failed: (lease, thrown) => this.#failed(lease, thrown),
       log,

@@ -118,7 +118,7 @@ class Preprocessor implements PreprocessorComponent {
     this.#worker = createWorker({
       queue,
       name: 'INPUT',
-      limit: () => settings.value.processors,
+      settings,
       work: (lease) => this.#work(lease),
       failed: (lease, thrown) => this.#failed(lease, thrown),
       log,

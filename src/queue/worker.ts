@@ -6,7 +6,7 @@
  * What is done with a lease, and what becomes of it after a failure, is the processor's business.
  */
 
-import type { Cancel, Clock, Log } from '../base/index.ts';
+import type { Cancel, Clock, Live, Log } from '../base/index.ts';
 import { CheckFailed, UnreadableBlob } from '../storage/index.ts';
 import type { Lease, Queue, QueuedMessage, QueuedRecipient, QueueName } from './port.ts';
 import { leasePrefix } from './records.ts';
@@ -14,8 +14,8 @@ import { leasePrefix } from './records.ts';
 export interface WorkerNeeds {
   readonly queue: Pick<Queue, 'lease' | 'release' | 'putAside' | 'onWork'>;
   readonly name: QueueName;
-  /** Messages in hand at most, as it is now. */
-  readonly limit: () => number;
+  /** Messages in hand at most. */
+  readonly settings: Live<{ readonly processors: number }>;
   /** Settles the lease, or throws. */
   readonly work: (lease: Lease) => Promise<void>;
   /** What becomes of a lease whose work threw. Throwing here gives it back a little later. */
@@ -47,7 +47,7 @@ class Loop implements Worker {
   #asking = false;
   #more = false;
   #scheduled = false;
-  #unsubscribe: (() => void) | undefined;
+  #stops: Cancel[] = [];
   #timers = new Set<Cancel>();
   /** Neither settled nor given back yet, because the queue could not be written: tried again until it can. */
   readonly #owed = new Set<Lease>();
@@ -64,13 +64,15 @@ class Loop implements Worker {
   start(): void {
     if (this.#running) return;
     this.#running = true;
-    this.#unsubscribe = this.#needs.queue.onWork(this.#needs.name, () => this.#kick());
+    const { queue, name, settings } = this.#needs;
+    // Room for more counts at once, too: what is in hand may take long.
+    this.#stops = [queue.onWork(name, () => this.#kick()), settings.onChange(() => this.#kick())];
     this.#kick();
   }
 
   async stop(): Promise<void> {
     this.#running = false;
-    this.#unsubscribe?.();
+    for (const stop of this.#stops) stop();
     for (const cancel of this.#timers) cancel();
     this.#timers.clear();
     if (this.#inHand.size > 0 || this.#asking) await this.#calm();
@@ -108,7 +110,7 @@ class Loop implements Worker {
     this.#asking = true;
     try {
       while (this.#running && this.#more) {
-        const room = this.#needs.limit() - this.#inHand.size;
+        const room = this.#needs.settings.value.processors - this.#inHand.size;
         if (room <= 0) break;
         this.#more = false;
         const leases = await this.#needs.queue.lease(this.#needs.name, room);

@@ -6,7 +6,7 @@
  * CPU is the whole process, the engine's own threads included.
  */
 
-import { silentLog, systemClock } from '../../src/base/index.ts';
+import { constant, silentLog, systemClock } from '../../src/base/index.ts';
 import { createWorker, type Lease, openQueue } from '../../src/queue/index.ts';
 import { openKeyValue } from '../../src/storage/index.ts';
 import { newMessage } from '../support/queue.ts';
@@ -37,7 +37,7 @@ const finished = new Promise<void>((resolve) => {
   };
   const worker = (name: 'INPUT' | 'LOCAL', work: (lease: Lease) => Promise<void>): void => {
     const failed = async (_lease: Lease, thrown: unknown): Promise<void> => console.error(thrown);
-    createWorker({ queue, name, limit: () => 64, work, failed, log: silentLog, clock: systemClock }).start();
+    createWorker({ queue, name, settings: constant({ processors: 64 }), work, failed, log: silentLog, clock: systemClock }).start();
   };
   worker('INPUT', (lease) =>
     queue.file(

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { silentLog } from '../../src/base/index.ts';
+import { constant, LiveValue, silentLog } from '../../src/base/index.ts';
 import { backOff, createWorker, type Lease, type WorkerNeeds } from '../../src/queue/index.ts';
 import { CheckFailed } from '../../src/storage/index.ts';
 import { newMessage, type TestQueue, testQueue } from '../support/queue.ts';
@@ -8,7 +8,7 @@ function workerOf(one: TestQueue, over: Partial<WorkerNeeds>): ReturnType<typeof
   return createWorker({
     queue: one.queue,
     name: 'INPUT',
-    limit: () => 4,
+    settings: constant({ processors: 4 }),
     work: (lease) => one.queue.complete(lease, [1]),
     failed: (lease) => one.queue.defer(lease, [{ number: 1, nextAttempt: one.clock.now() + 1000, reason: 'failed' }]),
     log: silentLog,
@@ -49,6 +49,28 @@ test('never more than the limit is in hand, and everything gets its turn', async
   await until(one, () => done === 50);
   expect(most).toBe(4);
   await worker.stop();
+  await one.close();
+});
+
+test('a higher limit counts at once, though nothing in hand comes to its end', async () => {
+  const one = await testQueue();
+  const settings = new LiveValue({ processors: 1 });
+  let begun = 0;
+  const worker = workerOf(one, {
+    settings,
+    work: async () => {
+      begun++;
+      await new Promise<void>(() => {});
+    },
+  });
+  await submit(one, 5);
+  worker.start();
+  await until(one, () => begun === 1);
+  settings.set({ processors: 3 });
+  await until(one, () => begun === 3);
+  const stopping = worker.stop();
+  one.clock.advance(8_000);
+  await stopping;
   await one.close();
 });
 
