@@ -20,8 +20,8 @@ const size = (attribute: string, label: string, help: string) =>
     unit: 'octets',
   });
 
-/** For the gateways to other mail systems alone. */
-const gateway = 'Used by gateways to cc:Mail and Notes.';
+/** What no conversion touches. */
+const guarded = 'What is signed, encrypted or a report is never altered.';
 
 export const peerSettings = declareSettings({
   objectClass: 'mtPeer',
@@ -102,35 +102,35 @@ export const peerSettings = declareSettings({
     toMac: boolean({
       attribute: 'mtPeerConvertToMac',
       label: 'Convert non-MAC files to MAC format',
-      help: `Attachments get an Apple header and are encoded as mtPeerAppleEncoding says. ${gateway}`,
+      help: `Other attachments get an Apple header and an empty resource fork and are encoded as mtPeerAppleEncoding says (as AppleDouble where that is unchanged). Without effect where Apple attachments lose theirs (mtPeerConvertFromMac). ${guarded}`,
       spec: 'manual chapter 3, "Outbound Attachment Option"; checklist SMTPC-14',
       default: false,
     }),
     fromMac: boolean({
       attribute: 'mtPeerConvertFromMac',
       label: 'Convert MAC files to non-MAC format',
-      help: `Apple attachments lose their header and resource fork. ${gateway}`,
+      help: `Apple attachments (AppleSingle, AppleDouble, BinHex, MacBinary) lose their header and resource fork and become ordinary ones. ${guarded}`,
       spec: 'manual chapter 3, "Outbound Attachment Option"; checklist SMTPC-14',
       default: false,
     }),
     withoutMime: boolean({
       attribute: 'mtPeerWithoutMime',
       label: 'Generate non-MIME messages',
-      help: `Attachments are written into the text by uuencode or BinHex, for systems older than MIME. ${gateway}`,
+      help: `For systems older than MIME: text as it is, attachments written into it by uuencode, Apple ones by BinHex, or by uuencode where mtPeerAppleEncoding says so. ${guarded}`,
       spec: 'manual chapter 3, "Generate non-MIME mail message"; checklist SMTPC-14',
       default: false,
     }),
     notesAsAttachment: boolean({
       attribute: 'mtPeerNotesAsAttachment',
       label: 'Send encapsulated Notes mail as attachment',
-      help: `The native Notes message travels as an attachment beside its text. ${gateway}`,
+      help: 'Of a message that came from Notes (channel NOTESOUT) the native part travels beside text and attachments; off: it is left out.',
       spec: 'manual chapter 3, "Send encapsulated NotesMail as file attachment"; checklist SMTPC-14',
       default: false,
     }),
     nativeEncoding: choice({
       attribute: 'mtPeerNativeEncoding',
       label: 'Native attachment encoding',
-      help: `How attachments that are not Apple's are encoded. ${gateway}`,
+      help: `How attachments that are not Apple's are encoded: as they came, or by uuencode. ${guarded}`,
       spec: 'manual chapter 3, "Native Attachment Encoding"; checklist SMTPC-14',
       choices: ['mime', 'uuencode'],
       default: 'mime',
@@ -138,10 +138,10 @@ export const peerSettings = declareSettings({
     appleEncoding: choice({
       attribute: 'mtPeerAppleEncoding',
       label: 'Apple attachment encoding',
-      help: `How Apple attachments are encoded. ${gateway}`,
+      help: `How Apple attachments are encoded. ${guarded}`,
       spec: 'manual chapter 3, "Apple Attachment Encoding"; checklist SMTPC-14',
-      choices: ['applesingle', 'appledouble', 'binhex', 'uuencode-applesingle', 'base64-macbinary', 'uuencode-macbinary'],
-      default: 'applesingle',
+      choices: ['unchanged', 'applesingle', 'appledouble', 'binhex', 'uuencode-applesingle', 'base64-macbinary', 'uuencode-macbinary'],
+      default: 'unchanged',
     }),
     tls: choice({
       attribute: 'mtPeerTls',

@@ -13,7 +13,9 @@ export {
 export { parseAddressList } from './address-list.ts';
 export { charsetLabel, mimeFields } from './charset-label.ts';
 export { formatDate, parseDate } from './date.ts';
+export { Base64Encoder, longestLine, QuotedPrintableEncoder } from './fit/encoders.ts';
 export { type Fit, type FitSource, type FitWishes, fitMessage, hasInternationalHeader } from './fit/fit.ts';
+export { Cannot, editedHeader } from './fit/header-block.ts';
 export { HeadWatch } from './head-watch.ts';
 export { fieldValue, type HeaderField, headerValue, headerValues, splitHeader, withField, withoutFields } from './header.ts';
 export { indexMessage, MessageIndexer } from './indexer.ts';

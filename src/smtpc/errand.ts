@@ -6,7 +6,7 @@
  * How a message is sent is in deliver.ts, what becomes of it then in books.ts.
  */
 
-import type { Clock, Live, Random } from '../base/index.ts';
+import type { Clock, Live, Log, Random } from '../base/index.ts';
 import type { MtaPolicy, Peer } from '../dit/index.ts';
 import type { Lease, Queue } from '../queue/index.ts';
 import type { Blobs } from '../storage/index.ts';
@@ -28,6 +28,7 @@ export interface ErrandNeeds {
   readonly peer: (destination: string) => Peer;
   readonly clock: Clock;
   readonly random: Random;
+  readonly log: Log;
   readonly dsn: () => boolean;
   readonly mta: Live<MtaPolicy>;
   readonly sign?: SignMessage;
@@ -208,7 +209,7 @@ export class Errands {
   }
 
   #deliverOptions(peer: Peer) {
-    const { blobs, dsn, mta, settings, sign } = this.#needs;
+    const { blobs, dsn, log, mta, settings, sign } = this.#needs;
     const value = settings.value;
     return {
       blobs,
@@ -217,6 +218,8 @@ export class Errands {
       dsn: dsn(),
       charset: mta.value.charset ?? '',
       keepVerdicts: peer.keepSpamHeaders,
+      attachments: peer,
+      note: (text: string) => log.info(text),
       ...(sign ? { sign } : {}),
     };
   }

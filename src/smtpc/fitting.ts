@@ -1,11 +1,14 @@
 /**
- * A message as this peer can take it: 8 or 7 bit, UTF-8 in the header or not, lines of a length for everybody, without our notes on spam.
+ * A message as this peer can take it: attachments as they were agreed on, 8 or 7 bit, UTF-8 in the header or not, lines of a length for
+ * everybody, without our notes on spam.
  *
  * Promise: what the peer cannot take and we cannot convert is not begun, and the text says why. What comes out is what is sent: whoever
  * signs messages does it on this.
  * Spec: RFC 1870 §6; RFC 6152 §3; RFC 6531 §3.2, §3.7; RFC 5321 §2.4; checklist MTA-17, SMTPC-11, SMTPC-14
  */
 
+import { convertAttachments } from '../attachments/index.ts';
+import type { PeerPolicy } from '../dit/index.ts';
 import { type FitSource, fitMessage, hasInternationalHeader, prefixWithoutVerdicts, withoutVerdicts } from '../mail/index.ts';
 import type { Lease, QueuedMessage, QueuedRecipient } from '../queue/index.ts';
 import type { Blobs } from '../storage/index.ts';
@@ -18,7 +21,16 @@ export interface FittingNeeds {
   readonly charset: string;
   /** The peer gets what we noted about spam. */
   readonly keepVerdicts: boolean;
+  /** What was agreed on attachments. */
+  readonly attachments: AttachmentPolicy;
+  /** Hears what was not converted, and why. */
+  readonly note: (text: string) => void;
 }
+
+export type AttachmentPolicy = Pick<
+  PeerPolicy,
+  'toMac' | 'fromMac' | 'withoutMime' | 'nativeEncoding' | 'appleEncoding' | 'notesAsAttachment'
+>;
 
 export interface Fitting {
   readonly octets: number;
@@ -53,7 +65,8 @@ export async function fitted(lease: Lease, session: Session, needs: FittingNeeds
       refuse(recipients, '5.6.7', `${host} does not take messages with UTF-8 addresses or headers`);
   }
   if (refused.size === recipients.length) return { fitting: undefined, refused };
-  const made = await converted(message, source, extensions.has('8BITMIME'), needs.charset);
+  const agreed = await asAgreed(message, source, extensions.has('8BITMIME'), needs);
+  const made = agreed.plain ?? (await converted(message, agreed.source, extensions.has('8BITMIME'), needs.charset));
   if (typeof made === 'string') {
     refuse(recipients, '5.6.3', `${host} takes 7-bit messages only: ${made}`);
     return { fitting: undefined, refused };
@@ -67,6 +80,24 @@ export async function fitted(lease: Lease, session: Session, needs: FittingNeeds
     fitting: { ...made, smtputf8: international, content: needs.keepVerdicts ? content : () => withoutVerdicts(content()) },
     refused,
   };
+}
+
+interface Agreed {
+  readonly source: FitSource;
+  /** It has no MIME any more, so that nothing of it can be encoded: it fits already. */
+  readonly plain?: Omit<Fitting, 'smtputf8'>;
+}
+
+/** With its attachments as this peer wants them; itself where it wants nothing. */
+async function asAgreed(message: QueuedMessage, source: FitSource, eightBit: boolean, needs: FittingNeeds): Promise<Agreed> {
+  const { attachments, charset, note } = needs;
+  const withoutNotes = message.inputChannel === 'NOTESOUT' && !attachments.notesAsAttachment;
+  const bytes = { size: source.size, stream: (start = 0, end = source.size) => source.stream(start, end) };
+  const made = await convertAttachments(bytes, { ...attachments, withoutNotes, eightBit, charset });
+  for (const one of made.notes) note(`${message.id}: ${one}`);
+  const result = made.message ?? source;
+  if (!made.plain) return { source: result };
+  return { source: result, plain: { octets: result.size, eightBit: made.plain.eightBit, content: () => result.stream(0, result.size) } };
 }
 
 /** The message, or in words why it cannot be sent. */

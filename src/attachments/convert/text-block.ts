@@ -1,0 +1,93 @@
+/**
+ * A text of a message that has no MIME: in the one character set of the message, or in ASCII.
+ *
+ * Promise: texts that have one character set keep their octets; texts of several become UTF-8. What ASCII cannot say is `lost`.
+ */
+
+import type { MimePart } from '../../mail/index.ts';
+import { type Bytes, bytesOf, coded, made, octetsOf, sizeOf, through } from '../bytes.ts';
+import type { Leaf } from '../walk.ts';
+import { htmlText } from './html-text.ts';
+import { chain, decoderFor, isPlainCharset, LineMender, Recoder } from './plain-text.ts';
+import type { Wishes } from './wishes.ts';
+
+export interface TextWishes {
+  readonly ascii: boolean;
+  /** Every text is turned into UTF-8: they are of several character sets. */
+  readonly utf8: boolean;
+  readonly charset: string;
+  /** Text that has other octets than ASCII's, or is none of ASCII at all. */
+  readonly wide: ReadonlySet<MimePart>;
+}
+
+export interface TextBlock {
+  readonly text: Bytes;
+  /** Not all of it can be said so. */
+  readonly lost: boolean;
+}
+
+const labelOf = ({ parameters }: MimePart): string => (parameters.find(([name]) => name === 'charset')?.[1] ?? '').toLowerCase();
+const asciiLabel = /^(?:|us-ascii|ascii|ansi_x3\.4-1968|unknown-8bit|x-unknown)$/;
+
+export async function charsetsOf(leaves: readonly Leaf[], { eightBit, charset }: Wishes): Promise<TextWishes> {
+  const wide = new Set<MimePart>();
+  const labels = new Set<string>();
+  for (const { part, text } of leaves) {
+    if (!text || part.subtype === 'html') continue;
+    const label = labelOf(part);
+    if (isPlainCharset(label) && !(await hasHigh(text.content))) continue;
+    wide.add(part);
+    labels.add(isPlainCharset(label) ? label : 'utf-8');
+  }
+  return { ascii: !eightBit, utf8: labels.size > 1, charset, wide };
+}
+
+async function hasHigh(content: Bytes): Promise<boolean> {
+  for await (const chunk of content.stream()) for (let n = 0; n < chunk.length; n++) if ((chunk[n] as number) > 127) return true;
+  return false;
+}
+
+/** Larger pages are files and no more. */
+const pageAtMost = 1_048_576;
+
+export async function textBlock(words: Bytes, part: MimePart, wishes: TextWishes): Promise<TextBlock> {
+  if (part.subtype === 'html') return page(words, part, wishes);
+  const label = labelOf(part);
+  const raw = !wishes.wide.has(part) || (!wishes.ascii && !wishes.utf8 && isPlainCharset(label));
+  if (raw) return { text: await coded(words, () => new LineMender()), lost: false };
+  const charset = asciiLabel.test(label) ? await guessed(words, wishes.charset) : label;
+  let lost = false;
+  const all = async function* (): AsyncIterable<Uint8Array> {
+    const recoder = new Recoder(charset, wishes.ascii);
+    yield* through(words.stream(), chain(recoder, new LineMender()));
+    lost = recoder.lost;
+  };
+  return { text: made(await sizeOf(all()), all), lost };
+}
+
+/** What text that does not say so is in: UTF-8 where it is, else what is usual here. */
+async function guessed(words: Bytes, local: string): Promise<string> {
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  try {
+    for await (const chunk of words.stream()) decoder.decode(chunk, { stream: true });
+    decoder.decode();
+    return 'utf-8';
+  } catch (thrown) {
+    if (!(thrown instanceof TypeError)) throw thrown;
+    return /^(?:|utf-?8|us-ascii)$/i.test(local) ? 'windows-1252' : local;
+  }
+}
+
+/** A page is read to people and goes with the text as a file. */
+async function page(words: Bytes, part: MimePart, { ascii, charset }: TextWishes): Promise<TextBlock> {
+  if (words.size > pageAtMost) return { text: bytesOf(''), lost: true };
+  const label = labelOf(part);
+  const octets = await octetsOf(words, 0, words.size);
+  const text = htmlText(decoderFor(asciiLabel.test(label) ? await guessed(words, charset) : label).decode(octets));
+  return {
+    text: await coded(bytesOf(Buffer.from(text, 'utf8')), () =>
+      ascii ? chain(new Recoder('utf-8', true), new LineMender()) : new LineMender(),
+    ),
+    lost: true,
+  };
+}

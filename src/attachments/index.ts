@@ -1,0 +1,11 @@
+export { type Bytes, bytesOf, joined } from './bytes.ts';
+export { type AppleKind, appleFile, readAppleFile } from './codecs/apple-file.ts';
+export { binHex, readBinHex } from './codecs/binhex.ts';
+export { type MacFile, plainMacFile, type Read } from './codecs/mac-file.ts';
+export { macBinary, readMacBinary } from './codecs/macbinary.ts';
+export { UuDecoder, UuEncoder } from './codecs/uuencode.ts';
+export { type Converted, convertAttachments } from './convert/convert.ts';
+export { type AppleEncoding, appleEncodings, type Wishes, wishesNothing } from './convert/wishes.ts';
+export { fileNameOf, saneName } from './file-name.ts';
+export type { Opened } from './open.ts';
+export { type Attachment, attachmentsOf, type Leaf, type Walked, walk } from './walk.ts';
