@@ -159,7 +159,7 @@ test('AppleSingle: what is wrong with it is said', async () => {
   expect(await flaw((bytes) => void bytes.writeUInt32BE(9, 26))).toContain('twice');
   expect(await flaw((bytes) => bytes.subarray(0, 20))).toContain('no AppleSingle');
   // Version 1 has the name of a file system where version 2 has zeros.
-  expect(await flaw((bytes) => void (bytes.writeUInt32BE(0x0001_0000, 4), bytes.write('Macintosh       ', 8)))).toBe('');
+  expect(await flaw((bytes) => void bytes.fill('\0\x01\0\0Macintosh       ', 4, 24, 'latin1'))).toBe('');
 });
 
 test('MacBinary of all three versions is read', async () => {

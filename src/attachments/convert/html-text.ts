@@ -137,6 +137,7 @@ export function htmlText(html: string): string {
   const page = new Page();
   let at = 0;
   let [pre, link] = [0, ''];
+  const endless = new Set<string>();
   while (at < html.length) {
     const open = html.indexOf('<', at);
     const to = open < 0 ? html.length : open;
@@ -145,8 +146,13 @@ export function htmlText(html: string): string {
     const tag = tagAt(html, open);
     at = tag.end;
     const { name, closing } = tag;
-    if (!closing && unseen.test(name)) at = behind(html, at, name);
-    else if (newParagraph.test(name)) page.break(2);
+    if (name === '') page.text('<', true);
+    else if (!closing && unseen.test(name) && !endless.has(name)) {
+      const end = behind(html, at, name);
+      // Not looked for again: each of many would cost the whole rest.
+      if (end === undefined) endless.add(name);
+      else at = end;
+    } else if (newParagraph.test(name)) page.break(2);
     else if (newLine.test(name)) page.break(1);
     else if (name === 'td' || name === 'th') page.text(' ', false);
     if (name === 'pre') pre = Math.max(0, pre + (closing ? -1 : 1));
@@ -181,11 +187,11 @@ function tagAt(html: string, open: number): Tag {
   };
 }
 
-/** Behind the end of an element of which nothing is shown. */
-function behind(html: string, from: number, name: string): number {
+/** Behind the end of an element of which nothing is shown; undefined where it has none. */
+function behind(html: string, from: number, name: string): number | undefined {
   const close = new RegExp(`</${name}\\b[^>]{0,100}>`, 'gi');
   close.lastIndex = from;
-  return close.exec(html) ? close.lastIndex : from;
+  return close.exec(html) ? close.lastIndex : undefined;
 }
 
 /** Where a link goes, behind what it says. */

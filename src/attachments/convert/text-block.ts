@@ -68,14 +68,17 @@ export async function textBlock(words: Bytes, part: MimePart, wishes: TextWishes
 /** What text that does not say so is in: UTF-8 where it is, else what is usual here. */
 async function guessed(words: Bytes, local: string): Promise<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
-  try {
-    for await (const chunk of words.stream()) decoder.decode(chunk, { stream: true });
-    decoder.decode();
-    return 'utf-8';
-  } catch (thrown) {
-    if (!(thrown instanceof TypeError)) throw thrown;
-    return /^(?:|utf-?8|us-ascii)$/i.test(local) ? 'windows-1252' : local;
-  }
+  const fits = (chunk?: Uint8Array): boolean => {
+    try {
+      decoder.decode(chunk, { stream: chunk !== undefined });
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  const otherwise = /^(?:|utf-?8|us-ascii)$/i.test(local) ? 'windows-1252' : local;
+  for await (const chunk of words.stream()) if (!fits(chunk)) return otherwise;
+  return fits() ? 'utf-8' : otherwise;
 }
 
 /** A page is read to people and goes with the text as a file. */
