@@ -334,7 +334,7 @@ test('limits a minute', async () => {
     ['mtSmtpdRecipientsPerMinute', [...mail, local], '127.0.1.3'],
     ['mtSmtpdEtrnPerMinute', ['EHLO x.test', 'ETRN idle.test'], '127.0.1.4'],
   ] as const) {
-    const before = attribute === 'mtSmtpdEtrnPerMinute' ? '10' : undefined;
+    const before = attribute === 'mtSmtpdEtrnPerMinute' ? '30' : undefined;
     await set(attribute, '2');
     await becomes(lines, /^4(21|50|58) /, address);
     await logged(new RegExp(`\\(rule: ${attribute} of cn=smtpd`));

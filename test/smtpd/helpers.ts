@@ -220,7 +220,9 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
       accepted.push(message);
       return { result: undefined };
     },
-    retryNow: async (_queue: string, identifier: string) => mood.waiting.get(identifier) ?? 0,
+    // Each for two recipients.
+    retryNow: async (_queue: string, identifier: string) => 2 * (mood.waiting.get(identifier) ?? 0),
+    destinations: async (_queue: string, identifier: string) => [{ identifier, messages: mood.waiting.get(identifier) ?? 0 }],
     async *identifiers() {
       for (const identifier of mood.waiting.keys()) yield { identifier, nextAttempt: 0 };
     },

@@ -33,13 +33,25 @@ async function run(session: Session, argument: string): Promise<Outcome> {
   let messages = 0;
   let begun = false;
   for (const one of nodes) {
-    if (house.rates.take('etrn-domain', one, domainPerMinute, house.clock.now())) messages += await house.queue.retryNow('SMTPC', one);
+    if (house.rates.take('etrn-domain', one, domainPerMinute, house.clock.now())) messages += await started(session, one);
     else begun = true;
   }
   house.log.message(`ETRN ${argument.trim()} by [${session.address}]: ${messages} are tried`);
   if (messages === 0 && begun) return reply(250, '2.0.0', `queuing for ${node} was started a moment ago`);
   if (messages === 0) return reply(251, '2.0.0', `no messages waiting for ${node}`);
   return reply(253, '2.0.0', `${messages} pending messages for ${node} started`);
+}
+
+/** How many messages of a domain are tried now: RFC 1985 §5.3 counts them, where the queue counts their recipients. */
+async function started({ house: { queue } }: Session, domain: string): Promise<number> {
+  const waiting = await queue.destinations('SMTPC', domain);
+  const recipients = await queue.retryNow('SMTPC', domain);
+  return recipients === 0
+    ? 0
+    : Math.max(
+        1,
+        waiting.reduce((sum, { messages }) => sum + messages, 0),
+      );
 }
 
 /** RFC 1985 §5.1: `@` is the domain with everything below it. One more than may be started where there are more. */
