@@ -108,7 +108,7 @@ function addressesMoveWithTheirDomain({ systemBase, domainBase }: PlatformBases)
   };
 }
 
-/** A domain that is another name for itself would find nobody. */
+/** A domain that is another name for itself would find nobody, and its sub-domains have no part in what it is another name for. */
 function aliasIsAnotherDomain({ systemBase }: PlatformBases): WriteRule {
   return async ({ after }) => {
     const alias = after?.text('mtDomainAlias');
@@ -118,6 +118,11 @@ function aliasIsAnotherDomain({ systemBase }: PlatformBases): WriteRule {
       throw new DirectoryFault(
         'constraintViolation',
         `attribute mtDomainAlias: ${alias.slice(0, 255)} is this domain itself; it names another one`,
+      );
+    if (!localityOf(after).itself)
+      throw new DirectoryFault(
+        'constraintViolation',
+        'attribute mtDomainAlias: is for the domain itself, and this entry stands for its sub-domains alone (mtSubdomainsOnly)',
       );
   };
 }

@@ -273,6 +273,9 @@ test('what an administrator cannot have meant is refused by its name, and what i
   expect(await failing('domain', 'edit', 'lost.test', '--alias-of', 'lost.test')).toContain(
     'attribute mtDomainAlias: lost.test is this domain itself',
   );
+  expect(await failing('domain', 'add', '*.wild.test', '--alias-of', 'example.test')).toContain(
+    'attribute mtDomainAlias: is for the domain itself, and this entry stands for its sub-domains alone',
+  );
   expect(await mailtree('domain', 'delete', 'lost.test')).toMatchObject({ code: 0 });
   const client = await ldapAdministrator(files);
   try {
