@@ -1,7 +1,7 @@
 export { accessList } from './access-list.ts';
 export { type AddressRange, parseAddressRange } from './address-range.ts';
-export { parseAge } from './age.ts';
 export { hostSetting, hostSettingHelp, ipPattern, listenPattern, namesHost, serverPattern } from './address-shapes.ts';
+export { parseAge } from './age.ts';
 export { type InputChannel, inputChannels, type OutputChannel, outputChannels } from './channels.ts';
 export { type Cancel, type Clock, ManualClock, type Random, systemClock } from './clock.ts';
 export type { Component } from './component.ts';

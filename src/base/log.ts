@@ -91,7 +91,9 @@ export function textLine({ at, component, level, text }: LogRecord): string {
 
 /** The line of the JSON form, without its end: time in UTC, component, level, text, and the fields of the event. */
 export function jsonLine({ at, component, level, text, fields }: LogRecord): string {
-  return JSON.stringify({ time: new Date(at).toISOString(), component, level, text, ...fields?.() });
+  const line = JSON.stringify({ time: new Date(at).toISOString(), component, level, text, ...fields?.() });
+  // Fields are what strangers said, and JSON leaves the upper controls as they are.
+  return line.replace(controls, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 function causeText(cause: unknown): string {

@@ -6,6 +6,7 @@
  * Spec: RFC 5321 §4.4; RFC 3848 and RFC 6531 §4.3 (WITH); RFC 5322 §3.6.4; RFC 9228 (Delivered-To)
  */
 
+import { domainToASCII } from 'node:url';
 import { formatDate } from './date.ts';
 
 export interface ReceivedOptions {
@@ -55,9 +56,10 @@ function commented(text: string): string {
   return clean(text).replace(/[()\\]/g, '\\$&');
 }
 
-/** A name in the place of a domain: only what can be one. */
+/** A name in the place of a domain: only what can be one, in A-labels, for the message may have to travel where there is but ASCII. */
 function domainText(text: string): string {
-  const safe = text.replace(/[^\w.:[\]\u00a1-\uffff-]/g, '?').slice(0, 255);
+  const name = /[^ -~]/.test(text) && !/[%/\\?#:@[\]\s]/.test(text) ? domainToASCII(text) || text : text;
+  const safe = name.replace(/[^\w.:[\]-]/g, '?').slice(0, 255);
   return safe === '' ? 'unknown' : safe;
 }
 

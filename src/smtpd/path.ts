@@ -43,7 +43,8 @@ const isUnreadable = (value: object | undefined): value is Unreadable => value !
 
 export { isUnreadable };
 
-const controls = /[\u0000-\u001f\u007f-\u009f\u200b\u2060\ufeff\ufffd]/;
+/** With what is not seen, ends lines, or turns the direction of text around. */
+const controls = /[\u0000-\u001f\u007f-\u009f\u00ad\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffd]/;
 const atom = /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u00a0-\u{10ffff}]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-\u00a0-\u{10ffff}]+)*$/u;
 const label = /^[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?$/;
 const keyword = /^[A-Za-z0-9][A-Za-z0-9-]*$/;

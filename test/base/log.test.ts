@@ -22,7 +22,8 @@ function recorded(level: LogLevel = 'diagnostic') {
     (record) => records.push(record),
     () => at,
   );
-  return { log, live, lines: () => records.map(textLine), json: () => records.map((one) => JSON.parse(jsonLine(one)) as object) };
+  const jsonLines = (): string[] => records.map(jsonLine);
+  return { log, live, lines: () => records.map(textLine), jsonLines, json: () => jsonLines().map((one) => JSON.parse(one) as object) };
 }
 
 test('lines have the form of the manual; message lines have no tag', () => {
@@ -59,11 +60,12 @@ test('a level has those above it, and may change while it is in use', () => {
 });
 
 test('nothing makes a second line, moves the cursor of a terminal or turns text around', () => {
-  const { log, lines, json } = recorded();
+  const { log, lines, json, jsonLines } = recorded();
   const hostile = 'a\r\nWed Dec 27 13:51:47 SMTPD: Delivered\u2028\u0085\u001b[2J\u009b2J\u202e\u2066\u0000';
   log.message(hostile, () => ({ sender: hostile }));
   log.error('b', new Error(hostile));
-  for (const line of lines()) expect(line).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/);
+  for (const line of [...lines(), ...jsonLines()])
+    expect(line).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/);
   expect(lines()[0]).toContain('a\\r\\nWed Dec 27 13:51:47 SMTPD: Delivered\\u2028\\x85\\x1b[2J\\x9b2J\\u202e\\u2066\\x00');
   expect(json()[0]).toMatchObject({ component: 'PreProcessor', level: 'message', sender: hostile });
 });

@@ -68,6 +68,8 @@ const badMail: readonly (readonly [argument: string, code: string])[] = [
   ['FROM:<a\0@x.example>', '501'],
   ['FROM:<a@x.example>\rRCPT TO:<ann@jade.example>', '501'],
   ['FROM:<\xff\xfe@x.example>', '501'],
+  ['FROM:<a\xe2\x80\xae@x.example> SMTPUTF8', '501'],
+  ['FROM:<a\xe2\x80\xa8b@x.example> SMTPUTF8', '501'],
   ['FROM:<a@x..example>', '553'],
   ['FROM:<@a,@:b@x.example>', '553'],
   ['FROM:<a@x.example> SIZE=1 SIZE=1', '501'],

@@ -101,6 +101,18 @@ test('a Received line is folded and a stranger cannot break out of it', () => {
   );
 });
 
+test.each([
+  ['bücher.example', 'xn--bcher-kva.example'],
+  ['m\ufffdbel', 'm?bel'],
+  ['x\u202eabc', 'x?abc'],
+  ['a%62.ü', 'a?62.?'],
+  ['[IPv6:::1]', '[IPv6:::1]'],
+])('the name %j stands in ASCII in a Received line: a message in ASCII stays one', (from, shown) => {
+  expect(receivedLine({ from, by: 'x.example', with: 'SMTP', id: '1', date: noon })).toMatch(
+    new RegExp(`^Received: from ${shown.replace(/[?[\].]/g, '\\$&')} by `),
+  );
+});
+
 test('the other lines of a delivery keep to one line', () => {
   expect(returnPathLine('')).toBe('Return-Path: <>\r\n');
   expect(returnPathLine('"a b"@example.org')).toBe('Return-Path: <"a b"@example.org>\r\n');
