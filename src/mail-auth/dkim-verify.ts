@@ -34,6 +34,7 @@ export interface Verdict {
 }
 
 export interface Signature extends Claims {
+  readonly kind: 'dkim' | 'ams';
   readonly type: KeyType;
   readonly header: Canonical;
   readonly body: Canonical;
@@ -91,7 +92,7 @@ export function readSignature(field: Field, kind: 'dkim' | 'ams'): Signature | (
   const [signed, expires, bodyLimit] = numbers.map((value) => (value === undefined ? undefined : Number(value)));
   if (signed !== undefined && expires !== undefined && expires < signed) return not('neutral', 'x= is before t=');
   const bytes = Buffer.from(unfolded(tag('b')), 'base64');
-  return { ...claims, type, header, body, bodyLimit, bodyHash: unfolded(tag('bh')), names, identity, bytes, field, expires };
+  return { ...claims, kind, type, header, body, bodyLimit, bodyHash: unfolded(tag('bh')), names, identity, bytes, field, expires };
 }
 
 const isCanonical = (text: string): text is Canonical => text === 'simple' || text === 'relaxed';
@@ -134,6 +135,9 @@ export function judge(
   if (signature.bodyLimit !== undefined && signature.bodyLimit > body.length)
     return { result: 'fail', reason: 'the body is shorter than l= says' };
   if (signature.bodyHash !== body.hash) return { result: 'fail', reason: 'the body was changed' };
+  // RFC 6376 §8.15: a reader is shown the first of several, and a signature of one is made over the last.
+  if (signature.kind === 'dkim' && (fields.get('from')?.length ?? 0) > signature.names.filter((name) => name === 'from').length)
+    return { result: 'policy', reason: 'not every From field is signed' };
   if (!isKey(key)) return key;
   if (key.type !== signature.type) return { result: 'permerror', reason: 'the key is of another type' };
   if (key.type === 'rsa' && key.bits < rules.minBits) return { result: 'policy', reason: `a key of ${key.bits} bits is too short` };

@@ -7,8 +7,8 @@
 
 import type * as Suffixes from 'tldts';
 import { onDemand } from '../base/index.ts';
-import { parseTags } from './tags.ts';
 import type { Lookup } from './resolver.ts';
+import { parseTags } from './tags.ts';
 
 /** The public suffix list: some 7 MB that most commands never need. */
 const suffixes = onDemand<typeof Suffixes>('tldts', import.meta.url);
@@ -128,6 +128,14 @@ export function judgeDomain(domain: string, found: Found, { passed, undecided }:
   const milder: DmarcPolicy = published === 'reject' ? 'quarantine' : 'none';
   return { result: 'fail', domain, published, policy: applies ? published : milder };
 }
+
+/** Nobody has so many authors, and one that is not looked at could be anybody: as if its domain asked for the strictest. RFC 7489 §6.6.1 */
+export const tooMany: DmarcVerdict = {
+  result: 'fail',
+  domain: '',
+  policy: 'reject',
+  reason: 'From names more domains than are looked at',
+};
 
 const severity = (verdict: DmarcVerdict): number =>
   verdict.result === 'fail' ? 10 + policies.indexOf(verdict.policy) : ['pass', 'none', 'permerror', 'temperror'].indexOf(verdict.result);

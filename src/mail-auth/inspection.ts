@@ -13,7 +13,7 @@ import { type HeaderField, normalizeDomain, parseAddressList } from '../mail/ind
 import { type ArcVerdict, vouchedBy } from './arc.ts';
 import { MessageSignatures } from './dkim-message.ts';
 import type { Claims, Verdict } from './dkim-verify.ts';
-import { type DmarcVerdict, type Found, findPolicy, judgeDomain, required, strictest } from './dmarc.ts';
+import { type DmarcVerdict, type Found, findPolicy, judgeDomain, required, strictest, tooMany } from './dmarc.ts';
 import { type Field, fieldsOf, HeaderGate } from './header.ts';
 import type { Lookup } from './resolver.ts';
 import { pretends } from './results.ts';
@@ -42,19 +42,30 @@ export interface InspectionNeeds {
 
 const mostAuthors = 10;
 
-/** Domains in From, of all its fields and addresses. */
-export function authorsOf(header: readonly Field[]): string[] {
+export interface Authors {
+  /** Domains in From, of all its fields and addresses. */
+  readonly domains: readonly string[];
+  /** There are more than are looked at. */
+  readonly more: boolean;
+}
+
+export function authorsOf(header: readonly Field[]): Authors {
   const domains = new Set<string>();
   for (const { name, raw } of header) {
     if (name !== 'from') continue;
-    const text = Buffer.from(raw.slice(raw.indexOf(':') + 1, 100_000), 'latin1').toString('utf8');
+    const text = Buffer.from(raw.slice(raw.indexOf(':') + 1), 'latin1').toString('utf8');
     for (const { host } of parseAddressList(text)) {
-      const domain = host === null ? undefined : normalizeDomain(host.replace(/\.$/, ''));
+      const domain = host === null ? undefined : readDomain(host);
       if (domain !== undefined && !domain.startsWith('[')) domains.add(domain);
-      if (domains.size >= mostAuthors) return [...domains];
+      if (domains.size > mostAuthors) return { domains: [...domains].slice(0, mostAuthors), more: true };
     }
   }
-  return [...domains];
+  return { domains: [...domains], more: false };
+}
+
+/** Where something stands in a domain that cannot, what a reader takes it for: mail programs pass over a NUL, and show no controls. */
+function readDomain(host: string): string | undefined {
+  return normalizeDomain(host.replace(/\.$/, '')) ?? normalizeDomain(host.replace(/[^\p{L}\p{M}\p{N}._-]/gu, '').replace(/^\.+|\.+$/g, ''));
 }
 
 export class Inspection {
@@ -65,7 +76,7 @@ export class Inspection {
   readonly #spf: Promise<void>;
   #known: { spf?: readonly SpfVerdict[]; dkim: Verdict[]; policies: Found[]; arc?: ArcVerdict } = { dkim: [], policies: [] };
   #signatures: MessageSignatures | undefined;
-  #authors: readonly string[] = [];
+  #authors: Authors = { domains: [], more: false };
   #policies: readonly Promise<void>[] = [];
 
   constructor(needs: InspectionNeeds, client: SpfClient | undefined) {
@@ -95,9 +106,9 @@ export class Inspection {
     const { lookup, settings } = this.#needs;
     this.#authors = authorsOf(fieldsOf(fields));
     const { dkim, arc, signatures: most } = settings;
-    if (dkim || arc) this.#signatures = new MessageSignatures(fields, { lookup, dkim, arc, most, authors: this.#authors });
+    if (dkim || arc) this.#signatures = new MessageSignatures(fields, { lookup, dkim, arc, most, authors: this.#authors.domains });
     if (settings.dmarc)
-      this.#policies = this.#authors.map(async (domain, n) => {
+      this.#policies = this.#authors.domains.map(async (domain, n) => {
         this.#known.policies[n] = await findPolicy(domain, lookup);
       });
     for (const policy of this.#policies) policy.catch(() => {});
@@ -164,8 +175,9 @@ export class Inspection {
       dkim: dkim.filter(({ result }) => result === wanted).map(({ domain }) => domain),
     });
     const evidence = { passed: those('pass'), undecided: those('temperror') };
+    if (this.#authors.more) return tooMany;
     return strictest(
-      this.#authors.map((domain, n) => {
+      this.#authors.domains.map((domain, n) => {
         const found = this.#known.policies[n] ?? 'temporary';
         const policy = found === 'none' && this.#needs.mustPass(domain) ? required : found;
         return judgeDomain(domain, policy, evidence, this.#needs.random);

@@ -58,7 +58,7 @@ function dmarcDecision(found: Findings, settings: MailAuthSettings, ruleOf: Rule
   const asked = dmarc.published === undefined ? '' : ` (policy ${dmarc.published})`;
   return {
     treatment,
-    reason: `neither SPF nor DKIM vouches for ${dmarc.domain} in From${asked}`,
+    reason: dmarc.domain === '' && dmarc.reason ? dmarc.reason : `neither SPF nor DKIM vouches for ${dmarc.domain} in From${asked}`,
     rule: 'mtMailAuthDmarcFail',
     detail: '7.26',
     ...(rule?.dmarcFail === undefined ? {} : { entry: rule.dn }),

@@ -5,7 +5,7 @@
  * Spec: RFC 8601 §2.2 (form), §5 (removing forged ones)
  */
 
-import { fieldValue, type HeaderField } from '../mail/index.ts';
+import { fieldValue, type HeaderField, normalizeDomain } from '../mail/index.ts';
 
 export interface MethodResult {
   readonly method: string;
@@ -106,11 +106,17 @@ export function authservId(value: string): string {
 export const tagField = 'X-Mailtree-Authentication';
 const ownTags = new Set([tagField.toLowerCase(), 'x-mailtree-dnsbl']);
 
+/** However it is spelt: with a dot at the end, in A-labels or not. */
+function plainName(text: string): string {
+  const name = text.toLowerCase().replace(/\.$/, '');
+  return normalizeDomain(name) ?? name;
+}
+
 /** Whether a field that came from outside pretends to be ours. */
 export function pretends(field: HeaderField, ids: readonly string[]): boolean {
   const name = field.name.toLowerCase();
   if (ownTags.has(name)) return true;
   if (name !== 'authentication-results') return false;
-  const id = authservId(fieldValue(field).slice(0, 20_000));
-  return ids.some((own) => own.toLowerCase().replace(/\.$/, '') === id.replace(/\.$/, ''));
+  const id = plainName(authservId(fieldValue(field).slice(0, 20_000)));
+  return ids.some((own) => plainName(own) === id);
 }

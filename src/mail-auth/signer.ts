@@ -56,7 +56,7 @@ export function createSigner({ clock, settings, keysOf, any }: SignerNeeds): Sig
       const message = await digest(content());
       if (!message) return '';
       const { validDays } = settings.value;
-      for (const author of authorsOf(message.fields)) {
+      for (const author of authorsOf(message.fields).domains) {
         const keys = await nearest(author, keysOf);
         if (keys.length === 0 || !(await maySign(author))) continue;
         const options = { now: clock.now(), validFor: validDays === 0 ? undefined : validDays * day };

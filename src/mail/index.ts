@@ -13,6 +13,7 @@ export {
 export { parseAddressList } from './address-list.ts';
 export { charsetLabel, mimeFields } from './charset-label.ts';
 export { formatDate, parseDate } from './date.ts';
+export { FirstLine } from './first-line.ts';
 export { Base64Encoder, longestLine, QuotedPrintableEncoder } from './fit/encoders.ts';
 export { type Fit, type FitSource, type FitWishes, fitMessage, hasInternationalHeader } from './fit/fit.ts';
 export { Cannot, editedHeader } from './fit/header-block.ts';

@@ -11,6 +11,7 @@ import type { MtaPolicy } from '../dit/index.ts';
 import {
   charsetLabel,
   encodeWords,
+  FirstLine,
   formatDate,
   HeadWatch,
   KeptHeader,
@@ -73,6 +74,7 @@ export function createHandIn(options: HandInOptions): HandIn {
     const writer = blobs.create();
     try {
       const lines = new LineEndNormalizer();
+      const first = new FirstLine();
       const header = new KeptHeader();
       const watch = new HeadWatch(header);
       const longLines = new LongLineWatch();
@@ -85,7 +87,7 @@ export function createHandIn(options: HandInOptions): HandIn {
         const most = options.maxSize();
         if (most > 0 && writer.size > most) throw new Fault('too-large', `a message may have at most ${most} octets`);
       };
-      for await (const chunk of message) await take(lines.push(Buffer.from(chunk)));
+      for await (const chunk of message) await take(first.push(lines.push(Buffer.from(chunk))));
       await take(lines.end());
       const host = options.mta.value.host;
       const added = {

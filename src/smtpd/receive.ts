@@ -9,6 +9,7 @@
 import { Fault } from '../base/index.ts';
 import {
   charsetLabel,
+  FirstLine,
   formatDate,
   HeadWatch,
   KeptHeader,
@@ -46,6 +47,7 @@ class MessageReceiver implements Receiver {
   readonly #state: Mailing;
   readonly #writer: BlobWriter;
   readonly #lines = new LineEndNormalizer();
+  readonly #first = new FirstLine();
   #eightBit = false;
   readonly #head: HeadWatch;
   readonly #longLines = new LongLineWatch();
@@ -101,7 +103,7 @@ class MessageReceiver implements Receiver {
   }
 
   #put(bytes: Buffer): Promise<void> {
-    const clean = this.#lines.push(bytes);
+    const clean = this.#first.push(this.#lines.push(bytes));
     this.#eightBit ||= needs8bit(clean);
     this.#longLines.put(clean);
     this.#head.put(clean);

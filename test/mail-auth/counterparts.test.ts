@@ -1,7 +1,7 @@
 /** mailauth as the other side: it verifies and seals what we sign and verify. (dkimpy, OpenDKIM and pyspf: test/interop.) */
 
-import { createRequire } from 'node:module';
 import { createPrivateKey } from 'node:crypto';
+import { createRequire } from 'node:module';
 import { expect, test } from '@jest/globals';
 import { digest, signature } from '../../src/mail-auth/dkim-sign.ts';
 import { keyRecord, type MadeKey, makeKey } from '../../src/mail-auth/index.ts';

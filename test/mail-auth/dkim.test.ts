@@ -172,6 +172,18 @@ test('a signature of a part of the body counts where that is wanted', async () =
   expect(await result(message, { settings: { partial: true } })).toBe('pass');
 });
 
+test('a second From beside the one that is signed makes the signature void', async () => {
+  const message = await signed();
+  for (const other of ['From: boss@football.example.com\r\n', 'fRoM :boss@football.example.com\r\n'])
+    for (const forged of [other + message, message.replace('To:', `${other}To:`)])
+      expect(await result(forged)).toMatch(/^(policy: not every From field is signed|fail: the header was changed)$/);
+  const zoneOf = { ...zone, 'TXT _dmarc.football.example.com': ['v=DMARC1; p=reject'] };
+  const { decision } = await examine(`From: boss@football.example.com\r\n${message}`, { zone: zoneOf, settings: { spf: false } });
+  expect(decision?.treatment).toBe('reject');
+  // Who writes two and signs both is taken at the word.
+  expect(await result(await signed(`From: joe@football.example.com\r\n${plain}`))).toBe('pass');
+});
+
 test('a thousand signatures: a few are looked at, those of the author first', async () => {
   const asked: string[] = [];
   const other = (await signed()).slice(0, (await signed()).indexOf('From:')).replaceAll('football.example.com', 'other.example');

@@ -8,8 +8,8 @@ import {
   type MailAuthSettings,
   mailAuthSettings,
 } from '../../src/mail-auth/index.ts';
-import { defaultsOf } from '../../src/settings/index.ts';
 import type { Lookup } from '../../src/mail-auth/resolver.ts';
+import { defaultsOf } from '../../src/settings/index.ts';
 
 /** `TXT name`: records, or `away` for a server that does not answer. */
 export type Zone = Readonly<Record<string, readonly string[] | 'away'>>;

@@ -81,6 +81,32 @@ test('From with several domains is judged by the strictest, without any by none'
   expect(await result('Subject: no From\n\nx\n', { zone })).toBe('spf pass dmarc permerror: none pass');
 });
 
+test.each([
+  ['behind many others', `${Array.from({ length: 10 }, (_, n) => `joe@e${n}.example`).join(', ')}, boss@bank.example`],
+  ['among more than are looked at', Array.from({ length: 60 }, (_, n) => `joe@e${n}.example`).join(', ')],
+  ['behind a name without end', `"${'x'.repeat(200_000)}" <boss@bank.example>`],
+  ['with a NUL at its end', 'boss@bank.example\0'],
+  ['with a NUL in it', 'boss@ba\0nk.example'],
+  ['with characters that are not shown', 'boss@bank\u200b.example\u0001'],
+  ['with a dot of another script', 'boss@bank\u3002example'],
+  ['behind a route', '<@football.example.com:boss@bank.example>'],
+  ['in a group', 'friends: joe@football.example.com, boss@bank.example;'],
+  ['with blanks and comments in it', 'boss (x) @ (joe@football.example.com) bank . example'],
+])('an author %s is judged like any other', async (_, from) => {
+  const zone = { ...allowed, ...policy('p=none'), ...policy('p=reject', 'bank.example') };
+  expect(await result(message(from), { zone })).toBe('spf pass dmarc fail: reject fail');
+});
+
+test('From that takes long to read does not', async () => {
+  const begun = process.cpuUsage();
+  for (const from of ['(', '"', '<', ',', '@', 'a@b,', '\\', '((((a', 'x:', ';', '[', '=?'].map((piece) =>
+    piece.repeat(900_000 / piece.length),
+  ))
+    await examine(message(from), { settings: { spf: false } });
+  const { user } = process.cpuUsage(begun);
+  expect(user).toBeLessThan(20_000_000);
+});
+
 test('international domains are the same in both spellings', async () => {
   const zone = { ...policy('p=reject', 'xn--bcher-kva.example'), 'TXT xn--bcher-kva.example': ['v=spf1 ip4:192.0.2.1 -all'] };
   for (const from of ['a@b\u00fccher.example', 'a@xn--bcher-kva.example', '"x" <a@B\u00dcCHER.example>'])
@@ -231,6 +257,12 @@ test.each([
   expect(/^authentication-results/im.test(kept.slice(0, kept.indexOf('\r\n\r\n')))).toBe(!gone);
   expect(kept).toMatch(/\r\n\r\nAuthentication-Results: mx.example.org; in the body\r\n$/);
   expect(kept).toContain('From: a@b.example\r\n');
+});
+
+test('results in the name of a host with other letters go, however it is spelt', async () => {
+  for (const id of ['mx.b\u00fccher.example', 'MX.B\u00dcCHER.example.', 'mx.xn--bcher-kva.example', '"mx.b\u00fccher.example"'])
+    for (const authservId of ['mx.b\u00fccher.example', 'mx.xn--bcher-kva.example'])
+      expect((await examine(`Authentication-Results: ${id}; spf=pass\n\nx\n`, { settings: { authservId } })).kept).toBe('\r\nx\r\n');
 });
 
 test('our tags go, too, from whoever they come; a name of our own counts beside the host', async () => {

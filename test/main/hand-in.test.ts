@@ -56,6 +56,11 @@ test('what is not an address, too large or has no room is refused, and nothing i
   for (const { queue } of [one, full]) expect((await queue.summary()).every(({ pending }) => pending === 0)).toBe(true);
 });
 
+test('a first line that begins with a blank is text, and goes on with no field of ours', async () => {
+  const one = await open();
+  expect(await one.hand(' <boss@x.example>\nSubject: x\n\nx\n')).toMatch(/\r\nFrom: \S+\r\n\r\n <boss@x\.example>\r\nSubject: x\r\n/);
+});
+
 test('fields that are missing are added, those that are there stay, and lines end in CRLF', async () => {
   const one = await open();
   const text = await one.hand('Subject: a\ndate: today\n\nbody\n');

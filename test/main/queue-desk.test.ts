@@ -1,8 +1,8 @@
 /** Operations on what a filter finds: only what they were tried with. */
 
 import { afterEach, expect, test } from '@jest/globals';
-import type { QueueControl } from '../../src/queue/index.ts';
 import { QueueDesk } from '../../src/main/queue/desk.ts';
+import type { QueueControl } from '../../src/queue/index.ts';
 import { newMessage, testQueue } from '../support/queue.ts';
 import { type ControlledQueue, controlled } from '../support/queue-control.ts';
 

@@ -63,6 +63,26 @@ test.each([
   expect(world.accepted.map((one) => one.sender)).toEqual(['a@x.example', 'a@x.example']);
 });
 
+test.each([' , Boss <boss@jade.example>', '\t<boss@jade.example>', ' '])(
+  'a first line %j does not go on with a field that we put in front',
+  async (line) => {
+    await begin();
+    for (const [kind, bytes] of [
+      ['smtp', `${line}\r\nSubject: x\r\n\r\nx\r\n`],
+      ['submission', `${line}\r\nMessage-ID: <1@x>\r\nDate: x\r\nMIME-Version: 1.0\r\n\r\nx\r\n`],
+    ] as const) {
+      const c = await client(kind);
+      if (kind === 'submission') await c.say(`AUTH PLAIN ${plain('ann', 'secret')}`);
+      for (const said of [`MAIL FROM:<ann@jade.example>`, 'RCPT TO:<bob@jade.example>']) await c.say(said);
+      c.write(`BDAT 1\r\n${bytes[0]}BDAT ${bytes.length - 1} LAST\r\n${bytes.slice(1)}`);
+      for (let n = 0; n < 2; n += 1) expect(await c.reply()).toMatch(/^250 /);
+      const last = world.accepted.length - 1;
+      expect(world.bytes(last)).toBe(`\r\n${bytes}`);
+      if (kind === 'submission') expect(world.accepted[last]?.prefix).toMatch(/^From: ann@jade\.example\r\n$/m);
+    }
+  },
+);
+
 test('dots are taken out where they were put in and nowhere else', async () => {
   await begin();
   const c = await client();
