@@ -145,6 +145,8 @@ export class FileBlobs implements Blobs {
         if (checked && stop === to && checksum !== header.checksum) throw damaged(id);
         yield chunk;
       }
+      // Whoever reads a message to its end delivers it. Kept any longer its memory would grow old, and only a whole collection gives that back.
+      if (recent && from === 0 && to === header.size) this.#recent.delete(id);
     } catch (thrown) {
       throw readFault(id, thrown);
     } finally {
