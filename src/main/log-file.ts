@@ -105,6 +105,8 @@ export function openLogFile({ folder, form, maxSize, complain, onOld, lostLine }
     renameSync(path, join(folder.path, name));
     size = 0;
     onOld?.(name);
+    // Whoever reads along finds a file at any time, not only once there is a further line.
+    appendFileSync(path, '', { mode: 0o600 });
   };
   const append = (lines: readonly string[]): void => {
     // What a full disk let in of a line stays a line of its own.

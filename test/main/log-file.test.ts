@@ -63,6 +63,16 @@ test('under load every line is in one file, whole and in order, and old files ha
   expect(complaints).toEqual([]);
 });
 
+test('there is a current file at any time, only for ourselves to read', async () => {
+  const path = await folder();
+  const { file } = open(path);
+  file.write('x'.repeat(11_000));
+  file.flush();
+  expect(old(path)).toHaveLength(1);
+  const { size, mode } = statSync(join(path, 'iemta.log'));
+  expect([size, mode & 0o077]).toEqual([0, 0]);
+});
+
 test('the sequence goes on after a restart, also where all old files were deleted', async () => {
   const path = await folder();
   const fill = (): void => {
