@@ -123,6 +123,7 @@ function addProcessors(
     random,
     reports,
     dsn: () => smtpd.value.offerDsn,
+    size: () => smtpd.value.offerSize,
     sign: createSigning(dit, dit.settings(mailAuthSettings), clock),
     isOwn: (address, port) => isOwn(address, port, mailDoors()),
     log: logs('SMTPC'),

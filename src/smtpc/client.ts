@@ -257,6 +257,14 @@ class Session implements PeerSession {
         this.#outOfStep = true;
       },
     });
+    if (!this.#options.size) {
+      const parse = inner._parseEhloExtensions;
+      inner._parseEhloExtensions = (text) => {
+        parse.call(inner, text);
+        inner._supportedExtensions = inner._supportedExtensions.filter((keyword) => keyword !== 'SIZE');
+        inner._maxAllowedSize = 0;
+      };
+    }
     const { told } = this.#options;
     if (told) {
       const process = inner._processResponse;

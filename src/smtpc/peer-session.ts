@@ -28,6 +28,8 @@ export interface SessionOptions {
   readonly timeouts: PhaseTimeouts;
   readonly clock: Clock;
   readonly esmtp: boolean;
+  /** Whether the peer is told the size of messages, and asked how large they may be (RFC 1870). */
+  readonly size: boolean;
   readonly tls: TlsWish;
   /** Octets of a message that are read ahead of the connection. */
   readonly dataBuffer: number;

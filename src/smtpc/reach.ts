@@ -33,6 +33,7 @@ export interface ReachNeeds extends PlanNeeds {
   readonly timeouts: PhaseTimeouts;
   readonly dataBuffer: number;
   readonly esmtp: boolean;
+  readonly size: boolean;
   /** A connection to ourselves would be a loop. */
   readonly isOwn: (address: string, port: number) => boolean;
   readonly family: Family;

@@ -45,6 +45,8 @@ export interface SmtpcOptions {
   readonly reports?: Pick<ReporterNeeds, 'copyBounces' | 'texts' | 'limit'>;
   /** Whether delivery status notifications are asked of other hosts: the same switch by which we offer them. */
   readonly dsn?: () => boolean;
+  /** Whether SIZE is used with hosts that offer it: the same switch by which we offer it. */
+  readonly size?: () => boolean;
 }
 
 const stopMs = 8_000;

@@ -35,6 +35,7 @@ export interface WayOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly isOwn: (address: string, port: number) => boolean;
+  readonly size?: () => boolean;
 }
 
 /** Destinations that wait for a relay host and are hastened one by one; with more the whole queue is. */
@@ -191,6 +192,7 @@ export class Way {
       timeouts,
       dataBuffer: value.dataBuffer,
       esmtp: value.esmtp,
+      size: this.#options.size?.() ?? true,
       encryption: this.encryption,
       wish: { peer, report },
       isOwn,

@@ -22,7 +22,7 @@ let dns: FakeDns;
 let sink: Sink;
 const smtpc = 'cn=smtpc,cn=mailtree';
 const us = 'user1@example.test';
-const everything = ['PIPELINING', '8BITMIME', 'SMTPUTF8', 'DSN'];
+const everything = ['SIZE', 'PIPELINING', '8BITMIME', 'SMTPUTF8', 'DSN'];
 const hour = 3_600_000;
 
 /** Messages that came five hours ago: put into the queue while no server runs. */
@@ -249,23 +249,26 @@ test('what was noted about spam goes only to peers that keep it', async () => {
   await ldap.modify(dn, change('delete', 'mailForwardingAddress'));
 });
 
-test('DSN switched off holds for both directions', async () => {
+test('DSN and SIZE switched off hold for both directions', async () => {
   const wishes = { mail: ' RET=HDRS ENVID=abc+2B', rcpt: ' NOTIFY=SUCCESS ORCPT=rfc822;first@example.test' };
   const lines = () => sink.messages.at(-1)?.lines.join('\n') ?? '';
   const before = sink.messages.length;
   expect(await submit('dsn@far.test', 'x', wishes)).toMatch(/^250/);
   await eventually(async () => sink.messages.length > before);
+  expect(lines()).toMatch(/ SIZE=\d+/);
   expect(lines()).toMatch(/RET=HDRS ENVID=abc\+2B[\s\S]*NOTIFY=SUCCESS ORCPT=rfc822;first@example\.test/);
   refuse('MAIL', '451 4.3.2 not today');
   expect(await submit('dsn@far.test', 'x', wishes)).toMatch(/^250/);
   await eventually(async () => /Deferred .* to dsn@far\.test/.test(log()));
   await ldap.modify('cn=smtpd,cn=mailtree', change('replace', 'mtSmtpdOfferDsn', 'FALSE'));
+  await ldap.modify('cn=smtpd,cn=mailtree', change('replace', 'mtSmtpdOfferSize', 'FALSE'));
   expect(await submit('dsn@far.test', 'x', wishes)).toMatch(/^555 5\.5\.4 /);
   sink.script.reply = () => undefined;
   await retry('far.test');
   expect((await report('Mail relayed')).raw).toContain('Original-Recipient: rfc822;first@example.test\r\n');
-  expect(lines()).not.toMatch(/RET|ENVID|NOTIFY|ORCPT/);
+  expect(lines()).not.toMatch(/RET|ENVID|NOTIFY|ORCPT|SIZE/);
   await ldap.modify('cn=smtpd,cn=mailtree', change('replace', 'mtSmtpdOfferDsn', 'TRUE'));
+  await ldap.modify('cn=smtpd,cn=mailtree', change('replace', 'mtSmtpdOfferSize', 'TRUE'));
 });
 
 test('to a host that takes 7 bit only text goes labelled with the local character set, and back comes what is signed', async () => {

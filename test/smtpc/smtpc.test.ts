@@ -74,6 +74,17 @@ test('an address that cannot be written in SMTP goes back alone', async () => {
   expect(notice?.text).toMatch(/Final-Recipient: rfc822; "a>b"@dest\.example\r\nAction: failed\r\nStatus: 5\.1\.3\r\n/);
 });
 
+test('without SIZE no size is said, and the limit of the other host is not minded', async () => {
+  let size = true;
+  await begin({ extensions: ['SIZE 10', 'PIPELINING'] }, {}, { size: () => size });
+  await world.queued(['bob@dest.example']);
+  await world.until(1, /^Rejected .* 5\.3\.4 /);
+  size = false;
+  await world.queued(['bob@dest.example']);
+  await world.until(1, /^Sent /);
+  expect(world.sink.messages[0]?.lines[0]).toBe('MAIL FROM:<ann@jade.example>');
+});
+
 test('a notice quotes as a diagnostic code only what the other host has replied', async () => {
   await begin({ reply: (verb) => (verb === 'MAIL' ? 'drop' : undefined) });
   world.peers['dest.example'] = { retryPeriod: 1 };
