@@ -20,7 +20,12 @@ export const extensions = {
     'RFC 1870',
   ),
   offer8BitMime: extension('mtSmtpdOffer8BitMime', '8BITMIME', 'Lets clients send text with octets above 127.', 'RFC 6152'),
-  offerDsn: extension('mtSmtpdOfferDsn', 'DSN', 'Lets clients ask for delivery status notifications. Off: SMTPC does not ask other hosts for them either.', 'RFC 3461'),
+  offerDsn: extension(
+    'mtSmtpdOfferDsn',
+    'DSN',
+    'Lets clients ask for delivery status notifications. Off: SMTPC does not ask other hosts for them either.',
+    'RFC 3461',
+  ),
   offerSmtpUtf8: extension('mtSmtpdOfferSmtpUtf8', 'SMTPUTF8', 'Lets clients use addresses and headers in UTF-8.', 'RFC 6531'),
   offerPipelining: extension('mtSmtpdOfferPipelining', 'PIPELINING', 'Lets clients send several commands at once.', 'RFC 2920'),
   offerStartTls: extension('mtSmtpdOfferStartTls', 'STARTTLS', 'Lets clients encrypt a connection. Needs a certificate.', 'RFC 3207'),
