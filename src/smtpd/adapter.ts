@@ -13,7 +13,7 @@ import { SMTPServer } from 'smtp-server';
 import { SMTPConnection } from 'smtp-server/lib/smtp-connection.js';
 import { type Cancel, counter } from '../base/index.ts';
 import { commands } from './commands/index.ts';
-import { noteOutcome } from './policy/refusal.ts';
+import { noteOutcome, refused, setting } from './policy/refusal.ts';
 import { Reader } from './reader.ts';
 import { authenticate, isAnswer, isBase64, type LogIn, looksLikeCredentials, notBase64 } from './sasl.ts';
 import type { ScramDialog } from './scram.ts';
@@ -225,7 +225,8 @@ class Connection extends SMTPConnection implements Conversation {
       return;
     }
     if (!mayLogIn(ours)) {
-      this.#say(538, '5.7.11', 'encryption is required: say STARTTLS first', next);
+      this.#apply(refused(538, '5.7.11', 'encryption is required: say STARTTLS first', setting(ours, 'mtSmtpdLoginWithoutTls')));
+      next();
       return;
     }
     const [, named = '', initial, ...rest] = line.toString().trim().split(/\s+/);
@@ -396,8 +397,9 @@ class Connection extends SMTPConnection implements Conversation {
     repliesTotal.count(String(code));
     if (code >= 400 && code !== 421) {
       this.#errors += 1;
-      if (code === 535 && this.ours.loginFailures >= settings.maxLoginFailures) this.farewell('too many failed logins');
-      else if (this.#errors >= settings.maxErrors) this.farewell('too many errors');
+      if (code === 535 && this.ours.loginFailures >= settings.maxLoginFailures)
+        this.#enough('too many failed logins', 'mtSmtpdMaxLoginFailures');
+      else if (this.#errors >= settings.maxErrors) this.#enough('too many errors', 'mtSmtpdMaxErrors');
     }
   }
 
@@ -431,6 +433,13 @@ class Connection extends SMTPConnection implements Conversation {
     });
     // The library takes all listeners off the plain socket; who counts connections must still hear of its end.
     for (const watcher of watchers) plain.on('close', watcher as () => void);
+  }
+
+  /** Ends a session by a setting, which the log names. */
+  #enough(text: string, attribute: string): void {
+    if (this._closed || this._closing) return;
+    noteOutcome(this.ours, refused(421, '4.7.0', text, setting(this.ours, attribute)));
+    this.farewell(text);
   }
 
   farewell(text: string): void {

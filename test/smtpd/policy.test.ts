@@ -402,3 +402,22 @@ test.each([
   expect(world.logged.at(-1)).toMatch(new RegExp(`to ann@jade\\.example rule=${rule} .*: 550 ${status.replaceAll('.', '\\.')} `));
   expect(world.logged.at(-1)).toContain(`(rule: ${entry === undefined ? rule : `${rule} of ${entry}`})`);
 });
+
+test.each<[string, NonNullable<WorldOptions['settings']>, string, string[]]>([
+  ['authentication', {}, 'submission', ['MAIL FROM:<ann@jade.example>']],
+  ['mtSmtpdRejectUnqualified', {}, 'smtp', ['MAIL FROM:<bill>']],
+  ['mtSmtpdQualify', { rejectUnqualified: 'never', qualify: false }, 'smtp', ['MAIL FROM:<bill>']],
+  ['mtSmtpdMaxRecipients', { maxRecipients: 1 }, 'smtp', ['MAIL FROM:<>', bob, 'RCPT TO:<ann@jade.example>']],
+  ['mtSmtpdLoginWithoutTls', { loginWithoutTls: 'never' }, 'smtp', ['AUTH PLAIN']],
+  ['mtSmtpdMaxLoginFailures', { maxLoginFailures: 1, loginWithoutTls: 'always' }, 'smtp', [`AUTH PLAIN ${plain('ann', 'guess')}`]],
+  ['mtSmtpdMaxErrors', { maxErrors: 2 }, 'smtp', ['MAIL', 'MAIL']],
+])('the log names %s where it refuses', async (rule, settings, kind, lines) => {
+  await begin({ settings });
+  const c = await client(kind as 'smtp' | 'submission');
+  let said = '';
+  for (const line of lines) said = await c.say(line);
+  expect(said).toMatch(/^[45]/);
+  expect(world.logged.at(-1)).toMatch(
+    new RegExp(`^Rejected .*rule=${rule} .*client=\\[127\\.0\\.0\\.1\\].*: [45]\\d\\d .*\\(rule: .*\\)$`),
+  );
+});

@@ -11,12 +11,19 @@ import { isBad, readMailParameters } from '../parameters.ts';
 import { isUnreadable, type Path, parseAddressCommand } from '../path.ts';
 import { dailyRefusal } from '../policy/daily-limits.ts';
 import { sizeLimit } from '../policy/peer.ts';
-import { refused, setting } from '../policy/refusal.ts';
+import { type Rule, refused, setting } from '../policy/refusal.ts';
 import { maySendAs } from '../policy/send-as.ts';
 import { judgeSender } from '../policy/sender.ts';
 import { type Command, extensionsOf, type Outcome, reply, type Session, submits } from '../session.ts';
 
-const authenticationRequired = reply(530, '5.7.0', 'authentication is required on this port');
+const authenticationRequired = refused(530, '5.7.0', 'authentication is required on this port', {
+  rule: 'authentication',
+  why: 'RFC 6409 §4.3: the ports for submission are for users who have logged in',
+});
+
+/** The setting by which an address without a domain is refused. */
+export const unqualifiedRule = (session: Session): Rule =>
+  setting(session, session.settings.rejectUnqualified === 'never' ? 'mtSmtpdQualify' : 'mtSmtpdRejectUnqualified');
 
 /** The address as it goes on; undefined where it has no domain and may not be completed. */
 export function qualified(path: Path, session: Session): string | undefined {
@@ -34,8 +41,9 @@ async function run(session: Session, argument: string): Promise<Outcome> {
   if (submits(session) && !session.user) return authenticationRequired;
   if (session.user) {
     const now = await accountNow(session, session.user);
-    if (!now) return reply(550, '5.7.1', 'this account may no longer be used');
-    if (now.permission === 'receive') return reply(550, '5.7.1', 'this account may receive mail, and not send it');
+    if (!now) return refused(550, '5.7.1', 'this account may no longer be used', { rule: 'accountStatus', why: session.user.dn });
+    if (now.permission === 'receive')
+      return refused(550, '5.7.1', 'this account may receive mail, and not send it', { rule: 'mtAccountPermission', why: now.dn });
   }
   const parsed = parseAddressCommand(argument, 'FROM');
   if (isUnreadable(parsed)) {
@@ -47,7 +55,8 @@ async function run(session: Session, argument: string): Promise<Outcome> {
   if (isBad(parameters)) return reply(parameters.code, parameters.status, parameters.say);
   if (parsed.path?.utf8 && !parameters.smtputf8) return needsSmtpUtf8;
   const sender = parsed.path ? qualified(parsed.path, session) : '';
-  if (sender === undefined) return reply(553, '5.1.7', 'the sender needs a domain');
+  if (sender === undefined)
+    return refused(553, '5.1.7', 'the sender needs a domain', { ...unqualifiedRule(session), sender: parsed.path?.local ?? '' });
   const limit = sizeLimit(session);
   if (limit.octets > 0 && (parameters.size ?? 0) > limit.octets)
     return refused(552, '5.3.4', `a message may have at most ${limit.octets} octets`, { ...limit.rule, sender });

@@ -12,7 +12,7 @@ import { withinRate } from '../policy/client.ts';
 import { refused, setting } from '../policy/refusal.ts';
 import { relayRule } from '../policy/relay.ts';
 import { type Command, extensionsOf, type Outcome, reply, type Session, type Turned } from '../session.ts';
-import { needsSmtpUtf8, qualified } from './mail.ts';
+import { needsSmtpUtf8, qualified, unqualifiedRule } from './mail.ts';
 
 async function run(session: Session, argument: string): Promise<Outcome> {
   const { state, settings } = session;
@@ -31,11 +31,12 @@ async function run(session: Session, argument: string): Promise<Outcome> {
   const address = fullAddress(parsed.path, session);
   if (address === undefined)
     return refused(553, '5.1.3', `${parsed.path.local}: the recipient needs a domain`, {
-      ...setting(session, settings.rejectUnqualified === 'never' ? 'mtSmtpdQualify' : 'mtSmtpdRejectUnqualified'),
+      ...unqualifiedRule(session),
       recipient: parsed.path.address,
     });
   if (state.recipients.size >= settings.maxRecipients && !state.recipients.has(address)) {
-    return reply(452, '4.5.3', `a message may have at most ${settings.maxRecipients} recipients`);
+    const rule = { ...setting(session, 'mtSmtpdMaxRecipients'), recipient: address };
+    return refused(452, '4.5.3', `a message may have at most ${settings.maxRecipients} recipients`, rule);
   }
   const refusal = await judged(session, address);
   if (refusal) return refusal;
