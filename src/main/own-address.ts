@@ -6,6 +6,7 @@
 
 import { BlockList, isIPv6 } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { parseAddressRange } from '../base/index.ts';
 import type { Where } from './config.ts';
 
 const loopback = new BlockList();
@@ -26,7 +27,8 @@ export function isOwn(address: string, port: number, doors: readonly Where[], in
   });
 }
 
-const plain = (address: string): string => address.toLowerCase().replace(/^::ffff:(?=\d+\.)/, '');
+/** As it is compared: IPv6 can be written in many ways, and IPv4 as IPv6. */
+const plain = (address: string): string => parseAddressRange(address)?.text ?? address.toLowerCase();
 
 function ofThisHost(): string[] {
   return Object.values(networkInterfaces()).flatMap((some) => (some ?? []).map(({ address }) => address));
