@@ -102,6 +102,12 @@ export type Operation =
   | { readonly do: 'bounce'; readonly reason: string; readonly status?: string }
   | { readonly do: 'priority'; readonly precedence: number };
 
+/** An operation on what was in hand then: done when the attempt in hand has ended without success. */
+export interface Wish {
+  readonly operation: Operation;
+  readonly by: string;
+}
+
 export interface OperateOptions {
   /** Who does it: a DN, or the command line's user. Stands in the log. */
   readonly by: string;
@@ -121,7 +127,9 @@ export interface OperationReport {
   /** What was changed. */
   readonly messages: number;
   readonly recipients: number;
-  /** Recipients that a worker had in hand: nothing was done with them; to be tried again. */
+  /** Recipients that a worker has in hand: it is noted, and done when the attempt in hand has ended without success. */
+  readonly later?: number;
+  /** Recipients that a worker had in hand, and for which nothing could be noted: to be tried again. */
   readonly inHand: number;
   /** The first hundred of those. */
   readonly missed: readonly Missed[];

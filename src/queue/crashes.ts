@@ -14,15 +14,17 @@ import {
   decodeLease,
   decodeSlip,
   dueText,
-  isHeldKey,
+  isApartKey,
+  isWishKey,
   type LeaseRecord,
   leasePrefix,
   placeOf,
-  putDue,
   putSlip,
   readDue,
   slipKey,
+  wishTopic,
 } from './records.ts';
+import { standing } from './settle.ts';
 
 const page = 500;
 /** In hand at so many ends: no chance any more. */
@@ -53,15 +55,15 @@ export async function voidLeases(needs: Needs, prefix: string, dead: (epoch: str
     if (!dead(epochOf(key))) return undefined;
     const { due, entry } = record;
     const ends = readDue(entry).ends + 1;
-    const later = ends >= suspicious && !isHeldKey(due) ? await hold(needs, read, due, entry, ends) : undefined;
-    return later ?? putDue(due, dueText({ ...readDue(entry), ends }));
+    const later = ends >= suspicious && !record.noted && !isApartKey(due) ? await hold(needs, read, due, entry, ends) : undefined;
+    return later ?? (await standing(read, { ...record, entry: dueText({ ...readDue(entry), ends }) }));
   });
 }
 
 /** Gives back what a process that lives has leased of one queue. */
 export async function giveBackAll(keyValue: KeyValue, epoch: string, queue: QueueName): Promise<GivenBack> {
-  return await eachLease(keyValue, leasesOf(epoch), async (_read, _key, { due, entry }) =>
-    placeOf(due).queue === queue ? putDue(due, entry) : undefined,
+  return await eachLease(keyValue, leasesOf(epoch), async (read, _key, record) =>
+    placeOf(record.due).queue === queue ? await standing(read, record) : undefined,
   );
 }
 
@@ -88,7 +90,7 @@ async function eachLease(keyValue: KeyValue, prefix: string, ending: Ending): Pr
         deletes.push(key);
         dues.push(record.due);
       }
-      return { puts, deletes, result: dues };
+      return { puts, deletes, ...(puts.some(([key]) => isWishKey(key)) ? { wake: [wishTopic] } : {}), result: dues };
     }, 'soon');
     leases += ended.length;
     for (const due of ended) queues.add(placeOf(due).queue);

@@ -28,6 +28,7 @@ import {
   type Stored,
   slipKey,
   textOf,
+  wishPrefix,
 } from './records.ts';
 
 export const queueNames: readonly QueueName[] = ['INPUT', ...outputChannels];
@@ -148,6 +149,10 @@ async function countAt(keyValue: Pick<KeyValue, 'scan'>, now: number): Promise<Q
     const { due, entry } = decodeLease(value);
     const counted = counts.get(placeOf(due).queue);
     if (counted) counted.pending += readDue(entry).count;
+  }
+  for await (const [key, value] of keyValue.scan(below(wishPrefix))) {
+    const counted = counts.get(placeOf(key).queue);
+    if (counted) counted.pending += readDue(textOf(value)).count;
   }
   for await (const [key, value] of keyValue.scan(below(holdPrefix))) {
     const counted = counts.get(placeOf(key).queue);

@@ -38,7 +38,8 @@ import {
   encodeMessage,
   entryOf,
   holder,
-  isHeldKey,
+  isApart,
+  isApartKey,
   type Lane,
   laneOfKey,
   lanes,
@@ -182,8 +183,8 @@ class LevelledQueue implements OpenQueue {
     const now = this.#needs.clock.now();
     const stem = this.#name();
     return async (read) => {
-      const { puts, deletes, result } = await settle(read, lease, outcome, stem, now);
-      return this.#announced({ puts, deletes, result: result.slips }, lease.message.id);
+      const { puts, deletes, wake = [], result } = await settle(read, lease, outcome, stem, now);
+      return this.#announced({ puts, deletes, wake, result: result.slips }, lease.message.id);
     };
   }
 
@@ -205,7 +206,7 @@ class LevelledQueue implements OpenQueue {
 
   async release(lease: Lease): Promise<void> {
     const { due, queue } = await this.#needs.keyValue.transact((read) => giveBack(read, lease), 'soon');
-    if (!isHeldKey(due)) this.#feed(queue).for(due).again(due);
+    if (!isApartKey(due)) this.#feed(queue).for(due).again(due);
   }
 
   async giveBack(queue: QueueName): Promise<number> {
@@ -278,13 +279,15 @@ class LevelledQueue implements OpenQueue {
       announce: (message, slips) => this.#announce(message, slips),
       hurry: (queue, identifier) => this.#retried.get(queue)?.(identifier),
       again: (due) => {
-        if (!isHeldKey(due)) this.#feed(placeOf(due).queue).for(due).again(due);
+        if (!isApartKey(due)) this.#feed(placeOf(due).queue).for(due).again(due);
       },
       settlePart: (lease, outcome) => this.settlePart(lease, outcome),
       submitPart: (message) => this.submitPart(message),
       release: (lease) => this.release(lease),
     };
-    return new Control(inside, needs);
+    const control = new Control(inside, needs);
+    this.#unsubscribe.push(() => control.close());
+    return control;
   }
 
   close(): void {
@@ -348,8 +351,8 @@ class LevelledQueue implements OpenQueue {
     const now = this.#needs.clock.now();
     const topics = new Set<string>();
     for (const slip of slips) {
-      const { queue, due, recipients } = slip;
-      if (recipients[0]?.held) continue;
+      const { queue, due } = slip;
+      if (isApart(slip)) continue;
       const key = placeKey(id, slip);
       if (due > now) this.#feed(queue).for(key).expect(due);
       else this.#feed(queue).for(key).stage(key);
@@ -362,7 +365,7 @@ class LevelledQueue implements OpenQueue {
   #announce({ id }: QueuedMessage, slips: readonly Slip[]): void {
     const now = this.#needs.clock.now();
     for (const slip of slips) {
-      if (slip.recipients[0]?.held) continue;
+      if (isApart(slip)) continue;
       const key = placeKey(id, slip);
       const feed = this.#feed(slip.queue).for(key);
       // What it knows may be older than the slip.
@@ -381,7 +384,7 @@ class LevelledQueue implements OpenQueue {
 
   #feedWith(message: QueuedMessage, count: number, slips: readonly Slip[]): void {
     const candidates = slips
-      .filter(({ recipients }) => !recipients[0]?.held)
+      .filter((slip) => !isApart(slip))
       .map((slip): Candidate => ({ due: placeKey(message.id, slip), message, count, slip }));
     const queues =
       candidates.length === 1 ? [candidates[0]?.slip.queue as QueueName] : [...new Set(candidates.map(({ slip }) => slip.queue))];

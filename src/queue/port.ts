@@ -10,6 +10,7 @@
 
 import type { InputChannel, OutputChannel } from '../base/index.ts';
 import type { BlobInfo, Part } from '../storage/index.ts';
+import type { Wish } from './control-port.ts';
 
 /** Where a recipient waits: not yet routed, or at a channel. */
 export type QueueName = 'INPUT' | OutputChannel;
@@ -120,6 +121,8 @@ export interface QueuedRecipient {
   readonly heldFor?: number;
   /** An administrator put it back into the input queue. */
   readonly requeued?: boolean;
+  /** What an administrator wanted done while it was in hand: to be done in this order before anybody has it in hand again. */
+  readonly wishes?: readonly Wish[];
   /** The other routes of a recipient that has several. */
   readonly also?: readonly Route[];
 }

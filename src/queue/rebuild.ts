@@ -22,6 +22,7 @@ import {
   entryOf,
   holder,
   holdPrefix,
+  wishPrefix,
   leasePrefix,
   placeKey,
   putDue,
@@ -51,7 +52,7 @@ type Puts = Map<Key, Uint8Array>;
 
 /** Changes of one commit. */
 const batch = 500;
-const indexes = ['queue/d/', 'queue/t/', holdPrefix, leasePrefix, 'queue/n/'] as const;
+const indexes = ['queue/d/', 'queue/t/', holdPrefix, wishPrefix, leasePrefix, 'queue/n/'] as const;
 
 class Rebuild {
   readonly #keyValue: KeyValue;

@@ -8,7 +8,8 @@
  *                                             urgent (`+`) and one for what is not (`-`) beside the ordinary one
  *   queue/t/<queue>/<identifier>/<due>/…      the same by destination, all lanes in one; at SMTPC with what decides about the order there
  *   queue/h/<queue>/<due>/<id>/<slip>         slips that an administrator keeps back
- *   queue/l/<epoch>-<n>                       a lease: the due (or held) entry it took the place of
+ *   queue/o/<queue>/<due>/<id>/<slip>         slips with which something is to be done that an administrator wanted while they were in hand
+ *   queue/l/<epoch>-<n>                       a lease: the due (or held) entry it took the place of, and what is to be done when it ends
  *   queue/e/<epoch>                           a process that has the queue open: a number that rises as long as it lives
  *   queue/x/<id>/<slip>                       put aside because it could not be read
  *
@@ -16,7 +17,8 @@
  */
 
 import { fromSegment, fromSortable, type Key, segment, sortable } from '../storage/index.ts';
-import type { QueuedMessage, QueuedRecipient, QueueId, QueueName } from './port.ts';
+import type { Wish } from './control-port.ts';
+import type { QueuedMessage, QueuedRecipient, QueueId, QueueName, RecipientNumber } from './port.ts';
 
 /** Most recipients in one slip: the unit of leasing and of one commit. */
 export const slipSize = 256;
@@ -48,6 +50,9 @@ export const leasePrefix = 'queue/l/';
 const dueStart = 'queue/d/'.length;
 export const epochPrefix = 'queue/e/';
 export const holdPrefix = 'queue/h/';
+export const wishPrefix = 'queue/o/';
+/** Woken when something comes to stand there. */
+export const wishTopic = 'queue/wishes';
 export const asidePrefix = 'queue/x/';
 /** What is urgent, what is ordinary, what may wait: each an index of its own, so that a long one hides no other. */
 export type Lane = '+' | '' | '-';
@@ -81,7 +86,14 @@ export function laneOfKey(key: Key): Lane {
   return last === 43 ? '+' : last === 45 ? '-' : '';
 }
 
-export const isHeldKey = (key: Key): boolean => key.startsWith(holdPrefix);
+export const isWishKey = (key: Key): boolean => key.startsWith(wishPrefix);
+/** Where a slip stands that nobody may lease. */
+export const isApartKey = (key: Key): boolean => key.startsWith(holdPrefix) || isWishKey(key);
+/** Where a slip stands that nobody has in hand. */
+export const isPlaceKey = (key: Key): boolean => key.startsWith('queue/d/') || isApartKey(key);
+/** Something is still to be done with it before anybody may have it. */
+export const isWished = ({ recipients }: Pick<Slip, 'recipients'>): boolean => recipients.some(({ wishes }) => wishes !== undefined);
+export const isApart = (slip: Pick<Slip, 'recipients'>): boolean => slip.recipients[0]?.held !== undefined || isWished(slip);
 
 /** What the order at a destination depends on, so that nobody reads a hundred thousand messages to find the first one. */
 export interface Traits {
@@ -178,8 +190,10 @@ function traitsOf({ recipients, only }: Slip, { blob, prefix, arrivedAt }: Queue
 }
 
 /** Where a slip stands while nobody has it in hand. */
-export function placeKey(id: QueueId, { name, queue, due, recipients }: Slip): Key {
+export function placeKey(id: QueueId, slip: Slip): Key {
+  const { name, queue, due, recipients } = slip;
   const first = recipients[0];
+  if (isWished(slip)) return `${wishPrefix}${queue}/${sortable(due)}/${id}/${name}`;
   if (first?.held) return `${holdPrefix}${queue}/${sortable(due)}/${id}/${name}`;
   return dueKey({ queue, due, id, slip: name, lane: laneOf(first?.precedence) });
 }
@@ -250,21 +264,36 @@ export function decodeSlip(name: string, value: Uint8Array): Slip {
   return { name, version: v, queue: q, due: d, only: o === 1, recipients };
 }
 
-/** A lease record: the due entry it took, and whether the slip shrank since. */
+/** What is to be done with some recipients of a lease when it ends. */
+export interface Noted {
+  readonly numbers: readonly RecipientNumber[];
+  readonly wish: Wish;
+}
+
+/** A lease record: the due entry it took, whether the slip shrank since, and what is to be done with what is left of it in the end. */
 export interface LeaseRecord {
   readonly due: Key;
   readonly entry: string;
   readonly shrunk: boolean;
+  readonly noted?: readonly Noted[];
 }
 
-export function encodeLease(lease: LeaseRecord): Uint8Array {
-  return bytes(`${lease.shrunk ? 1 : 0}\n${lease.due}\n${lease.entry}`);
+export function encodeLease({ due, entry, shrunk, noted = [] }: LeaseRecord): Uint8Array {
+  return bytes(`${shrunk ? 1 : 0}${noted.length > 0 ? JSON.stringify(noted) : ''}\n${due}\n${entry}`);
 }
 
 export function decodeLease(value: Uint8Array): LeaseRecord {
   const text = textOf(value);
-  const end = text.indexOf('\n', 2);
-  return { shrunk: text.startsWith('1'), due: text.slice(2, end), entry: text.slice(end + 1) };
+  const first = text.indexOf('\n');
+  const end = text.indexOf('\n', first + 1);
+  const record = { shrunk: text.startsWith('1'), due: text.slice(first + 1, end), entry: text.slice(end + 1) };
+  return first === 1 ? record : { ...record, noted: JSON.parse(text.slice(1, first)) as Noted[] };
+}
+
+/** A recipient with what is to be done with it. */
+export function wishing(recipient: QueuedRecipient, number: RecipientNumber, noted: readonly Noted[] | undefined): QueuedRecipient {
+  const wishes = (noted ?? []).filter(({ numbers }) => numbers.includes(number)).map(({ wish }) => wish);
+  return wishes.length === 0 ? recipient : { ...recipient, wishes: [...(recipient.wishes ?? []), ...wishes] };
 }
 
 /** What lies aside: the due (or held) entry it had, since when, and why. */
@@ -304,7 +333,7 @@ export function countOf(value: Uint8Array): number {
 /** A due entry and, where it has one, its twin in the destination index. What is kept back has none. */
 export function putDue(due: Key, entry: string): [Key, Uint8Array][] {
   const own: [Key, Uint8Array] = [due, bytes(entry)];
-  if (!hasTwin(entry) || isHeldKey(due)) return [own];
+  if (!hasTwin(entry) || isApartKey(due)) return [own];
   const { identifier = '', count, traits } = readDue(entry);
   const place = placeOf(due);
   const value = `${count}${traits ? traitsText(traits) : ''}${place.lane === '' ? '' : `/${place.lane}`}`;
@@ -312,7 +341,7 @@ export function putDue(due: Key, entry: string): [Key, Uint8Array][] {
 }
 
 export function deleteDue(due: Key, entry: string): Key[] {
-  if (!hasTwin(entry) || isHeldKey(due)) return [due];
+  if (!hasTwin(entry) || isApartKey(due)) return [due];
   return [due, destinationKey(placeOf(due), readDue(entry).identifier ?? '')];
 }
 

@@ -23,6 +23,8 @@ import {
   encodeSlip,
   entryOf,
   holder,
+  isPlaceKey,
+  isWishKey,
   type LeaseRecord,
   leasePrefix,
   messageKey,
@@ -37,6 +39,8 @@ import {
   slipsKey,
   type Token,
   textOf,
+  wishing,
+  wishTopic,
 } from './records.ts';
 
 /** The slips that wait anew after a settlement. */
@@ -103,7 +107,7 @@ function deferredRecipient(recipient: QueuedRecipient, deferral: Deferral, now: 
 }
 
 /** Every recipient of the slip by what the outcome says about it. */
-function sortOut(slip: Slip, outcome: Outcome, numbers: Numbers, now: number): Sorted {
+function sortOut(slip: Slip, outcome: Outcome, numbers: Numbers, now: number, noted: LeaseRecord['noted']): Sorted {
   const filed = new Map(outcome.filed?.map((filing) => [filing.from, filing.to]));
   const done = new Set(outcome.done);
   const deferred = new Map(outcome.deferred?.map((deferral) => [deferral.number, deferral]));
@@ -113,8 +117,9 @@ function sortOut(slip: Slip, outcome: Outcome, numbers: Numbers, now: number): S
   for (const recipient of slip.recipients) {
     const to = filed.get(recipient.number);
     const deferral = deferred.get(recipient.number);
-    if (to && to.length > 0) waiting.push(...filedRecipients(recipient, to, numbers, now));
-    else if (deferral) waiting.push(deferredRecipient(recipient, deferral, now));
+    const { number } = recipient;
+    if (to && to.length > 0) waiting.push(...filedRecipients(recipient, to, numbers, now).map((one) => wishing(one, number, noted)));
+    else if (deferral) waiting.push(wishing(deferredRecipient(recipient, deferral, now), number, noted));
     else if (!done.has(recipient.number)) remaining.push(recipient);
   }
   return { remaining, waiting };
@@ -155,7 +160,7 @@ export function groups(recipients: readonly QueuedRecipient[]): (readonly Queued
   const all: QueuedRecipient[][] = [];
   for (const recipient of recipients) {
     const { queue, nextAttempt } = recipient;
-    const apart = `${recipient.held ? 'h' : ''}${recipient.precedence ?? ''}`;
+    const apart = `${recipient.held ? 'h' : ''}${recipient.wishes ? 'o' : ''}${recipient.precedence ?? ''}`;
     const key = `${queue} ${nextAttempt} ${recipient.runAt ?? ''} ${apart} ${destinationOf(queue, [recipient]) ?? ''}`;
     let group = open.get(key);
     if (!group || group.length >= slipSize) {
@@ -243,7 +248,7 @@ export async function settle(
   const record = await held(read, token);
   const slip = await slipOf(read, lease, token, record);
   const { numbers, puts } = await numbering(read, lease, token.count, outcome);
-  const { remaining, waiting } = sortOut(slip, outcome, numbers, now);
+  const { remaining, waiting } = sortOut(slip, outcome, numbers, now, record.noted);
   const written: Written = { puts, deletes: [] };
   if (remaining.length === slip.recipients.length) return { result: { slips: [], count: token.count }, ...written };
   const ends = remaining.length === 0;
@@ -257,10 +262,11 @@ export async function settle(
     written.puts.push([slipKey(id, slip.name), encodeSlip(rest)]);
     // The destination of the entry stays what it was: its keys in both indexes depend on it.
     const entry = dueText({ ...entryOf(rest, lease.message), identifier: readDue(record.entry).identifier });
-    written.puts.push([`${leasePrefix}${token.lease}`, encodeLease({ due: record.due, entry, shrunk: true })]);
+    written.puts.push([`${leasePrefix}${token.lease}`, encodeLease({ ...record, entry, shrunk: true })]);
   }
   await count(read, lease.message, slip.only, slips.length - (ends ? 1 : 0), written);
-  return { result: { slips, count: token.count }, ...written };
+  const wake = record.noted && slips.length > 0 ? { wake: [wishTopic] } : {};
+  return { ...written, ...wake, result: { slips, count: token.count } };
 }
 
 /** What is left of a lease lies aside. Resolves to the entry that it had. */
@@ -274,13 +280,35 @@ export async function layAside(read: PartReader, lease: Lease, problem: string, 
   };
 }
 
-/** Gives a lease back: its slip is due as it was before. Resolves to the due key and its entry. */
+/**
+ * Where the slip of a lease that ends unsettled stands then: where it stood, or where what an administrator wanted meanwhile is done. What
+ * cannot be read stands where it stood: leasing it puts it aside.
+ */
+export async function standing(read: PartReader, { due, entry, noted }: LeaseRecord): Promise<readonly (readonly [Key, Uint8Array])[]> {
+  if (!noted && !isWishKey(due)) return putDue(due, entry);
+  const { id, slip: name } = placeOf(due);
+  const [message, value] = [await read.get(messageKey(id)), await read.get(slipKey(id, name))];
+  if (!message || !value) return putDue(due, entry);
+  try {
+    const stood = decodeSlip(name, value);
+    const recipients = stood.recipients.map((one) => wishing(one, one.number, noted));
+    const slip: Slip = { ...stood, version: stood.version + 1, recipients };
+    return putSlip(id, slip, dueText(entryOf(slip, decodeMessage(message).message)));
+  } catch {
+    return putDue(due, entry);
+  }
+}
+
+/** Gives a lease back: its slip is due as it was before. Resolves to where it stands. */
 export async function giveBack(read: PartReader, lease: Lease): Promise<Changes<{ due: Key; queue: QueueName }> & Written> {
   const token = readToken(lease.token);
   const record = await held(read, token);
+  const puts = await standing(read, record);
+  const due = puts.find(([key]) => isPlaceKey(key))?.[0] ?? record.due;
   return {
-    puts: putDue(record.due, record.entry),
+    puts: [...puts],
     deletes: [`${leasePrefix}${token.lease}`],
-    result: { due: record.due, queue: lease.queue },
+    ...(isWishKey(due) ? { wake: [wishTopic] } : {}),
+    result: { due, queue: lease.queue },
   };
 }

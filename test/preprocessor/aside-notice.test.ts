@@ -55,7 +55,7 @@ test('the first is told at once, what follows within ten minutes together', asyn
   one.clock.advance(600_000);
   await one.settled();
   expect(one.notes).toHaveLength(2);
-  expect(one.notes[1]).toContain('298 records');
+  expect(one.notes[1]).toContain('298 entries');
   expect(one.notes[1]).toContain('  and 198 more');
   one.clock.advance(600_000);
   one.clock.advance(600_000);

@@ -2,7 +2,7 @@ import { afterEach, expect, test } from '@jest/globals';
 import type { Lease, Operation, QueueFilter } from '../../src/queue/index.ts';
 import { CheckFailed } from '../../src/storage/index.ts';
 import { collect, keysOf, newMessage, seededRandom, type TestQueue, testQueue } from '../support/queue.ts';
-import { type ControlledQueue, controlled } from '../support/queue-control.ts';
+import { type ControlledQueue, controlled, undone } from '../support/queue-control.ts';
 
 const opened: TestQueue[] = [];
 afterEach(async () => {
@@ -117,6 +117,7 @@ class Storm {
 
   /** No recipient twice, at any moment; every count is that of the records. */
   async check(): Promise<void> {
+    await undone(this.one);
     const listed = (await collect(this.one.queue.list())).flatMap(({ message, recipients }) =>
       message.parent === undefined ? recipients : [],
     );
@@ -134,6 +135,7 @@ class Storm {
   async end(): Promise<void> {
     const { queue, control, clock, stories, keyValue } = this.one;
     for (const lease of this.#out.splice(0)) await queue.release(lease).catch(() => {});
+    await undone(this.one);
     await control.operate({ do: 'release' }, {}, { by: 'cn=admin', all: true });
     for (let idle = 0; idle < 3; idle++) {
       clock.advance(120_000);

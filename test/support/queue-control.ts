@@ -10,7 +10,7 @@ import {
   type SearchOptions,
   type StoryRead,
 } from '../../src/queue/index.ts';
-import type { Blobs } from '../../src/storage/index.ts';
+import { type Blobs, below } from '../../src/storage/index.ts';
 import { seededRandom, type TestQueue, type TestQueueOptions } from './queue.ts';
 
 export interface ControlledQueue extends TestQueue {
@@ -75,6 +75,16 @@ function memoryBlobs(bytes: Map<string, Buffer>, broken: () => boolean): Pick<Bl
       yield read(id);
     },
   };
+}
+
+/** Resolves when everything is done that was wanted of mail in hand and can be done by now. */
+export async function undone({ keyValue }: Pick<TestQueue, 'keyValue'>): Promise<void> {
+  for (;;) {
+    let left = 0;
+    for await (const [, value] of keyValue.scan(below('queue/m/'))) if (Buffer.from(value).includes('"wishes"')) left++;
+    if (left === 0) return;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
 }
 
 export const by = 'cn=admin,o=ima';

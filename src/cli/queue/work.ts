@@ -110,9 +110,9 @@ async function work(client: QueueClient, ids: string[], options: WorkOptions, op
   else if (!report.dryRun) process.exitCode = codeOf(report);
 }
 
-function codeOf({ recipients, inHand = 0, unchanged = 0, held = 0, failed = 0, more }: OrderReport): number {
+function codeOf({ recipients, inHand = 0, later = 0, unchanged = 0, held = 0, failed = 0, more }: OrderReport): number {
   if (inHand + failed > 0 || more || (held > 0 && recipients > 0)) return 2;
-  return recipients + unchanged > 0 ? 0 : 1;
+  return recipients + unchanged + later > 0 ? 0 : 1;
 }
 
 const done: Readonly<Record<string, string>> = {
@@ -126,12 +126,14 @@ const done: Readonly<Record<string, string>> = {
 };
 
 function told(what: string, report: OrderReport): string {
-  const { messages, recipients, inHand = 0, unchanged = 0, held = 0, failed = 0 } = report;
+  const { messages, recipients, inHand = 0, later = 0, unchanged = 0, held = 0, failed = 0 } = report;
   const all = `${counted(messages, 'message')} with ${counted(recipients, 'recipient')}`;
   if (report.dryRun) return `${all} would be ${done[what]}`;
   const lines = [`${all} ${messages === 1 ? 'was' : 'were'} ${done[what]}`];
   if (unchanged > 0) lines.push(`${counted(unchanged, 'recipient')} ${unchanged === 1 ? 'was' : 'were'} so already`);
   if (held > 0) lines.push(`held, and left alone: ${counted(held, 'recipient')}; release first: mailtree queue release`);
+  if (later > 0)
+    lines.push(`just being worked on: ${counted(later, 'recipient')}; it is done after the attempt in hand, unless that succeeds`);
   if (inHand > 0) lines.push(`worked on at this moment, and left alone: ${counted(inHand, 'recipient')}; try again`);
   if (failed > 0) lines.push(`${counted(failed, 'message')} could not be changed: the log says why`);
   if (report.more) lines.push('there are more');

@@ -2,22 +2,26 @@
  * Changing recipients that wait: the part of one message.
  *
  * Promise: only what nobody has in hand at the moment of the commit is changed; a recipient is in exactly one slip before and after; the
- * last one gone frees the message. What was found a moment ago is looked at again here, in the commit.
+ * last one gone frees the message. What was found a moment ago is looked at again here, in the commit. Of what is in hand it is noted in
+ * its lease what shall be done when that ends.
  */
 
 import type { Key, Part, PartReader } from '../../storage/index.ts';
-import type { FoundRecipient, RecipientState } from '../control-port.ts';
-import type { Lease, QueuedMessage, QueuedRecipient } from '../port.ts';
+import type { FoundRecipient, RecipientState, Wish } from '../control-port.ts';
+import type { Lease, QueuedMessage, QueuedRecipient, QueueId } from '../port.ts';
 import {
+  decodeLease,
   decodeMessage,
   decodeSlip,
   deleteDue,
   dueText,
   encodeLease,
   entryOf,
+  type LeaseRecord,
   leasePrefix,
   messageKey,
   placeKey,
+  placeOf,
   putSlip,
   type Slip,
   slipKey,
@@ -35,6 +39,8 @@ export interface Changed {
   readonly message: QueuedMessage;
   /** As they were. */
   readonly changed: readonly FoundRecipient[];
+  /** In hand of a worker, and noted. */
+  readonly later: readonly QueuedRecipient[];
   /** In hand of a worker. */
   readonly missed: readonly QueuedRecipient[];
   readonly unchanged: number;
@@ -86,6 +92,51 @@ function split({ slip, state }: Standing, matcher: Matcher, change: Change): Spl
   return all;
 }
 
+/** Notes what shall be done with some of a slip when whoever has it in hand lets go of it. */
+export interface Noting {
+  readonly wish: Wish;
+  /** The lease of a slip, as it was a moment ago. */
+  readonly leaseOf: (id: QueueId, slip: string) => Key | undefined;
+}
+
+/** Of what is in hand at most so much is noted. */
+const notesAtMost = 16;
+
+type Noted = 'noted' | 'nothing' | 'missed';
+
+async function note(
+  read: PartReader,
+  id: QueueId,
+  name: string,
+  recipients: readonly QueuedRecipient[],
+  noting: Noting | undefined,
+  puts: Written['puts'],
+): Promise<Noted> {
+  const key = noting?.leaseOf(id, name);
+  const value = key === undefined ? undefined : await read.get(key);
+  if (!noting || key === undefined || !value || recipients.length === 0) return recipients.length === 0 ? 'nothing' : 'missed';
+  const record = decodeLease(value);
+  const place = placeOf(record.due);
+  if (place.id !== id || place.slip !== name) return 'missed';
+  const numbers = recipients.map(({ number }) => number);
+  const before = record.noted ?? [];
+  const noted = noting.wish.operation.do === 'release' ? withoutHolds(before, numbers) : [...before, { numbers, wish: noting.wish }];
+  if (!noted) return 'nothing';
+  if (noted.length > notesAtMost) return 'missed';
+  puts.push([key, encodeLease({ ...record, noted })]);
+  return 'noted';
+}
+
+/** Without what would have kept these back; undefined where nothing would. */
+function withoutHolds(noted: NonNullable<LeaseRecord['noted']>, numbers: readonly number[]): LeaseRecord['noted'] {
+  const left = noted.map(({ numbers: of, wish }) => ({
+    wish,
+    numbers: wish.operation.do === 'hold' ? of.filter((one) => !numbers.includes(one)) : of,
+  }));
+  const same = left.every(({ numbers: of }, n) => of.length === noted[n]?.numbers.length);
+  return same ? undefined : left.filter(({ numbers: of }) => of.length > 0);
+}
+
 /** `stem` names new slips: unique for this call. Undefined where the message is gone. */
 export function changePart(
   { stored, slips: walked }: Walked,
@@ -93,6 +144,7 @@ export function changePart(
   change: Change,
   stem: string,
   now: number,
+  noting?: Noting,
 ): Part<Changed | undefined> {
   const { id } = stored.message;
   return async (read) => {
@@ -101,6 +153,7 @@ export function changePart(
     const { message } = decodeMessage(value);
     const written: Written = { puts: [], deletes: [] };
     const changed: FoundRecipient[] = [];
+    const later: QueuedRecipient[] = [];
     const missed: QueuedRecipient[] = [];
     const made: Slip[] = [];
     let [unchanged, held] = [0, 0];
@@ -112,7 +165,10 @@ export function changePart(
       const { slip, place } = standing;
       only &&= slip.only;
       if (!place) {
-        missed.push(...slip.recipients.filter((one) => matcher.recipient(one)));
+        const meant = slip.recipients.filter((one) => matcher.recipient(one));
+        const outcome = await note(read, id, name, meant, noting, written.puts);
+        if (outcome === 'nothing') unchanged += meant.length;
+        else (outcome === 'noted' ? later : missed).push(...meant);
         continue;
       }
       const parts = split(standing, matcher, change);
@@ -130,7 +186,7 @@ export function changePart(
     if (changed.length > 0) await count(read, message, only, more, written);
     const again = new Set(written.puts.map(([key]) => key));
     const deletes = written.deletes.filter((key) => !again.has(key));
-    return { puts: written.puts, deletes, result: { message, changed, missed, unchanged, held, slips: made } };
+    return { puts: written.puts, deletes, result: { message, changed, later, missed, unchanged, held, slips: made } };
   };
 }
 
@@ -144,22 +200,25 @@ function rewrite(slip: Slip, { rest, moved }: Split, stem: string): Slip[] {
 /** Leases for an administrator: what waits of these slips and matches, kept back or not, due or not. */
 export interface Taken {
   readonly leases: readonly { readonly lease: Lease; readonly meant: readonly QueuedRecipient[] }[];
+  readonly later: readonly QueuedRecipient[];
   readonly missed: readonly QueuedRecipient[];
 }
 
-export function takePart({ stored, slips }: Walked, matcher: Matcher, names: readonly string[], now: number): Part<Taken> {
+export function takePart({ stored, slips }: Walked, matcher: Matcher, names: readonly string[], now: number, noting?: Noting): Part<Taken> {
   const { message, count: recipients } = stored;
   return async (read) => {
-    const puts: [Key, Uint8Array][] = [];
+    const puts: Written['puts'] = [];
     const deletes: Key[] = [];
     const leases: { lease: Lease; meant: readonly QueuedRecipient[] }[] = [];
+    const later: QueuedRecipient[] = [];
     const missed: QueuedRecipient[] = [];
     for (const [n, { name }] of slips.entries()) {
       const standing = await standingOf(read, message.id, name, now);
       if (!standing) continue;
       const { slip, place, state } = standing;
       const meant = slip.recipients.filter((one) => (!place || matcher.state(state)) && matcher.recipient(one));
-      if (!place) missed.push(...meant);
+      if (!place && meant.length > 0)
+        ((await note(read, message.id, name, meant, noting, puts)) === 'noted' ? later : missed).push(...meant);
       if (!place || meant.length === 0) continue;
       const lease = names[n] as string;
       deletes.push(...deleteDue(place.key, place.entry));
@@ -167,6 +226,6 @@ export function takePart({ stored, slips }: Walked, matcher: Matcher, names: rea
       const token = tokenText({ lease, slip: name, only: slip.only, count: recipients });
       leases.push({ lease: { token, queue: slip.queue, message, recipients: slip.recipients }, meant });
     }
-    return { puts, deletes, result: { leases, missed } };
+    return { puts, deletes, result: { leases, later, missed } };
   };
 }

@@ -22,6 +22,7 @@ import { tellStep } from '../story.ts';
 import { aside, deleteAsidePart, isSlipName, retryAsidePart } from './aside.ts';
 import { type OperateNeeds, operate } from './operate.ts';
 import { findAll, search } from './search.ts';
+import { Wishes } from './wishes.ts';
 
 /** What the control uses beside the queue itself. */
 export interface ControlNeeds {
@@ -43,12 +44,21 @@ export class Control implements QueueControl {
   readonly #needs: ControlNeeds;
   readonly #keyValue: KeyValue;
   readonly #log: Log;
+  readonly #operating: OperateNeeds;
+  readonly #wishes: Wishes;
 
   constructor(inside: ControlInside, needs: ControlNeeds) {
     this.#inside = inside;
     this.#needs = needs;
     this.#keyValue = inside.keyValue;
     this.#log = inside.log;
+    this.#operating = { ...inside, reporter: needs.reporter, now: () => inside.clock.now() };
+    this.#wishes = new Wishes(inside, this.#operating);
+  }
+
+  /** Nothing more that was noted is done. */
+  close(): void {
+    this.#wishes.close();
   }
 
   search(filter: QueueFilter, options: SearchOptions = {}): Promise<SearchPage> {
@@ -70,8 +80,7 @@ export class Control implements QueueControl {
   }
 
   operate(operation: Operation, filter: QueueFilter, options: OperateOptions): Promise<OperationReport> {
-    const { clock } = this.#inside;
-    return operate({ ...this.#inside, reporter: this.#needs.reporter, now: () => clock.now() }, operation, filter, options);
+    return operate(this.#operating, operation, filter, options);
   }
 
   aside(): AsyncIterable<AsideEntry> {

@@ -10,16 +10,16 @@
 import { Fault, type Log } from '../../base/index.ts';
 import { leastUrgent, mostUrgent } from '../../mail/index.ts';
 import { join, type KeyValue, type Part } from '../../storage/index.ts';
-import type { OperateOptions, Operation, OperationReport, QueueFilter } from '../control-port.ts';
-import type { Hold, Lease, NewMessage, Outcome, QueuedMessage, QueuedRecipient, QueueName } from '../port.ts';
+import type { OperateOptions, Operation, OperationReport, QueueFilter, Wish } from '../control-port.ts';
+import type { Hold, Lease, NewMessage, Outcome, QueuedMessage, QueuedRecipient, QueueId, QueueName } from '../port.ts';
 import type { Slip } from '../records.ts';
 import type { Reporter } from '../reports.ts';
 import { type Step, tellStep } from '../story.ts';
 import { candidates } from './candidates.ts';
-import { type Change, type Changed, changePart, takePart } from './change.ts';
+import { type Change, type Changed, changePart, type Noting, takePart } from './change.ts';
 import { type Matcher, matcherOf } from './filter.ts';
 import { byPrecedence } from './search.ts';
-import { found, type InHand, readInHand, type Walked } from './walk.ts';
+import { found, type InHand, readInHand, type Walked, walkOne } from './walk.ts';
 
 export interface OperateNeeds {
   readonly keyValue: KeyValue;
@@ -123,20 +123,46 @@ export async function operate(
   return await run.all();
 }
 
+/** Does what was noted while these were in hand. False where an error stands in the way, which is in the log. */
+export async function fulfil(needs: OperateNeeds, { operation, by }: Wish, walked: Walked, matcher: Matcher): Promise<boolean> {
+  return (await new Run(needs, operation, matcher, { by, wished: true }).one(walked)).failed === 0;
+}
+
+/** The first thing that was wanted is done. */
+function withoutWish({ wishes = [], ...one }: QueuedRecipient): QueuedRecipient {
+  return wishes.length > 1 ? { ...one, wishes: wishes.slice(1) } : one;
+}
+
+interface RunOptions extends OperateOptions {
+  /** What is done was noted before, and stands first in the recipients' own records. */
+  readonly wished?: boolean;
+}
+
+/** Rounds in which what left a worker's hands just then is looked for again. */
+const rounds = 3;
+/** Messages that are looked for again at most. */
+const soughtAtMost = 10_000;
+
 class Run {
   readonly #needs: OperateNeeds;
   readonly #operation: Operation;
   readonly #matcher: Matcher;
-  readonly #options: OperateOptions;
+  readonly #options: RunOptions;
   #messages = 0;
   #recipients = 0;
   #inHand = 0;
+  #later = 0;
+  #leases: InHand = new Map();
+  /** In hand when they were looked at, and then not any more; undefined once nothing is looked for again. */
+  #again: Set<QueueId> | undefined;
+  /** Of those, what was changed of them before. */
+  readonly #begun = new Set<QueueId>();
   #unchanged = 0;
   #held = 0;
   #failed = 0;
   readonly #missed: { id: string; address: string }[] = [];
 
-  constructor(needs: OperateNeeds, operation: Operation, matcher: Matcher, options: OperateOptions) {
+  constructor(needs: OperateNeeds, operation: Operation, matcher: Matcher, options: RunOptions) {
     this.#needs = needs;
     this.#operation = operation;
     this.#matcher = matcher;
@@ -149,7 +175,9 @@ class Run {
     let recipients = 0;
     let taken = 0;
     let more = false;
-    for await (const walked of this.#walked(await readInHand(this.#needs.keyValue))) {
+    this.#leases = await readInHand(this.#needs.keyValue);
+    this.#again = this.#notes ? new Set() : undefined;
+    for await (const walked of this.#walked(this.#leases)) {
       more = taken >= limit;
       if (more) break;
       taken++;
@@ -161,16 +189,51 @@ class Run {
       recipients = 0;
     }
     await this.#work(batch);
+    for (let round = 1; round <= rounds; round++) await this.#seek(round === rounds);
+    return this.#report(more);
+  }
+
+  async one(walked: Walked): Promise<OperationReport> {
+    await this.#work([walked]);
+    return this.#report(false);
+  }
+
+  #report(more: boolean): OperationReport {
     return {
       messages: this.#messages,
       recipients: this.#recipients,
       inHand: this.#inHand,
+      ...(this.#later > 0 ? { later: this.#later } : {}),
       missed: this.#missed,
       unchanged: this.#unchanged,
       ...(this.#held > 0 ? { held: this.#held } : {}),
       failed: this.#failed,
       more,
     };
+  }
+
+  /** What is being tried at this moment is tried; who asks for states that it is not in means others. */
+  get #notes(): boolean {
+    return this.#operation.do !== 'retry' && this.#matcher.state('leased') && !this.#options.wished;
+  }
+
+  get #noting(): Noting | undefined {
+    if (!this.#notes) return undefined;
+    const wish = { operation: this.#operation, by: this.#options.by };
+    return { wish, leaseOf: (id, slip) => this.#leases.get(`${id}/${slip}`)?.lease };
+  }
+
+  /** What was in hand and is not any more. */
+  async #seek(last: boolean): Promise<void> {
+    const ids = [...(this.#again ?? [])];
+    this.#again = last ? undefined : this.#again && new Set();
+    if (ids.length === 0) return;
+    const { keyValue } = this.#needs;
+    this.#leases = await readInHand(keyValue);
+    for (const id of ids) {
+      const walked = await walkOne(keyValue, id);
+      if (walked && found(walked, this.#matcher, this.#leases, this.#needs.now(), byPrecedence)) await this.#work([walked]);
+    }
   }
 
   /** What matches now. */
@@ -190,8 +253,10 @@ class Run {
       return;
     }
     const now = this.#needs.now();
-    const change = changeOf(operation, this.#options.by, now);
-    const part = (walked: Walked): Part<Changed | undefined> => changePart(walked, this.#matcher, change, this.#needs.name(), now);
+    const wanted = changeOf(operation, this.#options.by, now);
+    const change: Change = this.#options.wished ? (one, state) => wanted(withoutWish(one), state) : wanted;
+    const noting = this.#noting;
+    const part = (walked: Walked): Part<Changed | undefined> => changePart(walked, this.#matcher, change, this.#needs.name(), now, noting);
     try {
       const results = await this.#needs.keyValue.transact(join(...batch.map(part)), 'durable');
       for (const result of results) this.#told(result);
@@ -213,13 +278,14 @@ class Run {
 
   #told(result: Changed | undefined): void {
     if (!result) return;
-    const { message, changed, missed, unchanged, held, slips } = result;
-    this.#miss(message, missed);
+    const { message, changed, later, missed, unchanged, held, slips } = result;
+    this.#note(message, later);
+    this.#miss(message, missed, changed.length > 0);
     const kept = this.#operation.do === 'retry' ? held : 0;
     this.#held += kept;
     this.#unchanged += unchanged - kept;
     if (changed.length === 0) return;
-    this.#count(changed.length);
+    this.#count(message, changed.length);
     if (slips.length > 0) this.#needs.announce(message, slips);
     if (this.#operation.do === 'retry') {
       const places = new Map(changed.map(({ queue, identifier }) => [`${queue} ${identifier}`, { queue, identifier }]));
@@ -228,13 +294,27 @@ class Run {
     this.#tell(message, changed, {});
   }
 
-  #miss({ id }: QueuedMessage, missed: readonly QueuedRecipient[]): void {
+  #note({ id }: QueuedMessage, later: readonly QueuedRecipient[]): void {
+    if (later.length === 0) return;
+    this.#later += later.length;
+    const { log } = this.#needs;
+    log.info(
+      `${id}: ${this.#operation.do} is done when the attempt in hand has ended (${later.length} recipients), by ${this.#options.by}`,
+    );
+  }
+
+  #miss({ id }: QueuedMessage, missed: readonly QueuedRecipient[], begun: boolean): void {
+    if (missed.length > 0 && this.#again && this.#again.size < soughtAtMost) {
+      this.#again.add(id);
+      if (begun) this.#begun.add(id);
+      return;
+    }
     this.#inHand += missed.length;
     for (const { address } of missed) if (this.#missed.length < missedShown) this.#missed.push({ id, address });
   }
 
-  #count(recipients: number): void {
-    this.#messages++;
+  #count({ id }: QueuedMessage, recipients: number): void {
+    if (!this.#begun.delete(id)) this.#messages++;
     this.#recipients += recipients;
   }
 
@@ -243,8 +323,11 @@ class Run {
     const { keyValue, reporter, settlePart, submitPart, release, log } = this.#needs;
     const { message } = walked.stored;
     const names = walked.slips.map(() => this.#needs.name());
-    const { leases, missed } = await keyValue.transact(takePart(walked, this.#matcher, names, this.#needs.now()), 'soon');
-    this.#miss(message, missed);
+    const taking = takePart(walked, this.#matcher, names, this.#needs.now(), this.#noting);
+    const { leases, later, missed } = await keyValue.transact(taking, 'soon');
+    if (later.length > 0) await keyValue.flush();
+    this.#note(message, later);
+    this.#miss(message, missed, leases.length > 0);
     if (leases.length === 0) return;
     const meant = leases.flatMap((one) => one.meant);
     const text = reason.replace(/\s+/g, ' ').trim().slice(0, longestText);
@@ -262,7 +345,7 @@ class Run {
         if (!ended || those.length < lease.recipients.length)
           await release(lease).catch((thrown: unknown) => log.diagnostic(`${message.id}: nothing to give back (${String(thrown)})`));
     }
-    this.#count(meant.length);
+    this.#count(message, meant.length);
     this.#tell(message, meant, { status, report: report?.id });
   }
 

@@ -12,6 +12,7 @@ import {
   decodeLease,
   decodeMessage,
   decodeSlip,
+  isWished,
   leasePrefix,
   messageKey,
   placeOf,
@@ -28,21 +29,21 @@ export interface Walked {
   readonly slips: readonly Slip[];
 }
 
-/** `<id>/<slip>` of everything a worker has in hand, with the entry of its lease. */
-export type InHand = ReadonlyMap<string, { readonly due: Key; readonly entry: string }>;
+/** `<id>/<slip>` of everything a worker has in hand, with its lease. */
+export type InHand = ReadonlyMap<string, { readonly due: Key; readonly entry: string; readonly lease: Key }>;
 
 export async function readInHand(keyValue: KeyValue): Promise<InHand> {
-  const all = new Map<string, { due: Key; entry: string }>();
-  for await (const [, value] of keyValue.scan(below(leasePrefix))) {
+  const all = new Map<string, { due: Key; entry: string; lease: Key }>();
+  for await (const [lease, value] of keyValue.scan(below(leasePrefix))) {
     const { due, entry } = decodeLease(value);
     const { id, slip } = placeOf(due);
-    all.set(`${id}/${slip}`, { due, entry });
+    all.set(`${id}/${slip}`, { due, entry, lease });
   }
   return all;
 }
 
 export function stateOf(slip: Slip, leased: boolean, now: number): RecipientState {
-  if (leased) return 'leased';
+  if (leased || isWished(slip)) return 'leased';
   return slip.recipients[0]?.held ? 'held' : slip.due > now ? 'deferred' : 'pending';
 }
 
