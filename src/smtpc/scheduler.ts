@@ -183,10 +183,16 @@ export class Scheduler {
         if (this.#aside.size >= asideAtMost) await Promise.race(this.#aside);
         if (!this.#pending.room()) return;
         const except = channels.full((destination) => peer(destination).sessions);
-        const [lease] = await queue.lease('SMTPC', 1, { except });
+        let passedOver = false;
+        const has = (destination: string): boolean => {
+          const full = except.has(destination);
+          passedOver ||= full;
+          return full;
+        };
+        const [lease] = await queue.lease('SMTPC', 1, { except: { has, size: except.size } });
         if (!lease) {
           // What waits behind the sessions of its destination belongs to this interval.
-          if (except.size === 0) this.#pending.done();
+          if (!passedOver) this.#pending.done();
           return;
         }
         this.#again = true;

@@ -163,3 +163,26 @@ test.each([
     return Number(told.out) > 0;
   });
 });
+
+test('other hosts read the metrics as long as they are monitoring clients', async () => {
+  const settings = 'cn=server,cn=mailtree';
+  const metrics = async (from: string): Promise<string> =>
+    (
+      await net.hosts.client.tool('curl', [
+        '-sk',
+        '--interface',
+        from,
+        '-o',
+        '/dev/null',
+        '-w',
+        '%{http_code}',
+        `https://${here.four}:${httpsPort}/metrics`,
+      ])
+    ).out;
+  expect(await metrics(near.four)).toBe('403');
+  await ldap.modify(settings, change('replace', 'mtMonitorClient', '203.0.113.0/28'));
+  await eventually(async () => (await metrics(near.four)) === '200');
+  expect(await metrics(far.four)).toBe('403');
+  await ldap.modify(settings, change('replace', 'mtMonitorClient'));
+  await eventually(async () => (await metrics(near.four)) === '403');
+});

@@ -64,6 +64,23 @@ test('a user sends as one of the addresses of the account: envelope and author',
   await eventually(async () => /^550 /.test(await submit(user1, 'user2@example.test')));
 });
 
+test('the name of this host, and the domain of addresses without one', async () => {
+  await set('cn=server', 'mtHostName', 'renamed.example.test');
+  await eventually(async () => /^220 renamed\.example\.test /.test(await ask([])));
+  expect(await ask(['EHLO x.test'])).toMatch(/^250-renamed\.example\.test/);
+  await set('cn=server', 'mtHostName', 'mail.example.test');
+  await eventually(async () => /^220 mail\.example\.test /.test(await ask([])));
+  await set(smtpd, 'mtSmtpdRejectUnqualified', 'never');
+  // Nobody has it at jade.net.
+  const bare = (): Promise<string> => ask(['EHLO x.test', 'MAIL FROM:<a@elsewhere.test>', 'RCPT TO:<sales>']);
+  await eventually(async () => /^250 /.test(await bare()));
+  await set('cn=server', 'mtLocalDomain', 'jade.net');
+  await eventually(async () => /^550 5\.1\.1 /.test(await bare()));
+  await set('cn=server', 'mtLocalDomain', 'example.test');
+  await eventually(async () => /^250 /.test(await bare()));
+  await set(smtpd, 'mtSmtpdRejectUnqualified');
+});
+
 test('connections of one address', async () => {
   await set(smtpd, 'mtSmtpdMaxSessionsPerAddress', '2');
   const held: Dialog[] = [];

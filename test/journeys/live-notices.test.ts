@@ -52,6 +52,7 @@ beforeAll(async () => {
   dns = await startFakeDns({
     'far.test': { mx: [[10, 'mx.far.test']] },
     'late.test': { mx: [[10, 'mx.far.test']] },
+    'later.test': { mx: [[10, 'mx.far.test']] },
     'victim.test': { mx: [[10, 'mx.far.test']] },
     'mx.far.test': { a: ['127.0.0.1'] },
     'forged.test': { mx: [[10, 'mx.far.test']], txt: ['v=spf1 -all'] },
@@ -127,6 +128,7 @@ test('notices of delay and of success after it, when they are switched on, in an
   await aged(
     { sender: us, recipients: [{ address: 'friend@late.test' }], text },
     { sender: us, recipients: [{ address: 'quiet@late.test', dsn: { notify: ['never'] } }], text },
+    { sender: us, recipients: [{ address: 'friend@later.test' }], text: 'Subject: the second\r\n\r\nhello\r\n' },
   );
   refuse('MAIL', '451 4.3.2 not today');
   server = await runServer(files);
@@ -157,6 +159,19 @@ test('notices of delay and of success after it, when they are switched on, in an
   expect(success.raw).toContain('Final-Recipient: rfc822; friend@late.test\r\nAction: relayed\r\n');
   await eventually(async () => log().includes('to quiet@late.test channel=SMTPC host'));
   expect(await subjects(files, us)).toEqual(['Delayed mail (still being tried)', 'Delayed mail has been sent']);
+});
+
+test('the notice of a delay has its words from a file, too, and that of success from the directory', async () => {
+  refuse('MAIL', '451 4.3.2 not today');
+  await set('mtSmtpcDelayNoticeText');
+  await writeFile(join(files.dir, 'data', 'late.txt'), 'From the file: %{subject}\n');
+  await set('mtSmtpcDelayNoticeFile', 'late.txt');
+  await retry('later.test');
+  expect((await report('Delayed mail (still being tried)')).text).toContain('From the file: the second\n');
+  await set('mtSmtpcSuccessNoticeText', 'From the directory: %{subject}');
+  sink.script.reply = () => undefined;
+  await retry('later.test');
+  expect((await report('Delayed mail has been sent')).text).toContain('From the directory: the second\n');
 });
 
 test('a bounce has the text of the directory, of a file, or the built-in one where the file cannot be read', async () => {

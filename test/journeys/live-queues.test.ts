@@ -3,8 +3,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Client } from 'ldapts';
 import { type FakeDns, startFakeDns } from '../support/fake-dns.ts';
-import { change, ldapAdministrator } from '../support/mail-clients.ts';
-import { command, eventually, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
+import { change, control, greetedSmtp, ldapAdministrator, plain, waiting } from '../support/mail-clients.ts';
+import { command, eventually, password, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
 import { type Sink, startSink } from '../support/smtp-sink.ts';
 
 let dns: FakeDns;
@@ -15,20 +15,19 @@ let ldap: Client;
 const smtpc = 'cn=smtpc,cn=mailtree';
 const domains = ['a.test', 'b.test', 'c.test', 'd.test', 'e.test'];
 const channels = ['f.test', 'g.test', 'h.test', 'i.test'];
-/** Messages by connection. */
-const taken = new Map<number, number>();
 let hold = false;
 let away = false;
 
 beforeAll(async () => {
   sink = await startSink({
-    reply: (verb, _, connection) => {
-      if (verb === '.') taken.set(connection, (taken.get(connection) ?? 0) + 1);
+    reply: (verb) => {
       if (verb === 'connect' && away) return '421 4.3.2 not now';
-      return verb === 'MAIL' && hold ? 'mute' : undefined;
+      return verb === 'MAIL' && hold ? 'hold' : undefined;
     },
   });
-  const zones = Object.fromEntries([...domains, ...channels].map((name) => [name, { mx: [[10, 'mx.test']] as [number, string][] }]));
+  const zones = Object.fromEntries(
+    ['s.test', ...domains, ...channels].map((name) => [name, { mx: [[10, 'mx.test']] as [number, string][] }]),
+  );
   dns = await startFakeDns({ ...zones, 'mx.test': { a: ['127.0.0.1'] } });
   files = await prepareServer({ extra: `dns: [127.0.0.1:${dns.port}]` });
   server = await runServer(files);
@@ -49,8 +48,26 @@ const set = (values: Record<string, string | number>): Promise<void> =>
     Object.entries(values).map(([name, value]) => change('replace', name, String(value))),
   );
 const send = async (to: string, subject: string, more = ''): Promise<void> => {
-  const message = `From: user1@example.test\nTo: ${to}\nSubject: ${subject}\n${more}`;
-  expect(await command('sendmail', ['-f', 'user1@example.test', to], files, message)).toMatchObject({ code: 0, err: '' });
+  const dialog = await greetedSmtp(files.ports.submission);
+  for (const line of [plain('user1@example.test', password), 'MAIL FROM:<user1@example.test>', `RCPT TO:<${to}>`, 'DATA'])
+    expect(await dialog.say(line)).toMatch(/^[23]/);
+  const message = `From: user1@example.test\nTo: ${to}\nSubject: ${subject}\n${more}\n.`;
+  expect(await dialog.say(message.replaceAll('\n', '\r\n'))).toMatch(/^250 /);
+  dialog.end();
+};
+/** Why what waits for a domain does. */
+const reasons = async (domain: string): Promise<string[]> =>
+  (await waiting(files)).flatMap(({ recipients }) =>
+    recipients.flatMap(({ address, reason = '' }) => (address.endsWith(`@${domain}`) ? [reason] : [])),
+  );
+const retry = (domain: string): Promise<unknown> => control(files, `/queue/SMTPC/retry?identifier=${domain}`, 'POST');
+/** Sessions that are held at MAIL go on, to their end. */
+const goOn = async (subject: string, count: number): Promise<void> => {
+  hold = false;
+  await eventually(async () => {
+    sink.release();
+    return subjects().filter((one) => one === subject).length === count && sink.open === 0;
+  });
 };
 const subjects = (): string[] => sink.messages.map(({ data }) => /^Subject: (.*)\r$/m.exec(data)?.[1] ?? '');
 const queueFirst = (value: string): Promise<void> =>
@@ -63,9 +80,11 @@ const queueFirst = (value: string): Promise<void> =>
 async function inOrder(messages: readonly (readonly [subject: string, more: string])[]): Promise<string[]> {
   await queueFirst('TRUE');
   for (const [subject, more] of messages) await send('x@a.test', subject, more);
-  await eventually(async () => (await command('mailq', [], files)).out.split('waits for the queue run').length > messages.length);
+  await eventually(
+    async () => (await reasons('a.test')).filter((one) => one.includes('waits for the queue run')).length === messages.length,
+  );
   const before = sink.messages.length;
-  expect((await command('mailtree', ['retry', 'a.test'], files)).code).toBe(0);
+  await retry('a.test');
   await eventually(async () => sink.messages.length === before + messages.length);
   return subjects().slice(before);
 }
@@ -73,55 +92,47 @@ async function inOrder(messages: readonly (readonly [subject: string, more: stri
 test('processors and sessions of the pending queue bound its connections', async () => {
   await set({ mtSmtpcPendingProcessors: 1, mtSmtpcPendingSessions: 2 });
   hold = true;
-  // Not a.test: these sessions hang until the end.
-  for (const name of domains.slice(1)) await send(`x@${name}`, 'bounded');
-  await eventually(async () => sink.open === 2);
+  for (const name of domains) await send(`x@${name}`, 'bounded');
+  await eventually(async () => sink.holding.length === 2);
   await set({ mtSmtpcPendingProcessors: 3, mtSmtpcPendingSessions: 1 });
-  await eventually(async () => sink.open === 3);
+  await eventually(async () => sink.holding.length === 3);
   expect(sink.peak).toBe(3);
-  hold = false;
   await set({ mtSmtpcPendingProcessors: 6, mtSmtpcPendingSessions: 5 });
-  await eventually(async () => subjects().includes('bounded'));
+  await goOn('bounded', domains.length);
 });
 
 test('so many domain channels are worked at one time as there are deferred processors', async () => {
   away = true;
   for (const name of channels) await send(`x@${name}`, 'channels');
-  await eventually(async () => (await command('mailq', [], files)).out.split('421 4.3.2 not now').length > channels.length);
+  for (const name of channels) await eventually(async () => (await reasons(name)).join().includes('421 4.3.2 not now'));
   away = false;
   hold = true;
   await set({ mtSmtpcDeferredProcessors: 2 });
-  const before = sink.open;
-  sink.peak = before;
-  for (const name of channels) expect((await command('mailtree', ['retry', name], files)).code).toBe(0);
-  await eventually(async () => sink.open === before + 2);
+  sink.peak = 0;
+  for (const name of channels) await retry(name);
+  await eventually(async () => sink.holding.length === 2);
   await set({ mtSmtpcDeferredProcessors: 3 });
-  await eventually(async () => sink.open === before + 3);
-  expect(sink.peak).toBe(before + 3);
-  hold = false;
+  await eventually(async () => sink.holding.length === 3);
+  expect(sink.peak).toBe(3);
   await set({ mtSmtpcDeferredProcessors: 6 });
-  // Those that nobody answered end with the server.
-  await eventually(async () => subjects().includes('channels'));
+  await goOn('channels', channels.length);
 });
 
-test('without sending at once mail waits for the interval; run size and messages in a session are seen on each connection', async () => {
-  await set({
-    mtSmtpcAtOnce: 'FALSE',
-    mtSmtpcRunInterval: 60,
-    mtSmtpcPendingProcessors: 1,
-    mtSmtpcRunSize: 3,
-    mtSmtpcMessagesPerSession: 2,
-  });
-  taken.clear();
-  const before = sink.messages.length;
-  for (let n = 0; n < 5; n += 1) await send('x@a.test', `run ${n}`);
-  // The run of this interval is over: nothing goes.
-  await eventually(async () => (await command('mailq', ['-q', ''], files)).out.match(/a\.test/g)?.length === 5);
-  expect(sink.messages.length).toBe(before);
-  await set({ mtSmtpcAtOnce: 'TRUE' });
-  await eventually(async () => sink.messages.length === before + 5);
-  expect(Math.max(...taken.values())).toBeLessThanOrEqual(2);
-  await set({ mtSmtpcRunInterval: 1, mtSmtpcPendingProcessors: 6, mtSmtpcRunSize: 12, mtSmtpcMessagesPerSession: 6 });
+test('so many sessions go to one destination as are agreed with its peer', async () => {
+  const peer = 'cn=s.test,cn=peers,cn=mailtree';
+  await ldap.add(peer, { objectClass: 'mtPeer', cn: 's.test', mtPeerSessions: '2' });
+  // Who has greeted us before may have several.
+  await send('x@s.test', 'greeted');
+  await eventually(async () => subjects().includes('greeted') && sink.open === 0);
+  hold = true;
+  sink.peak = 0;
+  for (let n = 0; n < 5; n += 1) await send('x@s.test', 'several');
+  await eventually(async () => sink.holding.length === 2);
+  await ldap.modify(peer, change('replace', 'mtPeerSessions', '3'));
+  await send('x@s.test', 'several');
+  await eventually(async () => sink.holding.length === 3);
+  expect(sink.peak).toBe(3);
+  await goOn('several', 6);
 });
 
 test('deferred mail goes by precedence and size as the multipliers say, its time in the queue weighs too, and by age where they say nothing', async () => {

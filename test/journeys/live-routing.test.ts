@@ -2,7 +2,7 @@
 
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Client } from 'ldapts';
-import { change, ldapAdministrator, newest, rcpt, sendAs, subjects } from '../support/mail-clients.ts';
+import { change, ldapAdministrator, newest, rcpt, sendAs, subjects, waiting } from '../support/mail-clients.ts';
 import { command, eventually, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
 
 let files: ServerFiles;
@@ -143,4 +143,15 @@ test('mail for an address of this host is its own, behind whatever port the door
   await explained('user1@[127.0.0.1]', /-> SMTPC \[127\.0\.0\.1\]/);
   await ldap.modify('cn=smtpc,cn=mailtree', change('replace', 'mtSmtpcPort', '25'));
   await explained('user1@[127.0.0.1]', /-> LOCAL /);
+
+  await explained('x@far.test', /-> SMTPC far\.test/);
+  await ldap.modify(mta, change('replace', 'mtInternetChannel', 'BSMTPOUT'));
+  await explained('x@far.test', /-> BSMTPOUT far\.test/);
+  const sent = await command('sendmail', ['-f', 'user1@example.test', 'x@far.test'], files, 'Subject: by batch\n\nx\n');
+  expect(sent).toMatchObject({ code: 0, err: '' });
+  const queued = async () =>
+    (await waiting(files)).flatMap(({ recipients }) => recipients.map(({ address, queue }) => `${address} ${queue}`));
+  await eventually(async () => (await queued()).includes('x@far.test BSMTPOUT'));
+  await ldap.modify(mta, change('replace', 'mtInternetChannel', 'SMTPC'));
+  await explained('x@far.test', /-> SMTPC far\.test/);
 });

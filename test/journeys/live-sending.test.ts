@@ -270,6 +270,13 @@ test('DNS: servers, retries, time-out, cache', async () => {
   }
   await set({ mtSmtpcDnsRetries: '0', mtSmtpcDnsTimeout: '1' });
   await waits(await toFresh(fresh({ silent: true })), /no name server answered/);
+  // Given up before a question that was asked earlier, but has more time.
+  await set({ mtSmtpcDnsTimeout: '60' });
+  const patient = await toFresh(fresh({ silent: true }));
+  await eventually(async () => asked(patient.split('@')[1] ?? '') === 1);
+  await set({ mtSmtpcDnsTimeout: '1' });
+  await waits(await toFresh(fresh({ silent: true })), /no name server answered/);
+  expect((await listing(patient))?.reason).toBeUndefined();
   await set({ mtSmtpcDnsCacheSize: '0', mtSmtpcDnsTimeout: '5' });
   const domain = fresh();
   for (const name of ['one', 'two']) {
@@ -348,6 +355,30 @@ test('time-outs and the data buffer hold from the next session on', async () => 
   for (const line of [/\[SMTP\] (\w{8}) connected to .*\n(?:.*\n)*?.*\[SMTP\] \1 > MAIL FROM:</, /\[SMTP\] \w{8} < 220 /])
     await logged(line);
   await ldap.modify('cn=server,cn=mailtree', change('replace', 'mtLogLevel'));
+});
+
+test('ESMTP is used or not, and a message goes to so many recipients at a time', async () => {
+  const heard = (pattern: RegExp): number => sink.heard.filter((line) => pattern.test(line)).length;
+  sink.script = { extensions: ['SIZE 1000000'] };
+  const before = heard(/^EHLO/);
+  await arrives(sink, await toFresh());
+  expect(heard(/^EHLO/)).toBe(before + 1);
+  await set({ mtSmtpcEsmtp: 'FALSE' });
+  await arrives(sink, await toFresh());
+  expect(heard(/^EHLO/)).toBe(before + 1);
+  expect(sink.messages.at(-1)?.lines.join()).not.toContain('SIZE=');
+  const domain = fresh();
+  const all = Array.from({ length: 5 }, (_, n) => `r${n}@${domain}`);
+  const sends = async (): Promise<number[]> => {
+    const from = sink.messages.length;
+    expect(await command('sendmail', ['-f', 'user1@example.test', ...all], files, 'Subject: many\n\nx\n')).toMatchObject({ code: 0 });
+    const since = (): number[] => sink.messages.slice(from).map(({ to }) => to.length);
+    await eventually(async () => since().reduce((sum, one) => sum + one, 0) === all.length);
+    return since();
+  };
+  expect(await sends()).toEqual([5]);
+  await set({ mtSmtpcRecipientsPerTransaction: '2' });
+  expect((await sends()).sort()).toEqual([1, 2, 2]);
 });
 
 test('554 after the data is temporary, or not', async () => {

@@ -3,8 +3,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import type { Client } from 'ldapts';
 import { type FakeDns, startFakeDns } from '../support/fake-dns.ts';
-import { change, ldapAdministrator, newest, subjects, waiting } from '../support/mail-clients.ts';
-import { command, eventually, prepareServer, type ServerFiles } from '../support/server.ts';
+import { change, control, greetedSmtp, ldapAdministrator, newest, plain, subjects, waiting } from '../support/mail-clients.ts';
+import { eventually, password, prepareServer, type ServerFiles } from '../support/server.ts';
 import { type Sink, type SinkScript, startSink } from '../support/smtp-sink.ts';
 import { freePort } from '../support/temp.ts';
 import { runTurnedServer, type TurnedServer } from '../support/turned-clock.ts';
@@ -63,8 +63,12 @@ async function set(values: Readonly<Record<string, string>>): Promise<void> {
 }
 
 async function send(to: string, subject = to, more = '\nx\n'): Promise<void> {
-  const message = `From: ${user}\nTo: ${to}\nSubject: ${subject}\n${more}`;
-  expect(await command('sendmail', ['-f', user, to], files, message)).toMatchObject({ code: 0, err: '' });
+  const dialog = await greetedSmtp(files.ports.submission);
+  for (const line of [plain(user, password), `MAIL FROM:<${user}>`, `RCPT TO:<${to}>`, 'DATA'])
+    expect(await dialog.say(line)).toMatch(/^[23]/);
+  const message = `From: ${user}\nTo: ${to}\nSubject: ${subject}\n${more}.`;
+  expect(await dialog.say(message.replaceAll('\n', '\r\n'))).toMatch(/^250 /);
+  dialog.end();
 }
 const arrived = (): string[] => sink.messages.map(({ data }) => /^Subject: (.*)\r$/m.exec(data)?.[1] ?? '');
 const heard = (word: string): number => sink.heard.filter((line) => line.includes(word)).length;
@@ -144,7 +148,7 @@ test('each phase of a session has its own time-out', async () => {
   expect(await reasons('x@phase7.test')).toEqual([]);
 });
 
-test('where mail is not sent at once each interval begins one run of each processor, of the size and in the sessions that are set', async () => {
+test('mail is sent at once, or else each interval begins one run of each processor, of the size and in the sessions that are set', async () => {
   /** Messages by connection, in the order of the connections. */
   const taken = new Map<number, number>();
   sink.script = {
@@ -163,24 +167,25 @@ test('where mail is not sent at once each interval begins one run of each proces
       mtSmtpcMessagesPerSession: '2',
     });
     await set(runs(3, '10'));
-    for (let n = 0; n < 3; n += 1) await send('x@run.test');
-    // What was left of this interval's run.
-    await eventually(async () => sink.messages.length === 3);
-    taken.clear();
+    // An interval with nothing to do, so that no run has room left.
+    await server.turn({ minutes: 11 });
     for (let n = 0; n < 5; n += 1) await send('x@run.test');
-    await server.turn({ minutes: 8 });
-    expect(sink.messages).toHaveLength(3);
+    await server.turn({ minutes: 7 });
+    expect(sink.messages).toHaveLength(0);
     await server.turn({ minutes: 4 });
-    await eventually(async () => sink.messages.length === 6);
-    await eventually(async () => [...taken.values()].join() === '2,1');
+    await eventually(async () => sink.messages.length === 3);
+    expect([...taken.values()].join()).toBe('2,1');
     await peer({ mtPeerMessagesPerSession: '1' });
     await set(runs(2, '20'));
     taken.clear();
     await server.turn({ minutes: 18 });
-    expect(sink.messages).toHaveLength(6);
+    expect(sink.messages).toHaveLength(3);
     await server.turn({ minutes: 4 });
-    await eventually(async () => sink.messages.length === 8);
-    expect([...taken.values()].join()).toBe('1,1');
+    await eventually(async () => sink.messages.length === 5);
+    await send('x@run.test', 'waits');
+    await set({ mtSmtpcAtOnce: 'TRUE' });
+    await eventually(async () => sink.messages.length === 6);
+    expect([...taken.values()].join()).toBe('1,1,1');
   });
 });
 
@@ -225,7 +230,7 @@ test('how many hours a message has been deferred for weighs as the boundaries an
       await set(settings);
       away = false;
       const before = sink.messages.length;
-      expect((await command('mailtree', ['retry', 'weight.test'], files)).code).toBe(0);
+      await control(files, '/queue/SMTPC/retry?identifier=weight.test', 'POST');
       await eventually(async () => sink.messages.length === before + 3);
       return arrived().slice(before).join(' ');
     };

@@ -111,6 +111,26 @@ test('a full log file is put aside, mailed to the notification address and delet
   await ldap.modify(settings, change('replace', 'mtLogFileSize', '500000'));
 });
 
+test('of the old log files so many are kept as is set', async () => {
+  await ldap.modify(settings, change('replace', 'mtKeepOldLogs', 'TRUE'));
+  const old = (): number[] =>
+    readdirSync(logFolder())
+      .flatMap((name) => /^\d\d[a-z]{3}(\d{3})---\d+$/.exec(name)?.[1] ?? [])
+      .map(Number)
+      .sort((a, b) => a - b);
+  for (const most of [2, 1]) {
+    await ldap.modify(settings, [change('replace', 'mtLogFilesKept', String(most)), change('replace', 'mtLogFileSize', '10240')]);
+    const before = Number(log('sequence'));
+    await eventually(async () => {
+      await send('user1@example.test', `Message-ID: <${'x'.repeat(200)}@elsewhere.test>`);
+      return Number(log('sequence')) > before + 2;
+    });
+    await ldap.modify(settings, change('replace', 'mtLogFileSize', '500000'));
+    await eventually(async () => old().length === most);
+  }
+  await ldap.modify(settings, change('replace', 'mtLogFilesKept'));
+});
+
 test('metrics say what happened, health what runs; a stopped component makes the server not ready', async () => {
   const metrics = await web('/metrics');
   const text = await metrics.text();

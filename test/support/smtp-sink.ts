@@ -19,7 +19,7 @@ export interface SinkScript {
   /** Keywords of EHLO; undefined refuses EHLO with 502. */
   extensions?: readonly string[] | undefined;
   tls?: SecureContextOptions | undefined;
-  /** The reply to a command (`connect` for the greeting, `.` for the end of the data); undefined for the usual one, `drop` hangs up, `mute` says nothing. */
+  /** The reply to a command (`connect` for the greeting, `.` for the end of the data); undefined for the usual one, `drop` hangs up, `mute` says nothing, `hold` (to a command) nothing until `release`. */
   reply?: (verb: string, line: string, connection: number) => string | undefined;
   /** Reads nothing any more once it has asked for the data. */
   deaf?: boolean;
@@ -39,6 +39,10 @@ export interface Sink {
   /** Connections that are open, and the most that ever were. */
   open: number;
   peak: number;
+  /** What is held gets the usual reply. */
+  release(): void;
+  /** Sessions whose command is held. */
+  readonly holding: (() => void)[];
   stop(): Promise<void>;
 }
 
@@ -57,6 +61,10 @@ export async function startSink(script: SinkScript = {}, at: { readonly host?: s
     connections: 0,
     open: 0,
     peak: 0,
+    release: () => {
+      for (const go of sink.holding.splice(0)) go();
+    },
+    holding: [],
     stop: async () => {
       for (const socket of open) socket.destroy();
       await new Promise<void>((resolve) => server.close(() => resolve()));
@@ -88,6 +96,7 @@ class SinkSession {
   #inData = false;
   #interrupted = false;
   #transaction = false;
+  #held = false;
 
   constructor(sink: Sink, socket: Socket, number: number) {
     this.#sink = sink;
@@ -109,7 +118,7 @@ class SinkSession {
   }
 
   #read(): void {
-    for (;;) {
+    while (!this.#held) {
       const mark = this.#inData ? '\r\n.\r\n' : '\r\n';
       // Data may be nothing but its end.
       const text = this.#inData ? `\r\n${this.#buffer}` : this.#buffer;
@@ -148,8 +157,8 @@ class SinkSession {
     return shown?.fingerprint256 ? { certificate: shown.fingerprint256 } : {};
   }
 
-  #command(line: string): void {
-    this.#sink.heard.push(line);
+  #command(line: string, released = false): void {
+    if (!released) this.#sink.heard.push(line);
     const verb = line.split(/[ :]/, 1)[0]?.toUpperCase() ?? '';
     const path = /<(.*?)>/.exec(line)?.[1] ?? '';
     const { extensions, tls } = this.#sink.script;
@@ -163,7 +172,16 @@ class SinkSession {
       STARTTLS: '220 go on',
       QUIT: '221 bye',
     };
-    const said = this.#answer(verb, line, usual[verb] ?? '250 2.0.0 ok');
+    const said = this.#answer(verb, line, usual[verb] ?? '250 2.0.0 ok', released);
+    if (said === 'hold') {
+      this.#held = true;
+      this.#sink.holding.push(() => {
+        this.#held = false;
+        this.#command(line, true);
+        this.#read();
+      });
+      return;
+    }
     if (verb === 'MAIL' && said.startsWith('2')) this.#transaction = true;
     if (verb === 'RSET') this.#transaction = false;
     if (verb === 'MAIL') [this.#from, this.#to, this.#lines] = [path, [], [line]];
@@ -182,10 +200,10 @@ class SinkSession {
     this.#listen();
   }
 
-  #answer(verb: string, line: string, usual: string): string {
-    const said = this.#sink.script.reply?.(verb, line, this.#number) ?? usual;
+  #answer(verb: string, line: string, usual: string, asUsual = false): string {
+    const said = (asUsual ? undefined : this.#sink.script.reply?.(verb, line, this.#number)) ?? usual;
     if (said === 'drop') this.#socket.destroy();
-    else if (said !== 'mute') this.#socket.write(`${said}\r\n`, 'latin1');
+    else if (said !== 'mute' && said !== 'hold') this.#socket.write(`${said}\r\n`, 'latin1');
     return said;
   }
 }
