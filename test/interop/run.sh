@@ -11,9 +11,9 @@ packages=(ldap-utils libsasl2-modules swaks isync fetchmail mutt curl openssl st
   libnet-ssleay-perl slapd postfix dovecot-core dovecot-lmtpd dovecot-imapd dovecot-pop3d ca-certificates
   python3-dkim python3-spf python3-authres python3-dnspython python3-nacl opendkim opendkim-tools
   bind9 bind9-utils bind9-dnsutils unbound iproute2
-  libgnutls-dane0 libdb5.3 libnsl2 libidn12 libidn2-0 libpcre2-8-0 libfaketime python3-flufl.bounce python3-prometheus-client)
+  macutils uudeview sharutils mpack unar libgnutls-dane0 libdb5.3 libnsl2 libidn12 libidn2-0 libpcre2-8-0 libfaketime python3-flufl.bounce python3-prometheus-client)
 programs=(ldapsearch ldapmodify ldapadd ldapwhoami ldapexop swaks mbsync fetchmail mutt curl openssl strace script slapd slaptest postfix dovecot
-  opendkim opendkim-testmsg named dnssec-keygen dnssec-signzone dig unbound ip /usr/bin/python3 perl)
+  opendkim opendkim-testmsg binhex hexbin uudeview uudecode munpack unar named dnssec-keygen dnssec-signzone dig unbound ip /usr/bin/python3 perl)
 
 missing() {
   for program in "${programs[@]}"; do command -v "$program" >/dev/null || echo "$program"; done

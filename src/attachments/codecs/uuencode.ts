@@ -10,11 +10,12 @@ import type { Codec } from '../bytes.ts';
 import { Lines } from './lines.ts';
 import type { Decoder } from './transfer.ts';
 
-const begin = /^begin [0-7]{3,5} +(\S.{0,500})$/;
+const begin = /^begin [0-7]{3,5}(?: (.{0,500}))?$/;
 
-/** The name a `begin` line has; undefined where it is none. */
+/** The name a `begin` line has, empty where it has none; undefined where it is no such line. */
 export function uuBegin(line: string): string | undefined {
-  return line.startsWith('begin ') ? begin.exec(line)?.[1]?.trimEnd() : undefined;
+  const found = line.startsWith('begin ') ? begin.exec(line) : null;
+  return found ? (found[1] ?? '').trim() : undefined;
 }
 
 export const isUuEnd = (line: string): boolean => line.startsWith('end') && line.trimEnd() === 'end';

@@ -43,11 +43,12 @@ export async function headerOf({ source, part }: Pick<Place, 'source' | 'part'>)
 }
 
 /** `header`: what it says of the content is left out. `content`: lines that say what the body is now. */
-export function partOf({ source, part, whole }: Place, header: readonly Field[], content: string, body: Bytes): Bytes {
+export async function partOf({ source, part, whole }: Place, header: readonly Field[], content: string, body: Bytes): Promise<Bytes> {
   const kept = textOf(header.filter((field) => !isOfContent(field)));
   const version = whole && !header.some(({ name }) => name === 'mime-version') ? 'MIME-Version: 1.0\r\n' : '';
-  // The line end before a boundary is the boundary's; at the end of a message nobody else writes one.
-  return joined([bytesOf(`${kept}${version}${content}\r\n`), body, bytesOf(part.end === source.size ? '\r\n' : '')]);
+  // The line end before a boundary is the boundary's. Behind a part without a body, and at the end of a message, there is none.
+  const behind = (await octetsOf(source, part.end, part.end + 2)).toString('latin1');
+  return joined([bytesOf(`${kept}${version}${content}\r\n`), body, bytesOf(/^\r?\n/.test(behind) ? '' : '\r\n')]);
 }
 
 /** Nobody who wrote the message could know it. */
