@@ -57,19 +57,35 @@ async function* cut(bytes: AsyncIterable<Uint8Array>, start: number, end: number
 
 /** One after the other. */
 export function joined(pieces: readonly Bytes[]): Bytes {
-  const size = pieces.reduce((sum, piece) => sum + piece.size, 0);
+  /** Where each begins. */
+  const starts: number[] = [];
+  let size = 0;
+  for (const piece of pieces) {
+    starts.push(size);
+    size += piece.size;
+  }
   return {
     size,
     async *stream(start = 0, end = size) {
-      let at = 0;
-      for (const piece of pieces) {
-        const next = at + piece.size;
-        if (next > start && at < end && piece.size > 0) yield* piece.stream(Math.max(0, start - at), Math.min(piece.size, end - at));
-        if (next >= end) return;
-        at = next;
+      for (let n = lastAtMost(starts, start); n < pieces.length; n++) {
+        const [at, piece] = [starts[n] as number, pieces[n] as Bytes];
+        if (at >= end) return;
+        const [from, to] = [Math.max(0, start - at), Math.min(piece.size, end - at)];
+        if (to > from) yield* piece.stream(from, to);
       }
     },
   };
+}
+
+/** The place of the last number that is no larger; 0 where all are. */
+function lastAtMost(rising: readonly number[], number: number): number {
+  let [low, high] = [0, rising.length];
+  while (high - low > 1) {
+    const middle = (low + high) >> 1;
+    if ((rising[middle] as number) <= number) low = middle;
+    else high = middle;
+  }
+  return low;
 }
 
 export async function* through(bytes: AsyncIterable<Uint8Array>, codec: Codec): AsyncIterable<Uint8Array> {
