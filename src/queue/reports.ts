@@ -138,8 +138,10 @@ class Reports implements Reporter {
       log?.message(`${id}: no report to <${to}>: the message is itself an automatic answer`);
       return true;
     }
-    const counted = limit?.take(to);
-    if (counted?.first) log?.warning(`<${to}> got as many reports in an hour as one address may; there are no more for now`);
+    const counted = limit?.take(to, authentication === 'pass');
+    if (counted?.first?.startsWith('@'))
+      log?.warning(`addresses ${counted.first} got as many reports in an hour as one domain may; there are no more for now`);
+    else if (counted?.first) log?.warning(`<${to}> got as many reports in an hour as one address may; there are no more for now`);
     return counted?.refused ?? false;
   }
 

@@ -312,6 +312,27 @@ test('one address gets only so many reports in an hour about mail from other hos
   perHour = 0;
 });
 
+test('who makes up addresses gets no further: tags are one address, and a domain has its limit', async () => {
+  perHour = 3;
+  told.length = 0;
+  const reported = async (sender: string, more: Partial<NewMessage> = {}): Promise<boolean> =>
+    (await reporter.report(newMessage('m000000000000001', ['x@far.net'], { sender, origin: { address: '192.0.2.1' }, ...more }), [
+      failed(),
+    ])) !== undefined;
+  const tags = [];
+  for (let n = 0; n < 6; n++) tags.push(await reported(`victim+${n}@c.example`));
+  expect(tags).toEqual([true, true, true, false, false, false]);
+  const names = [];
+  for (let n = 0; n < 40; n++) names.push(await reported(`name${n}@D.example`));
+  expect(names.filter(Boolean)).toHaveLength(30);
+  expect(told.slice(1)).toEqual([expect.stringContaining('addresses @d.example got as many reports')]);
+  expect(await reported('real@d.example', { authentication: 'pass' })).toBe(true);
+  expect(await reported('somebody@e.example')).toBe(true);
+  clock.advance(3_600_000);
+  expect(await reported('name40@d.example')).toBe(true);
+  perHour = 0;
+});
+
 test.each<[boolean, Partial<NewMessage>, string]>([
   [true, { prefix: 'X-Mailtree-DNSBL: bl.example (127.0.0.2)\r\n' }, ''],
   [true, {}, 'X-Spam-Status: Yes, score=9\r\n\r\n'],

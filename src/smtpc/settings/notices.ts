@@ -70,7 +70,7 @@ export const notices = {
   reportsPerHour: integer({
     attribute: 'mtSmtpcReportsPerHour',
     label: 'Reports to one address',
-    help: 'At most so many reports go to one sender in an hour, about mail that came from other hosts without a log-in: a flood of mail with a forged sender does not become a flood of reports. 0: any number.',
+    help: 'At most so many reports go to one sender in an hour, about mail that came from other hosts without a log-in: a flood of mail with a forged sender does not become a flood of reports. Ten times as many go to all addresses of one domain together, where neither SPF nor DKIM vouches for the sender. 0: any number.',
     spec: 'SMTPC-10; RFC 5321 §7.8',
     default: 100,
     min: 0,
