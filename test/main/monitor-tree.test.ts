@@ -227,6 +227,22 @@ test('pages, orders and limits hold, and nothing is read ahead of what is taken'
   await administrator.unbind();
 });
 
+test('a search with a long filter gives the loop back after every message', async () => {
+  for (let n = 0; n < 60; n++) await queued.queue.submit(newMessage(`id${n}`, [smtpc(`r${n}@b.example`)]));
+  const filter = parseFilter(`(|${Array.from({ length: 400 }, (_, n) => `(mtQueueRecipient=*q${n}*z*)`).join('')})`);
+  let rounds = 0;
+  let over = false;
+  const round = (): void => {
+    rounds++;
+    if (!over) setImmediate(round);
+  };
+  round();
+  expect(await all(opened.directory.search(system('test'), { base: parseDn(messages), scope: 'one', filter }))).toEqual([]);
+  over = true;
+  expect(listed).toBe(60);
+  expect(rounds).toBeGreaterThanOrEqual(60);
+});
+
 test('an access rule lets an operator see the queue and nothing else, within the limits of everybody', async () => {
   const rule = {
     objectClass: 'mtAccess',

@@ -15,7 +15,7 @@ import { type Actor, DirectoryFault, type SearchRequest, SortFault } from '../po
 import type { Stored } from '../records/view.ts';
 import type { Schema } from '../schema/schema.ts';
 import type { Compiler, Matcher, MaySearch } from '../search/evaluate.ts';
-import { boundsOf, canceled, looked, type SearchBounds, tooLong, tooMany } from '../search/limits.ts';
+import { boundsOf, canceled, effortOf, looked, type SearchBounds, strideOf, tooLong, tooMany } from '../search/limits.ts';
 import type { Selector } from '../search/select.ts';
 import { orderOf, Sorting, SortMemory } from '../search/sort.ts';
 import type { DirectorySettings } from '../settings.ts';
@@ -31,8 +31,8 @@ export interface ComputedParts {
   readonly clock: Clock;
 }
 
-/** Entries between two looks at clock, signal and loop. */
-const stride = 100;
+/** What making an entry costs, in terms of matching one by a short filter. */
+const making = 4;
 
 interface Run extends SearchBounds {
   readonly request: SearchRequest;
@@ -124,8 +124,10 @@ export class ComputedReader {
     const { judge, clock } = this.#parts;
     let seen = 0;
     let missed = 0;
+    // Making an entry costs more than reading one.
+    const step = strideOf(effortOf(run.request.filter) * making);
     for await (const stored of this.#inScope(run.request, base)) {
-      if (++seen % stride === 0) await nextTurn();
+      if (++seen % step === 0) await nextTurn();
       if (run.request.signal?.aborted) throw canceled();
       if (clock.now() > run.deadline) throw tooLong();
       if (run.matcher(stored, run.may) === true && judge.knows(run.subject, stored.entry)) yield stored;

@@ -20,7 +20,7 @@ import type { Schema } from '../schema/schema.ts';
 import type { DirectorySettings } from '../settings.ts';
 import { checkAssertion } from '../write/around.ts';
 import type { Compiler, Matcher, MaySearch } from './evaluate.ts';
-import { boundsOf, canceled, looked, type SearchBounds, tooLong, tooMany } from './limits.ts';
+import { boundsOf, canceled, effortOf, looked, type SearchBounds, stride, strideOf, tooLong, tooMany } from './limits.ts';
 import type { Planner } from './plan.ts';
 import type { Selection, Selector } from './select.ts';
 import { orderOf, Sorting, SortMemory } from './sort.ts';
@@ -38,12 +38,8 @@ export interface SearcherParts {
   readonly log: Log;
 }
 
-/** Entries between two looks at clock, signal and loop; fewer where the filter is long. */
-const stride = 100;
 /** Candidates that are still worked off in one turn; fewer where the filter is long. */
 const atOnce = 64;
-/** Items of a filter that cost no more than everything else about an entry. */
-const shortFilter = 16;
 /** A base below which fewer entries stand than this is walked rather than searched by a large index. */
 const smallTree = 256;
 /** Children that are read before the others. */
@@ -135,7 +131,7 @@ export class Searcher {
       base,
       baseId,
       matcher: compiler.compile(request.filter),
-      effort: Math.ceil(itemsIn(request.filter) / shortFilter),
+      effort: effortOf(request.filter),
       may: subject.system ? undefined : (stored, type) => judge.verdict(subject, stored.entry).allows(type, 'search'),
       selection: selector.selection(request.attributes, request.typesOnly ?? false),
       ...boundsOf(subject, request, settings.value, clock),
@@ -228,7 +224,7 @@ export class Searcher {
     let sent = 0;
     let missed = 0;
     let seen = 0;
-    const step = Math.max(1, Math.floor(stride / run.effort));
+    const step = strideOf(run.effort);
     for await (const ids of this.#candidates(run)) {
       for (const id of ids) {
         if (++seen % step === 0) {
@@ -349,12 +345,6 @@ async function* inStrides<R>(
     some = [];
   }
   yield some;
-}
-
-/** Items of a filter. Its depth is bounded where it is compiled. */
-function itemsIn(filter: Filter): number {
-  if (filter.type === 'and' || filter.type === 'or') return filter.filters.reduce((sum, part) => sum + itemsIn(part), 1);
-  return filter.type === 'not' ? itemsIn(filter.filter) : 1;
 }
 
 /** One range of an index is in order already; a million numbers are sorted as numbers, in some 50 ms, and not by a function. */
