@@ -1,11 +1,22 @@
-/** A map with a bound: the entry used longest ago goes first. */
+/**
+ * A map with a bound: the entry used longest ago goes first.
+ *
+ * Promise: every call but `entries` takes the same time however full it is, and nothing is held that is no longer in it. So the order
+ * is a chain of its own: a Map whose entries are put at the end again with each use makes its table anew all the time, and an iterator
+ * that is kept to find the oldest keeps every table the Map ever had.
+ */
+
+interface Link<K, V> {
+  readonly key: K;
+  value: V;
+  before: Link<K, V> | undefined;
+  after: Link<K, V> | undefined;
+}
+
 export class Lru<K, V> {
-  readonly #map = new Map<K, V>();
-  /**
-   * Stands before the entry used longest ago: whatever was in front of it is gone or was put at the end again. A new iterator for each
-   * would walk over all that was deleted in front, which makes a full cache a thousand times slower.
-   */
-  #oldest: MapIterator<[K, V]> = this.#map.entries();
+  readonly #links = new Map<K, Link<K, V>>();
+  #oldest: Link<K, V> | undefined;
+  #newest: Link<K, V> | undefined;
   #max: number;
 
   constructor(max: number) {
@@ -13,53 +24,80 @@ export class Lru<K, V> {
   }
 
   get(key: K): V | undefined {
-    const value = this.#map.get(key);
-    if (value !== undefined) {
-      this.#map.delete(key);
-      this.#map.set(key, value);
-    }
-    return value;
+    const link = this.#links.get(key);
+    if (link) this.#use(link);
+    return link?.value;
   }
 
   /** Returns what had to go, if anything. */
   set(key: K, value: V): [K, V] | undefined {
-    this.#map.delete(key);
-    this.#map.set(key, value);
-    if (this.#map.size <= this.#max) return undefined;
-    return this.#removeOldest();
+    const known = this.#links.get(key);
+    if (known) {
+      known.value = value;
+      this.#use(known);
+      return undefined;
+    }
+    const link = { key, value, before: undefined, after: undefined };
+    this.#links.set(key, link);
+    this.#append(link);
+    return this.#links.size > this.#max ? this.#removeOldest() : undefined;
+  }
+
+  #use(link: Link<K, V>): void {
+    if (link === this.#newest) return;
+    this.#unlink(link);
+    this.#append(link);
+  }
+
+  #append(link: Link<K, V>): void {
+    link.before = this.#newest;
+    link.after = undefined;
+    if (this.#newest) this.#newest.after = link;
+    else this.#oldest = link;
+    this.#newest = link;
+  }
+
+  #unlink({ before, after }: Link<K, V>): void {
+    if (before) before.after = after;
+    else this.#oldest = after;
+    if (after) after.before = before;
+    else this.#newest = before;
   }
 
   #removeOldest(): [K, V] | undefined {
-    let next = this.#oldest.next();
-    if (next.done) {
-      this.#oldest = this.#map.entries();
-      next = this.#oldest.next();
-    }
-    if (next.done) return undefined;
-    this.#map.delete(next.value[0]);
-    return next.value;
+    const oldest = this.#oldest;
+    if (!oldest) return undefined;
+    this.delete(oldest.key);
+    return [oldest.key, oldest.value];
   }
 
   /** Another bound from now on; what does not fit any more goes, oldest use first. */
   resize(max: number): void {
     this.#max = max;
-    while (this.#map.size > max) this.#removeOldest();
+    while (this.#links.size > max) this.#removeOldest();
   }
 
   delete(key: K): void {
-    this.#map.delete(key);
+    const link = this.#links.get(key);
+    if (!link) return;
+    this.#links.delete(key);
+    this.#unlink(link);
   }
 
   clear(): void {
-    this.#map.clear();
-    this.#oldest = this.#map.entries();
+    this.#links.clear();
+    this.#oldest = undefined;
+    this.#newest = undefined;
   }
 
   get size(): number {
-    return this.#map.size;
+    return this.#links.size;
   }
 
-  entries(): IterableIterator<[K, V]> {
-    return this.#map.entries();
+  /** As they are now, oldest use first. */
+  entries(): [K, V][] {
+    const all: [K, V][] = [];
+    for (let link = this.#oldest; link; link = link.after) all.push([link.key, link.value]);
+    return all;
   }
 }

@@ -11,8 +11,6 @@ export interface RecentRecord {
 
 export class RecentBytes {
   readonly #records = new Map<BlobId, RecentRecord>();
-  /** Stands before the oldest: a new one each time would walk over all that was deleted in front. */
-  #oldest = this.#records.keys();
   readonly #limit: number;
   #octets = 0;
 
@@ -27,16 +25,10 @@ export class RecentBytes {
   add(id: BlobId, record: RecentRecord): void {
     this.#records.set(id, record);
     this.#octets += record.bytes.length;
-    while (this.#octets > this.#limit) this.#deleteOldest();
-  }
-
-  #deleteOldest(): void {
-    let next = this.#oldest.next();
-    if (next.done) {
-      this.#oldest = this.#records.keys();
-      next = this.#oldest.next();
+    for (const oldest of this.#records.keys()) {
+      if (this.#octets <= this.#limit) break;
+      this.delete(oldest);
     }
-    if (!next.done) this.delete(next.value);
   }
 
   delete(id: BlobId): void {
