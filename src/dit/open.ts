@@ -398,6 +398,7 @@ class DitView implements OpenDit {
   #mtaPolicy(): Live<MtaPolicy> {
     const server = this.settings(serverSettings);
     const mta = this.settings(mtaSettings);
+    const entry = this.#entryName(mtaSettings.entry).toString();
     const read = (): MtaPolicy => ({
       host: server.value.host,
       domain: server.value.domain,
@@ -406,6 +407,7 @@ class DitView implements OpenDit {
       internetChannel: mta.value.internetChannel,
       charset: server.value.localCharset,
       postmaster: mta.value.postmaster || `postmaster@${server.value.domain}`,
+      entry,
     });
     const live = new LiveValue(read());
     server.onChange(() => live.set(read()));

@@ -153,6 +153,8 @@ export interface MtaPolicy {
   readonly unknownLocalChannel: OutputChannel | 'bounce' | 'default';
   readonly internetChannel: OutputChannel;
   readonly postmaster: string;
+  /** Name of the entry that says all but host and domain. */
+  readonly entry?: string;
   /** Character set that mail handed in without a MIME header is labelled with; empty for none. */
   readonly charset?: string;
 }

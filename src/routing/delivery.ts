@@ -30,9 +30,11 @@ const isNo = (one: object): one is No => 'text' in one;
 export async function deliver(dit: DeliveryDit, walk: Walk, address: string, recipient: Recipient): Promise<void> {
   if (recipient.connectors.length === 0) {
     walk.not(address, 'connector', 'it has none', recipient.dn);
-    const channel = recipient.kind === 'list' ? 'DL' : dit.mta.value.defaultLocalChannel;
+    const { defaultLocalChannel, entry } = dit.mta.value;
+    const list = recipient.kind === 'list';
+    const channel = list ? 'DL' : defaultLocalChannel;
     const identifier = identifierFor(channel, recipient);
-    return walk.route('default local channel', { address, queue: channel, identifier }, recipient.dn);
+    return walk.route('default local channel', { address, queue: channel, identifier }, list ? recipient.dn : (entry ?? recipient.dn));
   }
   let refused: (No & { dn: string }) | undefined;
   let routed = false;

@@ -92,6 +92,7 @@ class Decision {
     const forwarding = await this.#dit.forwarding(split.domain);
     if (forwarding && forwarding.channel !== 'LOCAL' && forwarding.channel !== 'DL') {
       await this.#ownDomain(split, hops);
+      walk.not(split.address, 'address', 'not asked for: all mail of the domain is forwarded', forwarding.dn);
       return this.#forwardDomain(split, forwarding);
     }
     if (forwarding)
@@ -206,6 +207,7 @@ class Decision {
     const routing = recipient.routingAddress?.trim() ?? '';
     if (routing !== '' && elsewhere(routing)) {
       walk.step(split.address, 'routing address', `goes to ${routing} instead`, dn);
+      if (recipient.connectors.length > 0) walk.not(split.address, 'connector', 'not asked: the routing address goes before', dn);
       return await this.decide(routing, circle, hops + 1);
     }
     walk.not(split.address, 'routing address', 'no mailRoutingAddress but its own', dn);
@@ -215,10 +217,10 @@ class Decision {
   async #nobody(split: SplitAddress, forwarding: Forwarding | undefined, way: readonly string[], hops: number): Promise<void> {
     const walk = this.#walk;
     const { address } = split;
-    const { postmaster, internetChannel } = this.#dit.mta.value;
+    const { postmaster, internetChannel, entry } = this.#dit.mta.value;
     const domain = await this.#ownDomain(split, hops);
     if (domain && split.local.toLowerCase() === 'postmaster' && sameness(postmaster) !== sameness(address)) {
-      walk.step(address, 'postmaster', `goes to ${postmaster}`);
+      walk.step(address, 'postmaster', `goes to ${postmaster}`, entry);
       return await this.decide(postmaster, way, hops + 1);
     }
     walk.not(address, 'postmaster', domain ? 'not the postmaster of a local domain' : 'the domain is not local');
@@ -236,7 +238,7 @@ class Decision {
     }
     if (domain) return this.#unknown(split, domain);
     walk.not(address, 'unknown local', 'the domain is not local');
-    walk.route('internet', { address, queue: internetChannel, identifier: split.domain });
+    walk.route('internet', { address, queue: internetChannel, identifier: split.domain }, entry);
   }
 
   #forwardDomain(split: SplitAddress, forwarding: Forwarding): void {
@@ -248,7 +250,7 @@ class Decision {
   }
 
   #unknown(split: SplitAddress, domain: Domain): void {
-    const { unknownLocalChannel, defaultLocalChannel } = this.#dit.mta.value;
+    const { unknownLocalChannel, defaultLocalChannel, entry } = this.#dit.mta.value;
     const channel = unknownLocalChannel === 'default' ? defaultLocalChannel : unknownLocalChannel;
     if (channel === 'bounce' || !takesUnknown.includes(channel)) {
       const more = channel === 'bounce' ? '' : `, and ${channel} takes only addresses the directory knows`;
@@ -258,7 +260,7 @@ class Decision {
       return;
     }
     const identifier = channel === 'SMTPC' ? split.domain : split.address;
-    this.#walk.route('unknown local', { address: split.address, queue: channel, identifier }, domain.dn);
+    this.#walk.route('unknown local', { address: split.address, queue: channel, identifier }, entry ?? domain.dn);
   }
 }
 

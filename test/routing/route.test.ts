@@ -292,6 +292,6 @@ test('every step names the entry that decided it', async () => {
   expect(steps.map(({ rule, entry }) => `${rule}: ${entry ?? '-'}`)).toEqual([
     'sub-address: mail=homer@jade.net',
     'address: mail=homer@jade.net',
-    'default local channel: mail=homer@jade.net',
+    'default local channel: cn=mta',
   ]);
 });

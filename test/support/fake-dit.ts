@@ -16,6 +16,7 @@ export const policy: MtaPolicy = {
   unknownLocalChannel: 'bounce',
   internetChannel: 'SMTPC',
   postmaster: 'postmaster@ima.com',
+  entry: 'cn=mta',
 };
 
 const sameAddress = (a: string, b: string): boolean => (addressKey(a) ?? a.toLowerCase()) === (addressKey(b) ?? b.toLowerCase());
