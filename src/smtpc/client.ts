@@ -45,6 +45,8 @@ const never = 3 * 3_600_000;
 const longestReply = 64 * 1_024;
 /** Messages up to this size are handed over whole: it costs less than a stream. */
 const wholeAtMost = 64 * 1_024;
+/** So long at most, milliseconds, is waited for the first reply over a connection that was idle: it may have broken without a word. */
+const firstReplyMs = 20_000;
 /** Well below what a socket buffers, so that nobody waits for it to drain while it is corked. */
 const oneWriteAtMost = 8 * 1_024;
 
@@ -82,6 +84,7 @@ interface Inner extends ReplyParts {
   _actionHELO(text: string): void;
   _upgradeConnection(callback: (error: Error | null, secured?: boolean) => void): void;
   readonly _socket: Socket | TLSSocket;
+  readonly _remainder: string;
   _envelope: Envelope | false;
 }
 
@@ -123,6 +126,11 @@ class Session implements PeerSession {
   #envelope: Envelope | undefined;
   /** Ends the transaction that is under way. */
   #cutOff: (why: Error) => void = () => {};
+  #dataBegun = false;
+  /** Was idle, and nothing has been heard since. */
+  #doubtful = false;
+  /** Ends a pause. */
+  #wake: () => void = () => {};
   /** The peer's reply came in the middle of the message. */
   #outOfStep = false;
   /** Until the peer has greeted us: whoever waits for it. */
@@ -162,6 +170,8 @@ class Session implements PeerSession {
       this.#connection.once('end', () => {
         options.told?.closed();
         resolve();
+        // The library may forget what it was sending, and tell nobody. What it has to say comes before this.
+        setImmediate(() => this.#cutOff(new Error(`${this.host} closed the connection`)));
       });
     });
     this.#arrange();
@@ -185,6 +195,9 @@ class Session implements PeerSession {
   get mechanisms(): readonly string[] {
     const lines = (this.#inner._ehloLines ?? []).flatMap((line) => /^AUTH[ =](.*)$/i.exec(line)?.[1] ?? []);
     return [...new Set(lines.flatMap((line) => line.toUpperCase().split(' ')).filter((one) => one !== ''))];
+  }
+  get dataBegun(): boolean {
+    return this.#dataBegun;
   }
   get maxSize(): number | undefined {
     return this.#inner._maxAllowedSize || undefined;
@@ -238,6 +251,7 @@ class Session implements PeerSession {
     };
     inner._createSendStream = (done) => {
       const size = this.#message?.size ?? 0;
+      this.#dataBegun = true;
       const stream = createSendStream.call(inner, done);
       // Handed over whole: from here on the peer has the time of the end of data.
       if (size <= wholeAtMost) this.#watch('end');
@@ -252,7 +266,10 @@ class Session implements PeerSession {
     beStrict(inner, {
       host: this.host,
       // The peer is alive, and the next reply has its time from here.
-      heard: () => this.#watch(this.#phase),
+      heard: () => {
+        this.#doubtful = false;
+        this.#watch(this.#phase);
+      },
       outOfStep: () => {
         this.#outOfStep = true;
       },
@@ -314,7 +331,8 @@ class Session implements PeerSession {
   #watch(phase: Phase): void {
     this.#phase = phase;
     this.#timer?.();
-    this.#timer = this.#options.clock.after(this.#options.timeouts[phase], () =>
+    const most = this.#options.timeouts[phase];
+    this.#timer = this.#options.clock.after(this.#doubtful ? Math.min(firstReplyMs, most) : most, () =>
       this.#inner._onError(new Error(`${this.host} did not answer in time (${phase})`), 'ETIMEDOUT', false, 'CONN'),
     );
   }
@@ -333,6 +351,7 @@ class Session implements PeerSession {
     const addresses = message.recipients.map((one) => one.address).filter((one) => !answers.has(one));
     if (addresses.length === 0) return answers;
     this.#message = message;
+    this.#dataBegun = false;
     try {
       if (this.#unfinished) await this.#reset();
       this.#unfinished = true;
@@ -418,7 +437,35 @@ class Session implements PeerSession {
     this.#watch('end');
   }
 
+  pause(gone: () => void): boolean {
+    if (!this.#isQuiet()) return false;
+    const socket = this.#inner._socket;
+    // The library has had it by then: it has ended the session at a 421, and may do nothing at half a line.
+    const said = (): void => this.destroy();
+    socket.on('data', said);
+    this.#connection.once('end', gone);
+    this.#wake = () => {
+      socket.off('data', said);
+      this.#connection.off('end', gone);
+      this.#wake = () => {};
+    };
+    return true;
+  }
+
+  resume(): boolean {
+    this.#wake();
+    this.#doubtful = true;
+    return this.#isQuiet();
+  }
+
+  /** Both may still speak, and the peer has said nothing but what was read. */
+  #isQuiet(): boolean {
+    const { _socket: socket, _remainder: rest, _responseQueue: replies } = this.#inner;
+    return this.open && socket.writable && socket.readable && rest === '' && replies.length === 0;
+  }
+
   quit(): void {
+    this.#wake();
     if (!this.open) return;
     this.#connection.quit();
   }

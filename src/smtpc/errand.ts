@@ -14,6 +14,7 @@ import type { Books } from './books.ts';
 import type { Channel, Channels, Deferred } from './channels.ts';
 import { deliver, type SignMessage } from './deliver.ts';
 import { all, type Fates } from './fate.ts';
+import type { Line } from './idle.ts';
 import type { PeerSession } from './peer-session.ts';
 import type { Place } from './places.ts';
 import { retryDelay } from './retry.ts';
@@ -88,9 +89,15 @@ class Ahead {
 /** `down`: the channel was put off. */
 export type Ended = 'down' | 'over';
 
+interface InHand {
+  lease: Lease | undefined;
+}
+
 export class Errands {
   readonly #needs: ErrandNeeds;
   readonly #sessions = new Set<PeerSession>();
+  /** Sessions over which mail is sent now. */
+  #inUse = 0;
 
   constructor(needs: ErrandNeeds) {
     this.#needs = needs;
@@ -98,8 +105,7 @@ export class Errands {
 
   async run(errand: Errand): Promise<Ended> {
     const { channel, first } = errand;
-    const inHand: { lease: Lease | undefined } = { lease: first };
-    let session: PeerSession | undefined;
+    const inHand: InHand = { lease: first };
     try {
       const peer = this.#needs.peer(channel.destination);
       const no = this.#needs.books.forbidden(first, channel.destination, peer);
@@ -107,50 +113,89 @@ export class Errands {
         await this.#needs.books.settle(first, no);
         return 'over';
       }
-      const reached = await this.#needs.way.reach(channel.destination, peer, {
-        report: isTlsReport(first.message),
-        dialled: () => errand.place.dialled(),
-      });
-      if (reached.kind !== 'session') {
-        // Stopped while waiting: that is no attempt.
-        if (this.#needs.signal().aborted) await this.#needs.queue.release(first);
-        else if (reached.kind === 'defer') return await this.putOff(channel, first, reached);
-        else await this.#needs.books.settle(first, all(first.recipients, reached));
-        return 'over';
-      }
-      session = reached.session;
-      this.#keep(session);
-      errand.place.progress();
-      return await this.#over(session, errand, inHand);
+      const ended = await this.#attempt(errand, inHand, errand.most(peer));
+      if (ended !== 'stale') return ended;
+      // A connection that was kept and has gone says nothing of its host: a new one will tell.
+      return (await this.#attempt(errand, inHand, undefined)) === 'down' ? 'down' : 'over';
     } catch (thrown) {
       await this.#needs.books.defect(inHand.lease, thrown);
       return 'over';
-    } finally {
-      session?.quit();
     }
   }
 
-  #keep(session: PeerSession): void {
+  /** `keptWith`: see ErrandWish. */
+  async #attempt(errand: Errand, inHand: InHand, keptWith: number | undefined): Promise<Ended | 'stale'> {
+    const { channel, first, place } = errand;
+    const { books, peer, queue, signal, way } = this.#needs;
+    const reached = await way.reach(channel.destination, peer(channel.destination), {
+      report: isTlsReport(first.message),
+      ...(keptWith === undefined ? {} : { keptWith }),
+      dialling: () => this.#makeRoom(channel, 1),
+      dialled: () => place.dialled(),
+    });
+    if (reached.kind !== 'session') {
+      // Stopped while waiting: that is no attempt.
+      if (signal().aborted) await queue.release(first);
+      else if (reached.kind === 'defer') return await this.putOff(channel, first, reached);
+      else await books.settle(first, all(first.recipients, reached));
+      return 'over';
+    }
+    const { line } = reached;
+    if (line.used === 0) this.#know(line.session);
+    this.#inUse += 1;
+    let left = false;
+    const leave = (idleAfter?: number): void => {
+      if (left) return;
+      left = true;
+      this.#inUse -= 1;
+      if (idleAfter === undefined) line.session.quit();
+      else way.idle.keep({ ...line, used: line.used + idleAfter }, channel.destination);
+    };
+    try {
+      this.#makeRoom(channel, 0);
+      place.progress();
+      return await this.#over(line, errand, inHand, leave);
+    } finally {
+      leave();
+    }
+  }
+
+  /** Connections that are idle give way to those in use, and to one that is to be made. */
+  #makeRoom(channel: Channel, coming: 0 | 1): void {
+    const { peer, settings, way } = this.#needs;
+    if (way.idle.size === 0) return;
+    const { pendingProcessors, pendingSessions } = settings.value;
+    const all = pendingProcessors * pendingSessions - this.#inUse - coming;
+    way.idle.giveWay(channel.destination, { here: peer(channel.destination).sessions - channel.sessions, all });
+  }
+
+  #know(session: PeerSession): void {
     this.#sessions.add(session);
     void session.ended.then(() => this.#sessions.delete(session));
   }
 
-  async #over(session: PeerSession, errand: Errand, inHand: { lease: Lease | undefined }): Promise<Ended> {
+  /**
+   * `leave` is called with the number of messages sent when the session is idle, its messages not yet written down. `stale`: it was kept, and
+   * had gone before it got any of the message, which is still in hand.
+   */
+  async #over({ session, used }: Line, errand: Errand, inHand: InHand, leave: (idleAfter: number) => void): Promise<Ended | 'stale'> {
     const { books, channels, peer: peerOf, signal } = this.#needs;
     const { channel, place } = errand;
     const ahead = new Ahead();
     try {
-      for (let n = 0; inHand.lease; n += 1) {
+      let n = 0;
+      for (; inHand.lease; n += 1) {
         const lease: Lease = inHand.lease;
         // What is agreed may have changed since the session began.
         const peer = peerOf(channel.destination);
         // What was good enough for a report about encryption may not be for others.
-        const more = !isTlsReport(lease.message) && n + 1 < errand.most(peer);
+        const more = !isTlsReport(lease.message) && used + n + 1 < errand.most(peer);
         // Nothing is leased beside a probe: it may go back to sleep with the rest.
         if (more && !(errand.probe && n === 0)) ahead.lease(errand.next());
         const fates = books.forbidden(lease, channel.destination, peer) ?? (await deliver(lease, session, this.#deliverOptions(peer)));
         place.progress();
         const refused = hostRefused(fates);
+        if (refused?.byHost === 'lost' && n === 0 && used > 0 && !session.dataBegun) return 'stale';
         if (refused?.byHost === 'lost' && n > 0) {
           // The peer had enough of this connection, not of the message: a new connection will tell.
           await this.#giveBack(lease, errand);
@@ -169,6 +214,7 @@ export class Errands {
         if (!more || !session.open || signal().aborted) return 'over';
         inHand.lease = await (ahead.take() ?? errand.next());
       }
+      leave(n);
       return 'over';
     } finally {
       await ahead.written;

@@ -90,7 +90,7 @@ export class EtrnSender {
       for (const answer of answers) this.#tell(answer);
       return answers;
     }
-    const { session } = reached;
+    const { session } = reached.line;
     this.#sessions.add(session);
     void session.ended.then(() => this.#sessions.delete(session));
     try {

@@ -83,9 +83,18 @@ export interface PeerSession {
   /** False once the connection is gone. */
   readonly open: boolean;
   readonly ended: Promise<void>;
+  /** The peer may have some of the message that was sent last, and may have taken it, whatever came back. */
+  readonly dataBegun: boolean;
   send(message: PeerMessage): Promise<ReadonlyMap<string, PeerAnswer>>;
   /** One line between messages, of which nothing but the reply counts: AUTH and what belongs to it, ETRN. PeerFailure where none comes. */
   say(line: string): Promise<PeerReply>;
+  /**
+   * Nothing will be said for a while: a peer that hangs up, or says anything, is hung up on, and `gone` is called. False where it has said
+   * something already that nobody has asked for.
+   */
+  pause(gone: () => void): boolean;
+  /** Something will be said again; false where the connection is good for nothing. The first reply is waited for less long than others. */
+  resume(): boolean;
   /** Says QUIT where that is possible, and closes. */
   quit(): void;
   destroy(): void;

@@ -14,6 +14,7 @@ import { openSession, PeerFailure } from './client.ts';
 import { conversation } from './conversation.ts';
 import { connectFirst } from './connect.ts';
 import { type Family, type Host, type Located, locate, type PlanNeeds, planFor, type Target } from './destination.ts';
+import type { Line, Terms } from './idle.ts';
 import { type Login, logIn } from './log-in.ts';
 import type { PeerSession, PhaseTimeouts } from './peer-session.ts';
 import type { RelayHost, Relays } from './relays.ts';
@@ -21,7 +22,7 @@ import type { Asked, DestinationWish, Encryption } from './tls/encryption.ts';
 import type { HostDemand } from './tls/policy.ts';
 
 export type Reached =
-  | { readonly kind: 'session'; readonly session: PeerSession }
+  | { readonly kind: 'session'; readonly line: Line }
   | { readonly kind: 'bounce'; readonly status: string; readonly text: string }
   | { readonly kind: 'defer'; readonly status: string; readonly text: string };
 
@@ -45,8 +46,17 @@ export interface ReachNeeds extends PlanNeeds {
   /** Relay passwords go over unencrypted connections, too. */
   readonly plainAllowed: boolean;
   readonly signal: AbortSignal;
+  /** Connections that are idle; absent: a new one is made. */
+  readonly kept?: Kept;
+  /** A connection is about to be made. */
+  readonly dialling?: () => void;
   /** Somebody has taken up the connection. */
   readonly dialled?: () => void;
+}
+
+export interface Kept {
+  has(target: Target): boolean;
+  take(terms: Terms): Line | undefined;
 }
 
 /** As a log-in is needed at relay hosts alone. */
@@ -150,13 +160,13 @@ async function tryHosts(destination: string, hosts: readonly Host[], needs: Host
       if (seen.why !== undefined) break;
       return { kind: 'bounce', status: '5.4.6', text: `mail for ${destination} leads back to this host` };
     }
-    for (const [n, one] of located.entries()) {
-      const session = await tryLocated(equals[n] as Host, one, asked, needs, seen);
+    for (const [host, one] of keptFirst(equals, located, needs)) {
+      const line = await tryLocated(host, one, asked, needs, seen);
       if (needs.signal.aborted) {
-        session?.destroy();
+        line?.session.destroy();
         return stopped;
       }
-      if (session) return { kind: 'session', session };
+      if (line) return { kind: 'session', line };
     }
   }
   // RFC 7504 §4: hosts that say they never take mail are as good as none.
@@ -164,6 +174,13 @@ async function tryHosts(destination: string, hosts: readonly Host[], needs: Host
   if (seen.why !== undefined) return { kind: 'defer', status: seen.status, text: seen.why, ...seen.reply };
   const byExchanger = hosts.some(({ name }) => name.toLowerCase() !== destination.toLowerCase());
   return { kind: 'unknown', status: byExchanger ? '5.4.4' : '5.1.2', text: `${destination}: ${seen.nowhere}` };
+}
+
+/** Of equals those first to which there is a connection. */
+function keptFirst(hosts: readonly Host[], located: readonly Located[], { kept }: HostNeeds): [Host, Located][] {
+  const all = located.map((one, n): [Host, Located] => [hosts[n] as Host, one]);
+  const isKept = ([, one]: [Host, Located]): number => Number(one.kind === 'found' && one.targets.some((target) => kept?.has(target)));
+  return kept && all.length > 1 ? all.sort((a, b) => isKept(b) - isKept(a)) : all;
 }
 
 interface Seen {
@@ -178,7 +195,7 @@ interface Seen {
 }
 
 /** The addresses of one host, until one gives a session. */
-async function tryLocated(host: Host, located: Located, asked: Asked, needs: HostNeeds, seen: Seen): Promise<PeerSession | undefined> {
+async function tryLocated(host: Host, located: Located, asked: Asked, needs: HostNeeds, seen: Seen): Promise<Line | undefined> {
   if (located.kind === 'nowhere') seen.nowhere = located.text;
   if (located.kind === 'unknown') {
     seen.why = located.text;
@@ -197,6 +214,10 @@ async function tryLocated(host: Host, located: Located, asked: Asked, needs: Hos
     needs.log.info(`${host.name} is not used: ${seen.why}`);
     return undefined;
   }
+  for (const target of left) {
+    const line = needs.kept?.has(target) ? needs.kept.take(termsOf({ target, asked, demand }, needs)) : undefined;
+    if (line) return line;
+  }
   const failed = (target: Target, why: string, code?: number, tls = false): void => {
     seen.tries += 1;
     if (code === 521) seen.refusals += 1;
@@ -207,12 +228,13 @@ async function tryLocated(host: Host, located: Located, asked: Asked, needs: Hos
     needs.log.info(`no session with ${seen.why}`);
   };
   while (left.length > 0 && !needs.signal.aborted) {
+    needs.dialling?.();
     const { made, failed: lost } = await dial(left, needs);
     for (const [target, why] of lost) failed(target, why);
     if (!made) break;
     needs.dialled?.();
     const tried = await tryTarget({ target: made.target, asked, demand }, made.socket, needs);
-    if (!(tried instanceof PeerFailure)) return tried;
+    if (!(tried instanceof PeerFailure)) return { session: tried, terms: termsOf({ target: made.target, asked, demand }, needs), used: 0 };
     failed(made.target, tried.message, tried.code, tried.tls);
     left = left.filter((one) => one !== made.target && !lost.has(one));
   }
@@ -227,6 +249,11 @@ interface Aim {
   readonly target: Target;
   readonly asked: Asked;
   readonly demand: HostDemand;
+}
+
+function termsOf({ target, asked, demand }: Aim, { host, log, login, source }: HostNeeds): Terms {
+  const context = demand.tls === 'off' ? undefined : asked.tlsFor(demand).context();
+  return { target, source: source(target.address), name: host, login, demand, context, told: log.enabled('smtp') };
 }
 
 async function tryTarget(aim: Aim, socket: Socket, needs: HostNeeds): Promise<PeerSession | PeerFailure> {

@@ -14,6 +14,7 @@ import type { KeyValue } from '../storage/index.ts';
 import { type Host, hostOf, type Plan, planFor } from './destination.ts';
 import { type EtrnAnswer, EtrnSender } from './etrn.ts';
 import { createHostTable, type HostTable } from './host-table.ts';
+import { Idle } from './idle.ts';
 import type { PhaseTimeouts } from './peer-session.ts';
 import { type Reached, type ReachNeeds, reach, reachHost, relayNeeds } from './reach.ts';
 import { type RelayHost, type RelayStatus, Relays } from './relays.ts';
@@ -44,6 +45,10 @@ const mostWaiting = 100;
 export interface ErrandWish {
   /** A report about encryption, which goes out whatever is wrong with that. */
   readonly report?: boolean;
+  /** A connection that is idle will do, where less than so many messages have gone over it. */
+  readonly keptWith?: number;
+  /** A connection is about to be made. */
+  readonly dialling?: () => void;
   /** Somebody has taken up the connection. */
   readonly dialled?: () => void;
 }
@@ -55,12 +60,15 @@ export class Way {
   readonly #etrn: EtrnSender;
   readonly #waiting = new Set<string>();
   readonly encryption: Encryption;
+  /** Connections that no mail is sent over at present. */
+  readonly idle: Idle;
   #abort = new AbortController();
 
   constructor(options: WayOptions) {
     this.#options = options;
     const { settings, clock, log, keyValue, mta } = options;
     this.encryption = new Encryption(options);
+    this.idle = new Idle({ settings, clock });
     this.#table = createHostTable(() => settings.value.hostTable, log);
     this.#relays = new Relays({ settings, clock, log, keyValue, hasten: () => void this.#hasten() });
     this.#etrn = new EtrnSender({ settings, clock, log, host: () => mta.value.host, open: (host) => this.#open(host) });
@@ -72,11 +80,13 @@ export class Way {
     setMaxListeners(0, this.#abort.signal);
     await this.#relays.start();
     this.encryption.start();
+    this.idle.start();
     this.#etrn.start();
   }
 
   stop(): void {
     this.#abort.abort();
+    this.idle.stop();
     this.#relays.stop();
     this.encryption.stop();
     this.#etrn.stop();
@@ -91,10 +101,10 @@ export class Way {
   async reach(destination: string, peer: Peer, errand: ErrandWish = {}): Promise<Reached> {
     const reached = await reach(destination, this.#needs(peer, errand));
     if (reached.kind === 'defer' && this.#relays.configured) this.#waits(destination);
-    if (reached.kind !== 'session') return reached;
-    await this.#etrn.alongWith(reached.session);
+    if (reached.kind !== 'session' || reached.line.used > 0) return reached;
+    await this.#etrn.alongWith(reached.line.session);
     // A peer that hangs up at ETRN is not asked again, and gets the mail all the same.
-    return reached.session.open ? reached : reach(destination, this.#needs(peer, errand));
+    return reached.line.session.open ? reached : reach(destination, this.#needs(peer, errand));
   }
 
   /** The relay host that is used now. */
@@ -133,8 +143,9 @@ export class Way {
     const uncounted: ReachNeeds['encryption'] = { for: (domain, asked) => encryption.for(domain, { ...asked, ...wish }, 'uncounted') };
     const reached = await reachHost(host, { ...this.#needs(this.#options.peer(destination)), encryption: uncounted }, destination);
     if (reached.kind !== 'session') return { failed: reached.text };
-    reached.session.quit();
-    return reached.session.encryption ?? 'none';
+    const { session } = reached.line;
+    session.quit();
+    return session.encryption ?? 'none';
   }
 
   etrn(host: string, names?: readonly string[]): Promise<EtrnAnswer[]> {
@@ -171,8 +182,9 @@ export class Way {
     return relay ? reachHost({ ...relay, port: host.port }, relayNeeds(relay, needs)) : reachHost(host, needs);
   }
 
-  #needs(peer: Peer, { report = false, dialled }: ErrandWish = {}): ReachNeeds {
+  #needs(peer: Peer, { report = false, keptWith, dialling, dialled }: ErrandWish = {}): ReachNeeds {
     const { resolver, log, clock, random, mta, settings, isOwn } = this.#options;
+    const { idle } = this;
     const value = settings.value;
     const timeouts = timeoutsOf(value);
     return {
@@ -197,6 +209,10 @@ export class Way {
       wish: { peer, report },
       isOwn,
       signal: this.#abort.signal,
+      ...(keptWith !== undefined && idle.size > 0
+        ? { kept: { has: (target) => idle.has(target), take: (terms) => idle.take(terms, keptWith) } }
+        : {}),
+      ...(dialling ? { dialling } : {}),
       ...(dialled ? { dialled } : {}),
     };
   }

@@ -81,9 +81,10 @@ test('six hosts that never answer hold up nobody else', async () => {
 });
 
 test.each([
-  [{ runSize: 3, messagesPerSession: 6, pendingProcessors: 1 }, [3, 3, 1]],
+  [{ runSize: 3, messagesPerSession: 6, pendingProcessors: 1, idleTime: 0 }, [3, 3, 1]],
+  [{ runSize: 3, messagesPerSession: 6, pendingProcessors: 1 }, [5, 2]],
   [{ runSize: 12, messagesPerSession: 2, pendingProcessors: 1 }, [2, 2, 2, 1]],
-  [{ runSize: 1, messagesPerSession: 6, pendingProcessors: 6 }, [1, 1, 1, 1, 1, 1, 1]],
+  [{ runSize: 1, messagesPerSession: 6, pendingProcessors: 6, idleTime: 0 }, [1, 1, 1, 1, 1, 1, 1]],
   [{ runSize: 12, messagesPerSession: 100, pendingProcessors: 6 }, [5, 2]],
 ])('%j: seven messages go over connections as %j', async (settings, expected) => {
   const all = await begin({}, settings);

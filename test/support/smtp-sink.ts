@@ -43,13 +43,16 @@ export interface Sink {
   release(): void;
   /** Sessions whose command is held. */
   readonly holding: (() => void)[];
+  /** Says this, as it is, over every connection that is open, whether it was asked or not. */
+  speak(text: string): void;
+  hangUp(): void;
   stop(): Promise<void>;
 }
 
 /** On a free port of loopback, unless said otherwise. */
 export async function startSink(script: SinkScript = {}, at: { readonly host?: string; readonly port?: number } = {}): Promise<Sink> {
   const server = createServer({ noDelay: true });
-  const open = new Set<Socket>();
+  const open = new Map<Socket, SinkSession>();
   await new Promise<void>((resolve) => server.listen(at.port ?? 0, at.host ?? '127.0.0.1', resolve));
   const address = server.address();
   const sink: Sink = {
@@ -65,13 +68,18 @@ export async function startSink(script: SinkScript = {}, at: { readonly host?: s
       for (const go of sink.holding.splice(0)) go();
     },
     holding: [],
+    speak: (text) => {
+      for (const session of open.values()) session.speak(text);
+    },
+    hangUp: () => {
+      for (const socket of open.keys()) socket.end();
+    },
     stop: async () => {
-      for (const socket of open) socket.destroy();
+      for (const socket of open.keys()) socket.destroy();
       await new Promise<void>((resolve) => server.close(() => resolve()));
     },
   };
   server.on('connection', (socket) => {
-    open.add(socket);
     socket.on('close', () => {
       open.delete(socket);
       sink.open -= 1;
@@ -80,7 +88,9 @@ export async function startSink(script: SinkScript = {}, at: { readonly host?: s
     sink.open += 1;
     sink.peak = Math.max(sink.peak, sink.open);
     sink.clients.push(socket.remoteAddress);
-    new SinkSession(sink, socket, sink.connections).begin();
+    const session = new SinkSession(sink, socket, sink.connections);
+    open.set(socket, session);
+    session.begin();
   });
   return sink;
 }
@@ -107,6 +117,10 @@ class SinkSession {
   begin(): void {
     this.#listen();
     this.#answer('connect', '', '220 sink.example ESMTP');
+  }
+
+  speak(text: string): void {
+    this.#socket.write(text, 'latin1');
   }
 
   #listen(): void {

@@ -43,6 +43,16 @@ export const queue = {
     max: 1_000,
     unit: 'messages',
   }),
+  idleTime: integer({
+    attribute: 'mtSmtpcIdleTime',
+    label: 'Keep idle connections',
+    help: 'A connection for which there is no more mail is kept this long, so that the next message to the same host needs no new one. It counts as a session, and gives way where others need it. 0: it is closed at once.',
+    spec: 'RFC 5321 §4.5.3.2.7; Postfix smtp_connection_cache_time_limit',
+    default: 2,
+    min: 0,
+    max: 240,
+    unit: 'seconds',
+  }),
   deferredProcessors: integer({
     attribute: 'mtSmtpcDeferredProcessors',
     label: 'Deferred queue processors',
