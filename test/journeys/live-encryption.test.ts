@@ -38,7 +38,8 @@ beforeAll(async () => {
   ldap = await ldapAdministrator(files);
   trusted = join(files.dir, 'authorities.pem');
   writeFileSync(trusted, root.cert);
-  await set({ mtSmtpcPort: String(sink.port), mtSmtpcDnsCacheSize: '0' });
+  // What becomes of a session is seen: each message has one.
+  await set({ mtSmtpcPort: String(sink.port), mtSmtpcDnsCacheSize: '0', mtSmtpcIdleTime: '0' });
 });
 
 afterAll(async () => {

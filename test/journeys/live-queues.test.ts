@@ -32,7 +32,8 @@ beforeAll(async () => {
   files = await prepareServer({ extra: `dns: [127.0.0.1:${dns.port}]` });
   server = await runServer(files);
   ldap = await ldapAdministrator(files);
-  await set({ mtSmtpcPort: sink.port });
+  // Connections are counted: none is kept but where that is the matter.
+  await set({ mtSmtpcPort: sink.port, mtSmtpcIdleTime: 0 });
   await ldap.add('cn=a.test,cn=peers,cn=mailtree', { objectClass: 'mtPeer', cn: 'a.test', mtPeerSessions: '1' });
 });
 
@@ -133,6 +134,22 @@ test('so many sessions go to one destination as are agreed with its peer', async
   await eventually(async () => sink.holding.length === 3);
   expect(sink.peak).toBe(3);
   await goOn('several', 6);
+});
+
+test('a connection is kept for the next message as long as the idle time says', async () => {
+  const one = async (subject: string): Promise<number> => {
+    const before = sink.connections;
+    await send('x@a.test', subject);
+    await eventually(async () => subjects().includes(subject));
+    return sink.connections - before;
+  };
+  expect(await one('new')).toBe(1);
+  await set({ mtSmtpcIdleTime: 240 });
+  expect(await one('kept')).toBe(1);
+  expect(await one('taken')).toBe(0);
+  await set({ mtSmtpcIdleTime: 0 });
+  expect(await one('new again')).toBe(1);
+  await expect(set({ mtSmtpcIdleTime: 241 })).rejects.toThrow();
 });
 
 test('deferred mail goes by precedence and size as the multipliers say, its time in the queue weighs too, and by age where they say nothing', async () => {

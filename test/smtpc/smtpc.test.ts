@@ -332,7 +332,7 @@ test('a message over the peer’s limit is not even begun', async () => {
 });
 
 test('STARTTLS is used where it is offered, and done without where it fails', async () => {
-  await begin({ tls: testCertificate() });
+  await begin({ tls: testCertificate() }, { idleTime: 0 });
   await world.queued(['bob@dest.example']);
   await world.until(1);
   expect(world.sink.messages[0]?.encrypted).toBe(true);
