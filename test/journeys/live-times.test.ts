@@ -31,7 +31,7 @@ beforeAll(async () => {
   server = await runTurnedServer(files);
   ldap = await ldapAdministrator(files);
   await ldap.modify('cn=ldapd,cn=mailtree', change('replace', 'mtLdapdIdleTime', '604800'));
-  await set({ mtSmtpcPort: String(sink.port), mtSmtpcAddressFamily: 'ipv4-only', mtSmtpcSts: 'FALSE' });
+  await set({ mtSmtpcPort: String(sink.port), mtSmtpcAddressFamily: 'ipv4-only', mtSmtpcSts: 'FALSE', mtSmtpcIdleTime: '0' });
   touched.clear();
 });
 

@@ -19,7 +19,7 @@ export interface SinkScript {
   /** Keywords of EHLO; undefined refuses EHLO with 502. */
   extensions?: readonly string[] | undefined;
   tls?: SecureContextOptions | undefined;
-  /** The reply to a command (`connect` for the greeting, `.` for the end of the data); undefined for the usual one, `drop` hangs up, `mute` says nothing, `hold` (to a command) nothing until `release`. */
+  /** The reply to a command (`connect` for the greeting, `.` for the end of the data); undefined for the usual one, `drop` hangs up, `mute` says nothing any more, `hold` (to a command) nothing until `release`. */
   reply?: (verb: string, line: string, connection: number) => string | undefined;
   /** Reads nothing any more once it has asked for the data. */
   deaf?: boolean;
@@ -107,6 +107,7 @@ class SinkSession {
   #interrupted = false;
   #transaction = false;
   #held = false;
+  #silent = false;
 
   constructor(sink: Sink, socket: Socket, number: number) {
     this.#sink = sink;
@@ -217,7 +218,8 @@ class SinkSession {
   #answer(verb: string, line: string, usual: string, asUsual = false): string {
     const said = (asUsual ? undefined : this.#sink.script.reply?.(verb, line, this.#number)) ?? usual;
     if (said === 'drop') this.#socket.destroy();
-    else if (said !== 'mute' && said !== 'hold') this.#socket.write(`${said}\r\n`, 'latin1');
+    else if (said === 'mute') this.#silent = true;
+    else if (said !== 'hold' && !this.#silent) this.#socket.write(`${said}\r\n`, 'latin1');
     return said;
   }
 }
