@@ -29,6 +29,8 @@ export interface Terms {
   readonly demand: HostDemand;
   /** Whose certificates are believed, and ours; undefined where encryption is off. */
   readonly context: SecureContext | undefined;
+  /** Whether SIZE is used. */
+  readonly size: boolean;
   /** What is said over it is in the log. */
   readonly told: boolean;
 }

@@ -251,9 +251,9 @@ interface Aim {
   readonly demand: HostDemand;
 }
 
-function termsOf({ target, asked, demand }: Aim, { host, log, login, source }: HostNeeds): Terms {
+function termsOf({ target, asked, demand }: Aim, { host, log, login, size, source }: HostNeeds): Terms {
   const context = demand.tls === 'off' ? undefined : asked.tlsFor(demand).context();
-  return { target, source: source(target.address), name: host, login, demand, context, told: log.enabled('smtp') };
+  return { target, source: source(target.address), name: host, login, demand, context, size, told: log.enabled('smtp') };
 }
 
 async function tryTarget(aim: Aim, socket: Socket, needs: HostNeeds): Promise<PeerSession | PeerFailure> {

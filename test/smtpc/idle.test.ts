@@ -286,6 +286,7 @@ const terms: Terms = {
     policy: { type: 'no-policy-found', text: [], mx: [] },
   },
   context: undefined,
+  size: true,
   told: false,
 };
 const { demand } = terms;
@@ -307,6 +308,7 @@ test.each<[string, Partial<Terms>, boolean]>([
   ],
   ['TLSA records', { demand: { ...demand, check: { kind: 'dane', names: ['mx.dest.example'], records: [] } } }, false],
   ['other authorities', { context: {} as SecureContext }, false],
+  ['no SIZE any more', { size: false }, false],
   ['a log that shows what is said', { told: true }, false],
 ])('a connection is had again on the same terms alone: %s', (_, changed, expected) => {
   const session = { open: true, pause: () => true, resume: () => true, quit: () => {}, destroy: () => {} } as unknown as PeerSession;
