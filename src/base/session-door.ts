@@ -2,7 +2,8 @@
  * A door with two ports, one that begins in the clear and one with TLS from the first octet, and one session for each connection.
  *
  * Promise: a changed port, certificate or limit is followed without dropping anybody; where one port cannot be had the other one is not
- * left open; `stop` asks every session to end, and ends in time. What is said in a session is the door's own business.
+ * left open; where all connections of a port are taken, the one that has been there longest without logging in makes room; `stop` asks
+ * every session to end, and ends in time. What is said in a session is the door's own business.
  * Spec: RFC 8314 §3
  */
 
@@ -56,23 +57,45 @@ export interface SessionDoor extends Component {
 
 /** Sessions get so long to end at a stop, in milliseconds. */
 const graceMs = 5_000;
+/** So long, in milliseconds, a connection may be there before it makes room for another. */
+const unknownMs = 10_000;
+/** When nobody was found who makes room, the next look comes so much later. */
+const lookAgainMs = 250;
+const crowded = 'too many connections, please try again later';
 const farewell = 'server is shutting down';
 const revoked = 'this account may no longer be used';
 
 export function createSessionDoor(options: SessionDoorOptions): SessionDoor {
   const { name, limits, log, clock } = options;
-  const sessions = new Set<DoorSession>();
+  /** In the order in which they came. */
+  const sessions = new Map<DoorSession, { readonly since: number; readonly encrypted: boolean }>();
   let stopping = false;
   let unsubscribe: Cancel = () => {};
 
   const expel = (account: string): void => {
-    for (const session of sessions) if (session.account === account) session.stop(revoked);
+    for (const session of sessions.keys()) if (session.account === account) session.stop(revoked);
   };
   const serve = (socket: Socket | TLSSocket, encrypted: boolean): void => {
     const session = options.open(socket, encrypted);
-    sessions.add(session);
+    sessions.set(session, { since: clock.now(), encrypted });
     void session.serve().finally(() => sessions.delete(session));
     if (stopping) session.stop(farewell);
+  };
+  let nextLook = 0;
+  /** For anybody new on the same port. Who has logged in stays. */
+  const makeRoom = (encrypted: boolean): boolean => {
+    const now = clock.now();
+    if (now < nextLook) return false;
+    for (const [session, came] of sessions) {
+      if (now - came.since < unknownMs) break;
+      if (session.account !== undefined || came.encrypted !== encrypted) continue;
+      sessions.delete(session);
+      session.stop(crowded);
+      return true;
+    }
+    if (encrypted && tls.endHandshake(undefined, performance.now() - unknownMs)) return true;
+    nextLook = now + lookAgainMs;
+    return false;
   };
   const listener = (label: string, where: Live<Place>, encrypted: boolean): Listener =>
     createListener({
@@ -82,6 +105,7 @@ export function createSessionDoor(options: SessionDoorOptions): SessionDoor {
       ...(options.admits ? { admits: options.admits } : {}),
       maxConnections: () => limits().maxSessions,
       maxPerAddress: () => limits().maxSessionsPerAddress,
+      makeRoom: (client) => client === undefined && makeRoom(encrypted),
       onConnection: (socket) => serve(socket, encrypted),
       onSurplus: (socket) => socket.write(options.surplus),
       halfOpen: true,
@@ -108,7 +132,7 @@ export function createSessionDoor(options: SessionDoorOptions): SessionDoor {
       stopping = true;
       unsubscribe();
       const stopped = Promise.all([plain.stop(graceMs), tls.stop(graceMs)]);
-      for (const session of sessions) session.stop(farewell);
+      for (const session of sessions.keys()) session.stop(farewell);
       await stopped;
     },
     problem: () => plain.problem ?? tls.problem,

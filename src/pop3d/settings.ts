@@ -15,7 +15,7 @@ export const pop3dSettings = declareSettings({
       min: 1,
       max: 1_000_000,
       unit: 'sessions',
-      help: 'Connections open at the same time, for each listening port. Further ones are told to come back later.',
+      help: 'Connections open at the same time, for each listening port. Where all are taken, the one that has been there longest without logging in makes room; where there is none, further ones are told to come back later.',
     }),
     maxSessionsPerAddress: integer({
       attribute: 'mtPop3MaxSessionsPerAddress',

@@ -135,6 +135,22 @@ test('sessions over the limit of an address are told so', async () => {
   for (const client of [one, two, three]) client.close();
 });
 
+test('where all connections are taken, who has been there longest without logging in makes room', async () => {
+  const clock = new ManualClock();
+  const bench = await open({ clock, settings: { maxSessions: 3 } });
+  const user = await bench.user();
+  const [first, second] = [await bench.client(), await bench.client()];
+  for (const client of [first, second]) await client.expectLine(/^\* OK/);
+  expect(await (await bench.client()).line()).toMatch(/^\* BYE \[LIMIT\]/);
+  clock.advance(10_000);
+  await (await bench.client()).expectLine(/^\* OK/);
+  expect(await first.line()).toBe('* BYE too many connections, please try again later');
+  await (await bench.client()).expectLine(/^\* OK/);
+  expect(await second.line()).toMatch(/^\* BYE /);
+  expect(await (await bench.client()).line()).toMatch(/^\* BYE \[LIMIT\]/);
+  expect(await user.reply('NOOP')).toMatch(/^OK/);
+});
+
 test('a stranger who says nothing is let go after the time to log in', async () => {
   const clock = new ManualClock();
   const bench = await open({ clock });
