@@ -31,10 +31,13 @@ export interface BooleanSetting extends About {
   readonly type: 'boolean';
   readonly default: boolean;
 }
+/** Characters of a text that says nothing else. */
+export const longestText = 1_024;
+
 export interface TextSetting extends About {
   readonly type: 'text';
   readonly default: string;
-  /** Longest value in characters (default 1,024). */
+  /** Longest value in characters; `longestText` unless given. */
   readonly max?: number;
   /** Must match as a whole. `patternHelp` says what is allowed. */
   readonly pattern?: RegExp;

@@ -8,6 +8,7 @@
 import {
   defaultsOf,
   type ListSetting,
+  longestText,
   type Setting,
   type SettingsDeclaration,
   type SettingsOf,
@@ -82,8 +83,8 @@ function ruleOf(setting: Setting): string {
 }
 
 function brokenRule(setting: Setting, given: readonly string[]): string | undefined {
-  if (setting.type === 'text' && (given[0] ?? '').length > (setting.max ?? 1024))
-    return `must not be longer than ${setting.max ?? 1024} characters`;
+  if (setting.type === 'text' && (given[0] ?? '').length > (setting.max ?? longestText))
+    return `must not be longer than ${setting.max ?? longestText} characters`;
   return setting.type === 'text' && !isValid(setting, given[0] ?? '') ? ruleOf(setting) : undefined;
 }
 

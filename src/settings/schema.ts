@@ -5,7 +5,7 @@
  * Spec: RFC 4512 §4.1; the form of OpenLDAP's schema files, so that they load into slapd as they are.
  */
 
-import type { Setting, SettingsDeclaration } from './declare.ts';
+import { longestText, type Setting, type SettingsDeclaration } from './declare.ts';
 import { type Numbers, numberOf } from './numbers.ts';
 import { formatValue } from './read.ts';
 import type { AttributeDeclaration, ClassDeclaration, Syntax } from './schema-declare.ts';
@@ -126,6 +126,7 @@ function settingBody(s: Setting): string {
     extensions.push(extension('PATTERN', s.pattern.source));
     if (s.patternHelp) extensions.push(extension('PATTERN-HELP', s.patternHelp));
   }
+  if (s.type === 'text') extensions.push(extension('LENGTH', String(s.max ?? longestText)));
   if (s.type === 'text' && s.secret) extensions.push(extension('SECRET', 'TRUE'));
   return [`  DESC ${quoted(s.help)}`, `\n  ${syntaxes[syntax]}`, s.type === 'list' ? '' : '\n  SINGLE-VALUE', ...extensions].join('');
 }

@@ -141,7 +141,7 @@ function attributeRow(type: AttributeType, meanings: ReadonlyMap<string, Meaning
     ...(type.operational ? ['operational'] : []),
     ...(type.userModifiable ? [] : ['kept by the server']),
     ...(type.secret ? ['never shown'] : []),
-    ...(type.limits?.choices ? [`one of ${[...type.limits.choices].join(', ')}`] : []),
+    ...(type.limits?.choices ? [`one of ${[...type.limits.choices.values()].join(', ')}`] : []),
   ];
   const others = type.names.slice(1).map((name) => `, \`${name}\``);
   return `| \`${type.name}\`${others.join('')} | ${meaningOf(type.name, type.text, meanings)} | ${cell(notes.join('; '))} | ${code(meanings.get(type.name)?.example ?? '')} |`;

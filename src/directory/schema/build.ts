@@ -35,7 +35,7 @@ function limitsOf(draft: Draft): ValueLimits | undefined {
   }
   return {
     ...(bounds ? { min: BigInt(bounds[1] ?? 0), max: BigInt(bounds[2] ?? 0) } : {}),
-    ...(choices ? { choices: new Set(choices.map((choice) => choice.toLowerCase())) } : {}),
+    ...(choices ? { choices: new Map(choices.map((choice) => [choice.toLowerCase(), choice])) } : {}),
     ...(expression ? { pattern: expression } : {}),
     ...(expression && patternHelp ? { patternHelp } : {}),
     ...(length === undefined ? {} : { length: Number(length) }),

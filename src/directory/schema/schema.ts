@@ -13,7 +13,8 @@ import { mayTravelAsBinary, type Syntax, travelsAsBinary } from './syntaxes.ts';
 export interface ValueLimits {
   readonly min?: bigint;
   readonly max?: bigint;
-  readonly choices?: ReadonlySet<string>;
+  /** As the schema spells them, by their lower-case form. */
+  readonly choices?: ReadonlyMap<string, string>;
   readonly pattern?: RegExp;
   /** What the pattern wants, for people. */
   readonly patternHelp?: string;

@@ -55,14 +55,15 @@ function checkLimits(type: AttributeType, value: AttributeValue): void {
   };
   const { limits } = type;
   const longest = limits?.length ?? (type.secret ? 1024 : undefined);
-  if (longest !== undefined && value.length > longest) refuse(`is longer than ${longest}`);
+  if (longest !== undefined && value.length > longest)
+    refuse(`is longer than ${longest} ${typeof value === 'string' ? 'characters' : 'octets'}`);
   if (!limits || typeof value !== 'string') return;
   if (limits.min !== undefined && limits.max !== undefined) {
     if (!/^-?\d{1,100}$/.test(value) || BigInt(value) < limits.min || BigInt(value) > limits.max) {
       refuse(`is not in the range ${limits.min} to ${limits.max}`);
     }
   }
-  if (limits.choices && !limits.choices.has(value.toLowerCase())) refuse(`is none of ${[...limits.choices].join(', ')}`);
+  if (limits.choices && !limits.choices.has(value.toLowerCase())) refuse(`is none of ${[...limits.choices.values()].join(', ')}`);
   if (limits.pattern && !limits.pattern.test(value))
     refuse(limits.patternHelp ? `is not ${limits.patternHelp}` : 'does not have the required form');
 }
