@@ -5,6 +5,7 @@ export { parseAge } from './age.ts';
 export { type InputChannel, inputChannels, type OutputChannel, outputChannels } from './channels.ts';
 export { type Cancel, type Clock, ManualClock, type Random, systemClock } from './clock.ts';
 export type { Component } from './component.ts';
+export { isShortage } from './descriptors.ts';
 export type { DnsServer } from './dns-exchange.ts';
 export { FailedLogins } from './failed-logins.ts';
 export { asFault, Fault, type FaultKind, type Reply, replies, replyOf } from './fault.ts';

@@ -11,6 +11,7 @@
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type SecureContextOptions, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import { type Clock, systemClock } from './clock.ts';
+import { connectionsWithin, descriptorLimit } from './descriptors.ts';
 import { asFault, Fault } from './fault.ts';
 import { clientNetwork } from './ip-set.ts';
 import { bind, type Place, placeName, samePlace } from './listener-bind.ts';
@@ -65,6 +66,30 @@ export interface Listener {
 const connections = counter('mailtree_connections_total', 'Connections taken, by listener.', ['listener']);
 const refused = counter('mailtree_connections_refused_total', 'Connections turned away, by listener and reason.', ['listener', 'reason']);
 const gates = new Map<string, () => number>();
+
+function openTogether(): number {
+  let sum = 0;
+  for (const size of gates.values()) sum += size();
+  return sum;
+}
+
+function mostTogether(): number {
+  const limit = descriptorLimit();
+  return limit === undefined ? Number.POSITIVE_INFINITY : connectionsWithin(limit);
+}
+
+const crowdLineEvery = 600_000;
+let crowdLineAt = Number.NEGATIVE_INFINITY;
+
+/** Why doors turn away clients whom their settings have room for. */
+function noteCrowd(log: Log, clock: Clock): void {
+  const now = clock.now();
+  if (now >= crowdLineAt && now < crowdLineAt + crowdLineEvery) return;
+  crowdLineAt = now;
+  log.warning(
+    `all doors together have ${openTogether()} connections, and more are turned away: this process may have ${descriptorLimit()} file descriptors (ulimit -n, LimitNOFILE=) and keeps the rest for files`,
+  );
+}
 const handshakeMs = 30_000;
 const surplusMs = 2_000;
 /** Connections being told at one time that there are too many; more are closed without a word. */
@@ -254,9 +279,12 @@ function createGate(options: ListenerOptions, clock: Clock): Gate {
         return;
       }
       const most = options.maxPerAddress?.() ?? Number.POSITIVE_INFINITY;
-      const full = open.size >= options.maxConnections();
+      // Who comes by a socket of this host may be here to see what is wrong.
+      const crowded = address !== '' && openTogether() >= mostTogether();
+      const full = crowded || open.size >= options.maxConnections();
       if ((full || (address !== '' && here >= most)) && !options.makeRoom?.(full ? undefined : client)) {
-        crowd.note(address, open.size, !full);
+        crowd.note(address, crowded ? openTogether() : open.size, !full);
+        if (crowded) noteCrowd(log, clock);
         refused.count(name, full ? 'limit' : 'limit of the address');
         turnAway(socket);
         return;

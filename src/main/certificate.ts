@@ -33,16 +33,22 @@ export async function openCertificate(options: { data: string; host: string; clo
   }
   const live = new LiveValue<SecureContextOptions | undefined>(read(files));
   let stamp = stampOf(files);
+  let said = '';
   let cancel: Cancel;
   const look = (): void => {
     const now = stampOf(files);
     if (now !== stamp) {
-      stamp = now;
       try {
         live.set(read(files));
+        stamp = now;
+        said = '';
         options.log.info(`new certificate in ${folder} is in use`);
       } catch (thrown) {
-        options.log.error(`the certificate in ${folder} cannot be used, the last one stays`, thrown);
+        const { message, code } = thrown as NodeJS.ErrnoException;
+        if (said !== message) options.log.error(`the certificate in ${folder} cannot be used, the last one stays`, thrown);
+        said = message;
+        // What could not be opened (no right to, no descriptor) may be the next time, without having changed.
+        if (code === undefined) stamp = now;
       }
     }
     cancel = options.clock.after(lookEvery, look);

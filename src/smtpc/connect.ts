@@ -7,7 +7,7 @@
  */
 
 import { connect, type Socket } from 'node:net';
-import type { Cancel, Clock } from '../base/index.ts';
+import { type Cancel, type Clock, isShortage } from '../base/index.ts';
 import type { Target } from './destination.ts';
 
 export interface ConnectNeeds {
@@ -25,6 +25,8 @@ export interface Connected {
   /** Undefined where no address could be connected. */
   readonly made: { readonly socket: Socket; readonly target: Target } | undefined;
   readonly failed: ReadonlyMap<Target, string>;
+  /** This host lacked what it takes to open a connection. */
+  readonly short: boolean;
 }
 
 const staggerMs = 2_000;
@@ -43,6 +45,7 @@ class Race {
   #next = 0;
   #stagger: Cancel | undefined;
   #over = false;
+  #short = false;
 
   constructor(targets: readonly Target[], needs: ConnectNeeds, resolve: (connected: Connected) => void) {
     this.#targets = targets;
@@ -80,9 +83,10 @@ class Race {
     const cancel = clock.after(timeout, () => this.#lose(target, 'no connection in time'));
     this.#open.set(target, { socket, cancel });
     this.#stagger = clock.after(staggerMs, () => this.#dial());
-    socket.once('error', (error: NodeJS.ErrnoException) =>
-      this.#lose(target, error.code === 'EADDRNOTAVAIL' && localAddress ? `${localAddress} is not an address of this host` : error.message),
-    );
+    socket.once('error', (error: NodeJS.ErrnoException) => {
+      this.#short ||= isShortage(error);
+      this.#lose(target, error.code === 'EADDRNOTAVAIL' && localAddress ? `${localAddress} is not an address of this host` : error.message);
+    });
     socket.once('connect', () => this.#finish(target));
   }
 
@@ -105,7 +109,7 @@ class Race {
     won?.cancel();
     // Whoever takes it over listens for errors of its own; until then one must not go unheard.
     won?.socket.on('error', () => {});
-    this.#resolve({ made: winner && won ? { socket: won.socket, target: winner } : undefined, failed: this.#failed });
+    this.#resolve({ made: winner && won ? { socket: won.socket, target: winner } : undefined, failed: this.#failed, short: this.#short });
   }
 }
 

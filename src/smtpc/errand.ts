@@ -54,6 +54,8 @@ export interface Errand {
   readonly probe: boolean;
 }
 
+/** When this host had no descriptor or no memory for a connection: milliseconds until the next try. */
+const shortageMs = 30_000;
 /** Messages in a row that a host may put off before its channel is: one alone may have itself to blame. */
 const patience = 3;
 
@@ -237,8 +239,10 @@ export class Errands {
     channels.disprove(channel);
     const before = channel.down;
     if (!before || before.until <= now) {
-      const failures = (before?.failures ?? 0) + 1;
-      const until = Math.round(now + retryDelay(failures - 1, peer(channel.destination).queueInterval * 60_000, random));
+      // What this host lacked says nothing about the other one.
+      const failures = (before?.failures ?? 0) + (why.ours ? 0 : 1);
+      const interval = why.ours ? shortageMs : peer(channel.destination).queueInterval * 60_000;
+      const until = Math.round(now + retryDelay(why.ours ? 0 : failures - 1, interval, random));
       channel.down = { since: now, until, failures, fate };
       channel.nextRun = until;
     }

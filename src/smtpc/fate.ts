@@ -23,6 +23,8 @@ export type Fate =
       readonly host?: string;
       readonly said?: string;
       readonly byHost?: 'reply' | 'lost';
+      /** This host had no descriptor or no memory for it: whoever it is for, it is tried again soon. */
+      readonly ours?: true;
     };
 
 /** How a message fares that cannot be read, whoever it is for: gone or damaged, or not to be had at this moment. */

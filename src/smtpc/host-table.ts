@@ -2,7 +2,7 @@
  * The host table: a file of addresses and the names they have, as in hosts(5).
  *
  * Promise: a changed file holds from the next question on; a line that cannot be read is passed over and told with its number; a file
- * that cannot be read any more leaves the last one that could be; one that never could is `unreadable`, which is not "no such name".
+ * that cannot be read any more leaves the last one that could be, and where only descriptors were short it is read again at once; one that never could is `unreadable`, which is not "no such name".
  * File, lines and addresses of a name have bounds.
  * Source: manual chapter 6 "Mail Routing Options", "Host table filename"; checklist SMTPC-05
  */
@@ -10,7 +10,7 @@
 import { open, stat } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
-import type { Log } from '../base/index.ts';
+import { isShortage, type Log } from '../base/index.ts';
 
 export type TableAnswer =
   | { readonly outcome: 'found'; readonly addresses: readonly string[] }
@@ -51,15 +51,18 @@ export function createHostTable(path: () => string, log: Pick<Log, 'warning' | '
     if (before?.state === state) return before;
     let names: Names | undefined;
     let why = '';
+    let passing = false;
     try {
       names = readTable(await contentOf(file), (line) => log.warning(`host table ${file}: ${line}`));
       log.info(`host table ${file}: ${names.size} names`);
     } catch (thrown) {
       why = `the host table ${file} cannot be read: ${thrown instanceof Error ? thrown.message : thrown}`;
-      log.error(before?.names ? `${why}; the one read before is used` : why);
+      // No descriptor was free, say: it is read again at the next question, and told once.
+      passing = isShortage(thrown);
+      if (!passing || before?.why !== why) log.error(before?.names ? `${why}; the one read before is used` : why);
     }
     if (before && names) isOther = true;
-    kept = { path: file, state, names: names ?? before?.names, why };
+    kept = { path: file, state: passing ? '' : state, names: names ?? before?.names, why };
     return kept;
   };
 

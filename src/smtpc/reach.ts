@@ -24,7 +24,7 @@ import type { HostDemand } from './tls/policy.ts';
 export type Reached =
   | { readonly kind: 'session'; readonly line: Line }
   | { readonly kind: 'bounce'; readonly status: string; readonly text: string }
-  | { readonly kind: 'defer'; readonly status: string; readonly text: string };
+  | { readonly kind: 'defer'; readonly status: string; readonly text: string; readonly ours?: true };
 
 export interface ReachNeeds extends PlanNeeds {
   readonly encryption: Pick<Encryption, 'for'>;
@@ -148,7 +148,7 @@ export function relayNeeds(relay: RelayHost, needs: ReachNeeds): HostNeeds {
 }
 
 async function tryHosts(destination: string, hosts: readonly Host[], needs: HostNeeds): Promise<Tried> {
-  const seen: Seen = { tries: 0, refusals: 0, why: undefined, status: '4.4.1', nowhere: '', reply: undefined };
+  const seen: Seen = { tries: 0, refusals: 0, why: undefined, status: '4.4.1', nowhere: '', ours: false, reply: undefined };
   const asked = await unlessStopped(needs.encryption.for(destination, needs.wish), needs.signal);
   if (asked === 'stopped') return stopped;
   for (const rank of new Set(hosts.map((one) => one.rank))) {
@@ -171,7 +171,8 @@ async function tryHosts(destination: string, hosts: readonly Host[], needs: Host
   }
   // RFC 7504 §4: hosts that say they never take mail are as good as none.
   if (seen.tries > 0 && seen.refusals === seen.tries) return { kind: 'bounce', status: '5.3.2', text: seen.why ?? '', ...seen.reply };
-  if (seen.why !== undefined) return { kind: 'defer', status: seen.status, text: seen.why, ...seen.reply };
+  const ours = seen.ours ? ({ ours: true } as const) : {};
+  if (seen.why !== undefined) return { kind: 'defer', status: seen.status, text: seen.why, ...seen.reply, ...ours };
   const byExchanger = hosts.some(({ name }) => name.toLowerCase() !== destination.toLowerCase());
   return { kind: 'unknown', status: byExchanger ? '5.4.4' : '5.1.2', text: `${destination}: ${seen.nowhere}` };
 }
@@ -190,6 +191,8 @@ interface Seen {
   why: string | undefined;
   status: string;
   nowhere: string;
+  /** This host lacked what it takes to open a connection. */
+  ours: boolean;
   /** Of the last host, where it said so itself. */
   reply: { readonly host: string; readonly said: string } | undefined;
 }
@@ -229,7 +232,8 @@ async function tryLocated(host: Host, located: Located, asked: Asked, needs: Hos
   };
   while (left.length > 0 && !needs.signal.aborted) {
     needs.dialling?.();
-    const { made, failed: lost } = await dial(left, needs);
+    const { made, failed: lost, short } = await dial(left, needs);
+    seen.ours ||= short;
     for (const [target, why] of lost) failed(target, why);
     if (!made) break;
     needs.dialled?.();

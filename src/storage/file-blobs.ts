@@ -193,7 +193,7 @@ export class FileBlobs implements Blobs {
     for (const id of ids) this.#recent.delete(id);
     const large = places.filter((place) => place.kind === 'large').map(formatId);
     try {
-      for (const id of large) this.#files.drop(this.#large.path(id));
+      for (const id of large) void this.#files.drop(this.#large.path(id));
       await this.#large.remove(large);
       await this.#cleaner.remove(places.filter((place) => place.kind === 'segment'));
     } catch (thrown) {

@@ -1,5 +1,6 @@
 /** Descriptors kept open between reads: the most recently used ones, and those in use. */
 
+import { isShortage } from '../base/index.ts';
 import type { Disk } from './disk.ts';
 
 interface OpenFile {
@@ -25,7 +26,7 @@ export class OpenFiles {
     if (file) {
       this.#files.delete(path);
     } else {
-      file = { fd: this.#disk.open(path, 'r'), users: 0, dropped: false };
+      file = { fd: this.#openFile(path), users: 0, dropped: false };
     }
     this.#files.set(path, file);
     file.users++;
@@ -40,6 +41,18 @@ export class OpenFiles {
     }
   }
 
+  /** Where no descriptor is free those kept for later are given up. */
+  async #openFile(path: string): Promise<number> {
+    try {
+      return await this.#disk.open(path, 'r');
+    } catch (thrown) {
+      const idle = [...this.#files].filter(([, { users }]) => users === 0);
+      if (!isShortage(thrown) || idle.length === 0) throw thrown;
+      await Promise.all(idle.map(([other]) => this.drop(other)));
+      return await this.#disk.open(path, 'r');
+    }
+  }
+
   async use<T>(path: string, run: (fd: number) => Promise<T>): Promise<T> {
     const { fd, release } = await this.acquire(path);
     try {
@@ -50,34 +63,34 @@ export class OpenFiles {
   }
 
   /** The file is gone or has changed: who reads it now may finish, the next `acquire` opens anew. */
-  drop(path: string): void {
+  async drop(path: string): Promise<void> {
     const file = this.#files.get(path);
     if (!file) return;
     this.#files.delete(path);
     file.dropped = true;
-    if (file.users === 0) this.#close(file);
+    if (file.users === 0) await this.#close(file);
   }
 
   closeAll(): void {
-    for (const path of [...this.#files.keys()]) this.drop(path);
+    for (const path of [...this.#files.keys()]) void this.drop(path);
   }
 
   #release(file: OpenFile): void {
     file.users--;
-    if (file.users === 0 && file.dropped) this.#close(file);
+    if (file.users === 0 && file.dropped) void this.#close(file);
   }
 
   #shrink(): void {
     if (this.#files.size <= this.#most) return;
     for (const [path, file] of this.#files) {
       if (file.users > 0) continue;
-      this.drop(path);
+      void this.drop(path);
       if (this.#files.size <= this.#most) return;
     }
   }
 
-  #close(file: OpenFile): void {
+  async #close(file: OpenFile): Promise<void> {
     // Nothing was written through it: a failing close loses nothing.
-    file.fd.then((fd) => this.#disk.close(fd)).catch(() => undefined);
+    await file.fd.then((fd) => this.#disk.close(fd)).catch(() => undefined);
   }
 }

@@ -180,7 +180,7 @@ export class SegmentCleaner {
     segment.deadOctets = 0;
     segment.deadLength = 0;
     segment.relocations = Promise.resolve(relocations);
-    this.#files.drop(old.path);
+    void this.#files.drop(old.path);
     await this.#disk.unlink(old.path);
     if (old.hadDead) await this.#disk.unlink(old.dead);
   }
@@ -220,7 +220,7 @@ export class SegmentCleaner {
 
   async #delete(segment: Segment): Promise<void> {
     this.#table.forget(segment);
-    this.#files.drop(this.#table.path(segment));
+    void this.#files.drop(this.#table.path(segment));
     await this.#disk.unlink(this.#table.path(segment));
     await this.#disk.syncDirectory(this.#table.folder);
     await this.#disk.unlink(this.#table.deadPath(segment));

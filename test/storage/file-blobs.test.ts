@@ -447,3 +447,25 @@ test('a blob that is gone, cut short or cannot be read for good says so of itsel
       expect(thrown).toMatchObject({ kind: 'unavailable' });
     }
 });
+
+test('where no descriptor is free those kept for later are given up, and the blob is read', async () => {
+  const path = await folder();
+  const first = await openAt(path);
+  const ids: BlobId[] = [];
+  for (let n = 0; n < 20; n++) ids.push((await first.put(octets(300_000, n))).id);
+  await first.close();
+  let open = 0;
+  const disk = new (class extends TestDisk {
+    override async open(file: string, flags: 'r' | 'r+' | 'wx+'): Promise<number> {
+      if (open >= 5) throw systemError('EMFILE');
+      open++;
+      return await super.open(file, flags);
+    }
+    override async close(fd: number): Promise<void> {
+      open--;
+      await super.close(fd);
+    }
+  })();
+  const blobs = await openAt(path, { disk });
+  for (const [n, id] of ids.entries()) expect(Buffer.compare(await blobs.read(id), octets(300_000, n))).toBe(0);
+});
