@@ -280,7 +280,10 @@ test('lines too long, NUL, bare CR and octets that are not UTF-8 in commands are
   c.write(Buffer.concat([Buffer.from('MAIL FROM:<'), Buffer.from([0xff, 0xfe]), Buffer.from('@x.example> SMTPUTF8\r\n')]));
   expect(await c.reply()).toMatch(/^501 5\.5\.2 /);
   expect(await c.say('EHLO a b')).toMatch(/^501 /);
-  expect(await c.say('EHLO x(by evil)')).toMatch(/^501 /);
+  for (const odd of ['x(by evil)', '[192.0.2.1', '192.0.2.1]', '[a][b]', '[]', `${'a'.repeat(256)}`])
+    expect(await c.say(`EHLO ${odd}`)).toMatch(/^501 /);
+  for (const usual of ['[192.0.2.1]', '[IPv6:2001:db8::1]', '192.0.2.1', 'my_pc', 'x.example.'])
+    expect(await c.say(`EHLO ${usual}`)).toMatch(/^250/);
   expect(await c.say('')).toMatch(/^500 /);
   expect(await c.say('MAIL FROM:<a@x.example> ENVID=a+0D+0Ab')).toMatch(/^501 5\.5\.4 /);
   expect(await c.say('MAIL FROM:<a@x.example> SIZE=1 SIZE=2')).toMatch(/^501 5\.5\.4 /);
