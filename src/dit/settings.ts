@@ -145,7 +145,7 @@ export const mtaSettings = declareSettings({
       attribute: 'mtPostmaster',
       label: 'Notification address',
       default: '',
-      pattern: /([^\s@]+@[^\s@]+)?/,
+      pattern: /([^\s@<>()[\]\\,;:"]+@[^\s@<>()\\,;"]+)?/,
       patternHelp: 'an address, or nothing',
       help: 'Who gets notifications, and mail for postmaster at a local domain that has no such address. Without it, postmaster at the local domain.',
       spec: 'manual chapter 3; checklist MTA-10; RFC 5321 §4.5.1',

@@ -73,3 +73,18 @@ test.each([
 ])('%s is not %s', async (attribute, value) => {
   expect(await replace(holder(attribute), attribute, value)).toContain(`constraintViolation: attribute ${attribute}: "${value}" is not `);
 });
+
+test('the notification address is one that mail reaches, or none', async () => {
+  for (const value of ['boss@example.test', 'boss+mail@example.test', 'boss@[IPv6:2001:db8::1]', 'böss@example.test'])
+    expect(await replace('cn=mta,cn=mailtree', 'mtPostmaster', value)).toBe('not refused');
+  for (const value of [
+    'boss',
+    '<boss@example.test>',
+    'Boss <boss@example.test>',
+    'a@b, c@d',
+    'boss@example.test (him)',
+    '"a b"@example.test',
+  ])
+    expect(await replace('cn=mta,cn=mailtree', 'mtPostmaster', value)).toMatch(/mtPostmaster: .* is not an address, or nothing/);
+  expect(await replace('cn=mta,cn=mailtree', 'mtPostmaster')).toBe('not refused');
+});
