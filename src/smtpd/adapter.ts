@@ -28,7 +28,7 @@ const farewellStatus: Readonly<Record<string, string>> = { 'idle for too long': 
 const maxAuthLine = 12_288;
 const maxLine = 2_048;
 /** Whoever is not let in holds a connection this long at most. */
-const turnedAwaySeconds = 30;
+const turnedAwaySeconds = 5;
 /** Octets of a message a second, on an average of the idle time. */
 const slowest = 50;
 
