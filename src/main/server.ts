@@ -134,7 +134,8 @@ async function build(
   onClose(handleOldLogs(written, { ...parts, settings: server, mta: parts.dit.mta, clock: systemClock, log }));
 
   const responder = new Responder({ log: logs('Responder'), clock: systemClock, ended: (name) => givenBack(parts.queue, name) });
-  onClose(() => responder.stopAll({ all: true }));
+  // Who watches us shall see that we are stopping, and not that we are gone while others are still served.
+  onClose(() => responder.stopAll({ all: true, last: 'WEB' }));
   const smtpd = parts.dit.settings(smtpdSettings);
   const minFree = (): number => smtpd.value.driveMin * 1_048_576;
   const about = { ...parts, responder, minFree, directoryFolder: folderOf(parts), startedAt };

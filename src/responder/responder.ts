@@ -195,11 +195,14 @@ export class Responder {
   /**
    * `all`: also those without Auto Stop, because the process ends; none is started any more. Doors are told first (they were started
    * last), and nobody waits for another: a slow one must not take the time of the others. What a door still files waits in the queue.
+   * `last`: stops when all others have stopped.
    */
-  async stopAll(options: { all: boolean }): Promise<void> {
+  async stopAll(options: { all: boolean; last?: string }): Promise<void> {
     if (options.all) this.#ending = true;
     const concerned = [...this.#managed.values()].reverse().filter((m) => options.all || m.policy.value.autoStop);
-    await Promise.all(concerned.map((m) => this.stop(m.component.name)));
+    const isLast = (m: Managed): boolean => m.component.name === options.last;
+    for (const together of [concerned.filter((m) => !isLast(m)), concerned.filter(isLast)])
+      await Promise.all(together.map((m) => this.stop(m.component.name)));
   }
 
   #failed(m: Managed, cause: unknown): void {

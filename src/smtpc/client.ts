@@ -363,8 +363,9 @@ class Session implements PeerSession {
       const error = thrown as SendError;
       // The peer may be in the middle of the data: nothing more can be said over this connection.
       if (error.responseCode === undefined || this.#outOfStep) this.destroy();
-      // A no that was there before the connection broke is the answer, and not that it broke.
-      const { mailError, rejectedErrors } = (error.responseCode === undefined && error.code !== 'EPROTOCOL' && this.#envelope) || error;
+      // A no that was there before the peer hung up is the answer, and not that it did.
+      const hungUp = error.responseCode === undefined && (error.code === 'ECONNECTION' || error.code === 'ESOCKET');
+      const { mailError, rejectedErrors } = (hungUp && this.#envelope) || error;
       for (const one of rejectedErrors ?? []) if (one.recipient) answers.set(one.recipient, answerOf(one));
       for (const address of addresses) if (!answers.has(address)) answers.set(address, answerOf(mailError ?? error));
     } finally {

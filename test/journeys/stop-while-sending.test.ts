@@ -22,7 +22,17 @@ test.each(['connect', 'RCPT', '.'])('a host that says nothing at "%s" does not h
   };
   await eventually(async () => reached[verb as keyof typeof reached]());
   const begun = performance.now();
-  expect(await server.stop()).toBe(0);
+  const ready = async (): Promise<number | string> => {
+    const answer = await fetch(`http://127.0.0.1:${files.ports.http}/health/ready`).catch(() => undefined);
+    return answer?.status ?? 'gone';
+  };
+  expect(await ready()).toBe(200);
+  const stopped = server.stop();
+  // Whoever watches sees it as long as others are still served, and at last that nobody is there.
+  const seen = new Set<number | string>();
+  await eventually(async () => seen.add(await ready()).has('gone'));
+  expect(await stopped).toBe(0);
+  if (verb === '.') expect([...seen]).toEqual(expect.arrayContaining([503, 'gone']));
   console.info(`stopped after ${Math.round(performance.now() - begun)} ms`);
   expect(performance.now() - begun).toBeLessThan(10_000);
   sink.script.reply = () => undefined;

@@ -47,6 +47,21 @@ test('components start in order and stop in reverse', async () => {
   expect(events).toEqual(['A start', 'B start', 'B stop', 'A stop']);
 });
 
+test('the one that is to be last stops when all others have stopped', async () => {
+  const events: string[] = [];
+  let release = (): void => {};
+  const slow = { ...probe('A', events), stop: () => new Promise<void>((resolve) => (release = resolve)) };
+  const { responder } = setUp([slow, {}], [probe('B', events), {}], [probe('C', events), {}]);
+  await responder.startAll();
+  const stopped = responder.stopAll({ all: true, last: 'C' });
+  await settle();
+  expect(events.at(-1)).toBe('B stop');
+  expect(responder.status().map(({ state }) => state)).toEqual(['stopping', 'stopped', 'running']);
+  release();
+  await stopped;
+  expect(events.at(-1)).toBe('C stop');
+});
+
 test('one without Auto Start stays stopped, one without Auto Stop runs on unless the process ends', async () => {
   const { responder } = setUp([probe('A'), { autoStart: false }], [probe('B'), { autoStop: false }]);
   await responder.startAll();
