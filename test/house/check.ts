@@ -1,10 +1,11 @@
-/** Fails when a generated file is stale, an OID has moved or a help text is missing: part of `npm run check`. */
+/** Fails when a generated file is stale, an OID has moved, a help text is missing or a setting is changed by no test of a whole server: part of `npm run check`. */
 
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { declared } from '../../src/main/declarations.ts';
 import type { Setting } from '../../src/settings/index.ts';
 import { generated } from './generated.ts';
+import { neverSeenLive } from './live.ts';
 
 const problems: string[] = [];
 
@@ -29,6 +30,8 @@ for (const declaration of declared.settings) {
     if (!/^mt[A-Z]/.test(setting.attribute)) problems.push(`${what}: ${setting.attribute} does not begin with mt`);
   }
 }
+
+problems.push(...neverSeenLive());
 
 for (const problem of problems) console.error(problem);
 process.exitCode = problems.length > 0 ? 1 : 0;

@@ -1,5 +1,6 @@
 /** Settings changed by an independent LDAP client: the next connection has them, open connections live on. */
 
+import { connect } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Client } from 'ldapts';
 import { change, Dialog, greetedSmtp, ldapAdministrator } from '../support/mail-clients.ts';
@@ -32,8 +33,15 @@ async function within1s(what: string, check: () => Promise<boolean>): Promise<vo
   expect(delays[what]).toBeLessThan(1000);
 }
 
-async function greeting(port: number): Promise<string> {
-  const dialog = await Dialog.open(port);
+async function connected(port: number, tls = false): Promise<Dialog> {
+  if (!tls) return Dialog.open(port);
+  const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false });
+  await new Promise<void>((resolve, reject) => socket.once('secureConnect', resolve).once('error', reject));
+  return new Dialog(socket);
+}
+
+async function greeting(port: number, tls = false): Promise<string> {
+  const dialog = await connected(port, tls);
   const said = await dialog.until(/\n/);
   dialog.end();
   return said;
@@ -106,14 +114,16 @@ test('a value that makes no sense is refused by the directory and changes nothin
 for (const [name, attribute, port, hello, alive] of [
   ['IMAPD', 'mtImapListen', 'imap', /^\* OK /, ['a NOOP', /^a OK [^\n]*\n/m]],
   ['POP3D', 'mtPop3Listen', 'pop3', /^\+OK /, ['CAPA', /\n\.\r\n/]],
+  ['SMTPD', 'mtSmtpListen', 'smtp', /^220 /, ['NOOP', /^250 [^\n]*\n/m]],
   ['SMTPD', 'mtSubmissionListen', 'submission', /^220 /, ['NOOP', /^250 [^\n]*\n/m]],
+  ['SMTPD', 'mtSmtpsListen', 'smtps', /^220 /, ['NOOP', /^250 [^\n]*\n/m]],
 ] as const) {
-  test(`a listener of ${name} that moves serves at its new port, closes the old one, and keeps its sessions`, async () => {
-    const open = await Dialog.open(files.ports[port]);
+  test(`a listener of ${name} (${attribute}) that moves serves at its new port, closes the old one, and keeps its sessions`, async () => {
+    const open = await connected(files.ports[port], port === 'smtps');
     await open.until(/\n/);
     const to = await freePort();
     await ldap.modify(component(name), change('replace', attribute, `127.0.0.1:${to}`));
-    await within1s(`${attribute} opened`, async () => !(await refused(to)) && hello.test(await greeting(to)));
+    await within1s(`${attribute} opened`, async () => !(await refused(to)) && hello.test(await greeting(to, port === 'smtps')));
     await within1s(`${attribute} closed`, () => refused(files.ports[port]));
     expect(await open.ask(...(alive as unknown as [string, RegExp]))).toMatch(alive[1]);
     open.end();
