@@ -8,7 +8,7 @@
 
 import { fileURLToPath } from 'node:url';
 import type { Live } from '../base/index.ts';
-import { headerValues, splitHeader } from '../mail/index.ts';
+import { headerValue, headerValues, splitHeader } from '../mail/index.ts';
 import type { Module, ModuleVerdict } from './module.ts';
 import { type LoopDetectionSettings, loopDetectionSettings } from './settings.ts';
 
@@ -41,7 +41,8 @@ export function createLoopDetection(needs: {
     },
     async run(message): Promise<ModuleVerdict> {
       const { maximumTrips, toPostmaster } = settings.value;
-      const received = headerValues(splitHeader(await message.header()), 'received');
+      const header = splitHeader(await message.header());
+      const received = headerValues(header, 'received');
       if (host !== mta.value.host) [host, byUs] = [mta.value.host, addedBy(mta.value.host)];
       const own = received.filter((field) => byUs.test(field.slice(0, 4096))).length;
       if (own <= maximumTrips && received.length <= hopsAtMost) return { is: 'pass' };
@@ -49,7 +50,9 @@ export function createLoopDetection(needs: {
         own > maximumTrips
           ? `mail loop: the message has been here ${own} times already`
           : `mail loop: ${received.length} hosts have handled the message`;
-      return { is: 'bounce', status: '5.4.6', text, toPostmaster };
+      // Our own reports in a circle beget no further ones.
+      const ours = headerValue(header, 'from')?.includes(`<MAILER-DAEMON@${host}>`) === true;
+      return { is: 'bounce', status: '5.4.6', text, toPostmaster: toPostmaster && !ours };
     },
   };
 }

@@ -4,7 +4,7 @@
  * Promise: what becomes of a message is one commit (filing, changed copies, bounces, completion), so a crash at any moment
  * only means that it is looked at again. A message that makes routing or a module fail waits with growing delays and is
  * held and reported in the end; it is never lost, never bounced for our defect, and delays no other.
- * Never bounces a message with the null sender.
+ * Never bounces a message with the null sender; where looping items go to the postmaster, such ones do, too.
  * Source: manual chapter 3; checklist MTA-02, MTA-06, MTA-10, MTA-11. Spec: RFC 5321 §6.1, RFC 3461
  */
 
@@ -195,24 +195,17 @@ class Preprocessor implements PreprocessorComponent {
     if (failed.length === 0) return [];
     const { mta, log } = this.#needs;
     const { postmaster } = mta.value;
-    if (message.sender === '') {
-      log.message(`${message.id}: not bounced, the message has the null sender (${failed[0]?.entry.text ?? ''})`);
-      // The reporter knows whether the postmaster gets it.
-      return await this.#report(message, failed, undefined);
-    }
-    const toSender = await this.#report(
-      message,
-      failed.filter(({ toPostmaster }) => !toPostmaster),
-      undefined,
-    );
-    return [
-      ...toSender,
-      ...(await this.#report(
-        message,
-        failed.filter(({ toPostmaster }) => toPostmaster),
-        postmaster,
-      )),
-    ];
+    const forPostmaster = failed.filter((one) => one.toPostmaster && (message.sender !== '' || !this.#toldAlready(message, one)));
+    // With the null sender the reporter knows whether the postmaster gets it.
+    const forSender = failed.filter((one) => !forPostmaster.includes(one));
+    if (message.sender === '' && forSender.length > 0)
+      log.message(`${message.id}: not bounced, the message has the null sender (${forSender[0]?.entry.text ?? ''})`);
+    return [...(await this.#report(message, forSender, undefined)), ...(await this.#report(message, forPostmaster, postmaster))];
+  }
+
+  /** A notice that does not reach the postmaster begets no other. */
+  #toldAlready(message: Lease['message'], { entry }: Failed): boolean {
+    return isNotice(message) || entry.address.toLowerCase() === this.#needs.mta.value.postmaster.toLowerCase();
   }
 
   /** RFC 3461 §5.2.7: the last that a sender hears who asked for success. */

@@ -334,13 +334,24 @@ describe('loop detection', () => {
     expect(await waiting(one)).toHaveLength(loops ? 1 : 0);
   });
 
-  test('hands looping items to the postmaster where that is set, and drops those of the null sender', async () => {
+  test('hands looping items to the postmaster where that is set, those of the null sender, too', async () => {
     const one = await open();
     one.settings.loop.set({ ...one.settings.loop.value, toPostmaster: true });
     await one.submit(['bart@ima.com'], trips(11) + sample);
     await one.submit(['bart@ima.com'], trips(11) + sample, { sender: '' });
     await one.settle();
-    expect(await one.inbox('uuid-postmaster@ima.com')).toHaveLength(1);
+    expect(await one.inbox('uuid-postmaster@ima.com')).toHaveLength(2);
+    expect(await waiting(one)).toEqual([]);
+  });
+
+  test('tells the postmaster nothing about what it told the postmaster already', async () => {
+    const one = await open();
+    one.settings.loop.set({ ...one.settings.loop.value, toPostmaster: true });
+    const ours = 'From: Mail Delivery System <MAILER-DAEMON@mail.ima.com>\r\n';
+    await one.submit(['bart@ima.com'], ours + trips(11) + sample, { sender: '' });
+    await one.submit(['postmaster@ima.com'], trips(11) + sample, { sender: '' });
+    await one.settle();
+    expect(await one.inbox('uuid-postmaster@ima.com')).toEqual([]);
     expect(await waiting(one)).toEqual([]);
   });
 
