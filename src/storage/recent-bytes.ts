@@ -10,7 +10,11 @@ export interface RecentRecord {
 }
 
 export class RecentBytes {
-  readonly #records = new Map<BlobId, RecentRecord>();
+  /**
+   * In an object of its own each, which is emptied: a Map that comes and goes makes its table anew again and again, and as long as one of those
+   * before has grown old in the heap, it keeps what was in all that came after it.
+   */
+  readonly #records = new Map<BlobId, { record: RecentRecord | undefined }>();
   readonly #limit: number;
   #octets = 0;
 
@@ -19,11 +23,11 @@ export class RecentBytes {
   }
 
   get(id: BlobId): RecentRecord | undefined {
-    return this.#records.get(id);
+    return this.#records.get(id)?.record;
   }
 
   add(id: BlobId, record: RecentRecord): void {
-    this.#records.set(id, record);
+    this.#records.set(id, { record });
     this.#octets += record.bytes.length;
     for (const oldest of this.#records.keys()) {
       if (this.#octets <= this.#limit) break;
@@ -32,9 +36,10 @@ export class RecentBytes {
   }
 
   delete(id: BlobId): void {
-    const record = this.#records.get(id);
-    if (!record) return;
+    const kept = this.#records.get(id);
+    if (!kept) return;
     this.#records.delete(id);
-    this.#octets -= record.bytes.length;
+    this.#octets -= kept.record?.bytes.length ?? 0;
+    kept.record = undefined;
   }
 }
