@@ -222,15 +222,15 @@ class DitView implements OpenDit {
     return this.#watch?.position ?? 0;
   }
 
-  async recipient(address: string): Promise<Recipient | undefined> {
+  recipient(address: string): Promise<Recipient | undefined> {
     return this.#addresses.recipient(address);
   }
 
-  async recipientByUuid(uuid: string): Promise<Recipient | undefined> {
+  recipientByUuid(uuid: string): Promise<Recipient | undefined> {
     return this.#addresses.recipientByUuid(uuid);
   }
 
-  async domain(name: string): Promise<Domain | undefined> {
+  domain(name: string): Promise<Domain | undefined> {
     return this.#addresses.domain(name);
   }
 
