@@ -91,6 +91,13 @@ class Ahead {
 /** `down`: the channel was put off. */
 export type Ended = 'down' | 'over';
 
+/** A host hung up before it got any of the message, and there are others that have not had their turn (RFC 5321 §5.1). */
+interface Elsewhere {
+  readonly passed: ReadonlySet<string>;
+  readonly fates: Fates;
+  readonly refused: Deferred;
+}
+
 interface InHand {
   lease: Lease | undefined;
 }
@@ -115,29 +122,37 @@ export class Errands {
         await this.#needs.books.settle(first, no);
         return 'over';
       }
-      const ended = await this.#attempt(errand, inHand, errand.most(peer));
-      if (ended !== 'stale') return ended;
+      let ended = await this.#attempt(errand, inHand, { keptWith: errand.most(peer) });
       // A connection that was kept and has gone says nothing of its host: a new one will tell.
-      return (await this.#attempt(errand, inHand, undefined)) === 'down' ? 'down' : 'over';
+      while (ended === 'stale' || typeof ended === 'object')
+        ended = await this.#attempt(errand, inHand, ended === 'stale' ? {} : { before: ended });
+      return ended;
     } catch (thrown) {
       await this.#needs.books.defect(inHand.lease, thrown);
       return 'over';
     }
   }
 
-  /** `keptWith`: see ErrandWish. */
-  async #attempt(errand: Errand, inHand: InHand, keptWith: number | undefined): Promise<Ended | 'stale'> {
+  /** `keptWith`: see ErrandWish; `before`: what came of the hosts before. */
+  async #attempt(
+    errand: Errand,
+    inHand: InHand,
+    { keptWith, before }: { readonly keptWith?: number; readonly before?: Elsewhere },
+  ): Promise<Ended | 'stale' | Elsewhere> {
     const { channel, first, place } = errand;
     const { books, peer, queue, signal, way } = this.#needs;
     const reached = await way.reach(channel.destination, peer(channel.destination), {
       report: isTlsReport(first.message),
       ...(keptWith === undefined ? {} : { keptWith }),
+      passed: before?.passed,
       dialling: () => this.#makeRoom(channel, 1),
       dialled: () => place.dialled(),
     });
     if (reached.kind !== 'session') {
       // Stopped while waiting: that is no attempt.
       if (signal().aborted) await queue.release(first);
+      // None of the others can be had: what the last one said counts.
+      else if (before) return await this.#refusedBy(before.refused, before.fates, first, errand);
       else if (reached.kind === 'defer') return await this.putOff(channel, first, reached);
       else await books.settle(first, all(first.recipients, reached));
       return 'over';
@@ -156,7 +171,10 @@ export class Errands {
     try {
       this.#makeRoom(channel, 0);
       place.progress();
-      return await this.#over(line, errand, inHand, leave);
+      const ended = await this.#over(line, errand, inHand, leave);
+      if (ended === 'stale' || typeof ended !== 'object') return ended;
+      if (reached.others) return { ...ended, passed: reached.passed };
+      return await this.#refusedBy(ended.refused, ended.fates, first, errand);
     } finally {
       leave();
     }
@@ -178,9 +196,14 @@ export class Errands {
 
   /**
    * `leave` is called with the number of messages sent when the session is idle, its messages not yet written down. `stale`: it was kept, and
-   * had gone before it got any of the message, which is still in hand.
+   * had gone before it got any of the message, which is still in hand; an object: a new one went so.
    */
-  async #over({ session, used }: Line, errand: Errand, inHand: InHand, leave: (idleAfter: number) => void): Promise<Ended | 'stale'> {
+  async #over(
+    { session, used }: Line,
+    errand: Errand,
+    inHand: InHand,
+    leave: (idleAfter: number) => void,
+  ): Promise<Ended | 'stale' | Omit<Elsewhere, 'passed'>> {
     const { books, channels, peer: peerOf, signal } = this.#needs;
     const { channel, place } = errand;
     const ahead = new Ahead();
@@ -197,18 +220,19 @@ export class Errands {
         const fates = books.forbidden(lease, channel.destination, peer) ?? (await deliver(lease, session, this.#deliverOptions(peer)));
         place.progress();
         const refused = hostRefused(fates);
-        if (refused?.byHost === 'lost' && n === 0 && used > 0 && !session.dataBegun) return 'stale';
+        if (refused?.byHost === 'lost' && n === 0 && !session.dataBegun) {
+          if (used > 0) return 'stale';
+          if (!signal().aborted) return { fates, refused };
+        }
         if (refused?.byHost === 'lost' && n > 0) {
           // The peer had enough of this connection, not of the message: a new connection will tell.
           await this.#giveBack(lease, errand);
           return 'over';
         }
         inHand.lease = undefined;
-        channel.refusals = refused ? channel.refusals + 1 : 0;
-        const lost = errand.probe && refused?.byHost === 'lost';
-        if (refused && (lost || channel.refusals >= patience) && !signal().aborted)
-          return await this.putOff(channel, lease, refused, fates);
+        if (refused && this.#isDown(refused, errand)) return await this.putOff(channel, lease, refused, fates);
         if (!refused) {
+          channel.refusals = 0;
           channels.prove(channel);
           errand.answered?.();
         }
@@ -223,6 +247,19 @@ export class Errands {
       const unused = await ahead.take();
       if (unused) await this.#giveBack(unused, errand);
     }
+  }
+
+  /** Whether the host is to blame by now, and not the message. */
+  #isDown(refused: Deferred, { channel, probe }: Errand): boolean {
+    channel.refusals += 1;
+    return ((probe && refused.byHost === 'lost') || channel.refusals >= patience) && !this.#needs.signal().aborted;
+  }
+
+  /** The errand ends with what its only message met. */
+  async #refusedBy(refused: Deferred, fates: Fates, lease: Lease, errand: Errand): Promise<Ended> {
+    if (this.#isDown(refused, errand)) return await this.putOff(errand.channel, lease, refused, fates);
+    await this.#needs.books.settle(lease, fates);
+    return 'over';
   }
 
   /** Untried. */

@@ -22,9 +22,17 @@ import type { Asked, DestinationWish, Encryption } from './tls/encryption.ts';
 import type { HostDemand } from './tls/policy.ts';
 
 export type Reached =
-  | { readonly kind: 'session'; readonly line: Line }
-  | { readonly kind: 'bounce'; readonly status: string; readonly text: string }
-  | { readonly kind: 'defer'; readonly status: string; readonly text: string; readonly ours?: true };
+  /** `passed`: hosts that have had their turn, this one included; `others`: there are some that have not. */
+  | { readonly kind: 'session'; readonly line: Line; readonly passed: ReadonlySet<string>; readonly others: boolean }
+  | { readonly kind: 'bounce'; readonly status: string; readonly text: string; readonly host?: string; readonly said?: string }
+  | {
+      readonly kind: 'defer';
+      readonly status: string;
+      readonly text: string;
+      readonly host?: string;
+      readonly said?: string;
+      readonly ours?: true;
+    };
 
 export interface ReachNeeds extends PlanNeeds {
   readonly encryption: Pick<Encryption, 'for'>;
@@ -46,6 +54,8 @@ export interface ReachNeeds extends PlanNeeds {
   /** Relay passwords go over unencrypted connections, too. */
   readonly plainAllowed: boolean;
   readonly signal: AbortSignal;
+  /** Hosts that have had their turn in this attempt; where there is no other the attempt is over. */
+  readonly passed?: ReadonlySet<string> | undefined;
   /** Connections that are idle; absent: a new one is made. */
   readonly kept?: Kept;
   /** A connection is about to be made. */
@@ -141,6 +151,7 @@ async function byRelay(destination: string, needs: ReachNeeds): Promise<Reached>
 export function relayNeeds(relay: RelayHost, needs: ReachNeeds): HostNeeds {
   return {
     ...needs,
+    passed: undefined,
     wish: { ...needs.wish, relay: relay.tls },
     login: relay.login && { ...relay.login, plainAllowed: needs.plainAllowed },
     resolution: needs.resolution === 'DNSOnly' ? 'DNSThenHostTable' : needs.resolution,
@@ -148,6 +159,7 @@ export function relayNeeds(relay: RelayHost, needs: ReachNeeds): HostNeeds {
 }
 
 async function tryHosts(destination: string, hosts: readonly Host[], needs: HostNeeds): Promise<Tried> {
+  const passed = new Set(needs.passed);
   const seen: Seen = { tries: 0, refusals: 0, why: undefined, status: '4.4.1', nowhere: '', ours: false, reply: undefined };
   const asked = await unlessStopped(needs.encryption.for(destination, needs.wish), needs.signal);
   if (asked === 'stopped') return stopped;
@@ -157,22 +169,25 @@ async function tryHosts(destination: string, hosts: readonly Host[], needs: Host
     const located = await unlessStopped(Promise.all(equals.map((host) => locate(host, needs.family, needs))), needs.signal);
     if (located === 'stopped') return stopped;
     if (located.some((one) => one.kind === 'found' && one.targets.some(({ address, port }) => needs.isOwn(address, port)))) {
-      if (seen.why !== undefined) break;
+      if (seen.why !== undefined || passed.size > 0) break;
       return { kind: 'bounce', status: '5.4.6', text: `mail for ${destination} leads back to this host` };
     }
     for (const [host, one] of keptFirst(equals, located, needs)) {
+      if (passed.has(host.name)) continue;
+      passed.add(host.name);
       const line = await tryLocated(host, one, asked, needs, seen);
       if (needs.signal.aborted) {
         line?.session.destroy();
         return stopped;
       }
-      if (line) return { kind: 'session', line };
+      if (line) return { kind: 'session', line, passed, others: hosts.some(({ name }) => !passed.has(name)) };
     }
   }
   // RFC 7504 §4: hosts that say they never take mail are as good as none.
   if (seen.tries > 0 && seen.refusals === seen.tries) return { kind: 'bounce', status: '5.3.2', text: seen.why ?? '', ...seen.reply };
   const ours = seen.ours ? ({ ours: true } as const) : {};
   if (seen.why !== undefined) return { kind: 'defer', status: seen.status, text: seen.why, ...seen.reply, ...ours };
+  if (needs.passed) return { kind: 'defer', status: seen.status, text: 'there is no other host' };
   const byExchanger = hosts.some(({ name }) => name.toLowerCase() !== destination.toLowerCase());
   return { kind: 'unknown', status: byExchanger ? '5.4.4' : '5.1.2', text: `${destination}: ${seen.nowhere}` };
 }

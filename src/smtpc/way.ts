@@ -47,6 +47,8 @@ export interface ErrandWish {
   readonly report?: boolean;
   /** A connection that is idle will do, where less than so many messages have gone over it. */
   readonly keptWith?: number;
+  /** Hosts that have had their turn in this attempt. */
+  readonly passed?: ReadonlySet<string> | undefined;
   /** A connection is about to be made. */
   readonly dialling?: () => void;
   /** Somebody has taken up the connection. */
@@ -182,7 +184,7 @@ export class Way {
     return relay ? reachHost({ ...relay, port: host.port }, relayNeeds(relay, needs)) : reachHost(host, needs);
   }
 
-  #needs(peer: Peer, { report = false, keptWith, dialling, dialled }: ErrandWish = {}): ReachNeeds {
+  #needs(peer: Peer, { report = false, keptWith, passed, dialling, dialled }: ErrandWish = {}): ReachNeeds {
     const { resolver, log, clock, random, mta, settings, isOwn } = this.#options;
     const { idle } = this;
     const value = settings.value;
@@ -209,6 +211,7 @@ export class Way {
       wish: { peer, report },
       isOwn,
       signal: this.#abort.signal,
+      passed,
       ...(keptWith !== undefined && idle.size > 0
         ? { kept: { has: (target) => idle.has(target), take: (terms) => idle.take(terms, keptWith) } }
         : {}),
