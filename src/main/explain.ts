@@ -14,6 +14,7 @@ import {
   relayRule,
   senderDomainProblem,
   smtpdSettings,
+  spellingProblem,
 } from '../smtpd/index.ts';
 import type { KeyValue } from '../storage/index.ts';
 import { parseWhere } from './config.ts';
@@ -84,6 +85,16 @@ export function explainFor(dit: OpenDit, router: Router, systemBase: string, { r
       return smtpd.value.rejectUnknownRecipients
         ? { allowed: false, text: '550 5.1.1 no such user here', by }
         : { allowed: true, text: 'taken, and sent back later', by };
+    },
+    spammerReply() {
+      const { rejectSpammers, spammerCode } = smtpd.value;
+      if (!rejectSpammers) return undefined;
+      return spammerCode === 'temporary' ? '451 4.7.1' : '553 5.7.1';
+    },
+    relayReply: () => (smtpd.value.refusalCode === 'temporary' ? '450 4.7.1' : '550 5.7.1'),
+    spelling(address) {
+      const problem = spellingProblem(address);
+      return problem === undefined ? undefined : { allowed: false, text: `553 5.1.3 recipient: ${problem}` };
     },
     way: (destination) => inTime(smtpc.wayTo(destination), 'not known: the DNS does not answer'),
     async mailFrom(client) {

@@ -51,6 +51,12 @@ export interface ExplainNeeds {
   readonly relay: (client: string) => Ruling;
   /** Whether the door takes recipients that the directory does not know. */
   readonly takesUnknown: () => Ruling;
+  /** The reply to MAIL from a spammer; undefined: none is refused. */
+  readonly spammerReply?: () => string | undefined;
+  /** The reply to RCPT from a client that may not relay. */
+  readonly relayReply?: () => string;
+  /** What RCPT says to an address that is not spelt as it has to be; undefined: it is. */
+  readonly spelling?: (address: string) => Ruling | undefined;
   readonly way?: (destination: string) => Promise<string>;
   /** What MAIL says to a client that has not logged in, by where it comes from; undefined: nothing against it. */
   readonly mailFrom?: (client: string) => Promise<Ruling | undefined>;
@@ -69,13 +75,14 @@ export function createExplain(needs: ExplainNeeds): Explain {
     const context = { inputChannel: 'SMTPD', whyNot: true, ...(sender === undefined ? {} : { sender }) } as const;
     const routing = await router.route(address, context);
     const verdict = verdictOf(routing);
+    const against = sender === undefined ? undefined : await againstSender(sender, needs);
     const hosts = new Set(routing.routes.filter(({ queue }) => queue === 'SMTPC').map(({ identifier }) => identifier));
     return {
       ...routing,
       verdict,
       nextHosts: await Promise.all([...hosts].map((host) => hostView(host, needs))),
-      ...(sender === undefined ? {} : { sender: await senderView(sender, needs) }),
-      ...(client === undefined ? {} : { client: await clientView(client, routing, needs) }),
+      ...(sender === undefined ? {} : { sender: await senderView(sender, against, needs) }),
+      ...(client === undefined ? {} : { client: await clientView(client, address, routing, against, needs) }),
       ...(sender === undefined && client === undefined ? {} : { notAsked: needs.notAsked?.() ?? [] }),
     };
   };
@@ -86,13 +93,27 @@ async function hostView(host: string, { dit, way }: ExplainNeeds): Promise<HostV
   return way ? { ...known, way: await way(host) } : known;
 }
 
-async function senderView(given: string, { dit, senderDomain, today }: ExplainNeeds): Promise<NonNullable<Explanation['sender']>> {
+/** What MAIL has against a sender who has not logged in, whoever the client is. */
+async function againstSender(given: string, { dit, spammerReply, senderDomain }: ExplainNeeds): Promise<Ruling | undefined> {
+  const split = splitAddress(given, dit.mta.value.domain);
+  if (!split) return undefined;
+  const spammer = dit.spammer(split.address);
+  const reply = spammerReply ? spammerReply() : '553 5.7.1';
+  if (spammer && reply !== undefined) return { allowed: false, text: `a spammer: refused at MAIL (${reply})`, by: spammer.dn };
+  if ((await dit.recipient(split.address)) || (await dit.domain(split.domain))) return undefined;
+  return await senderDomain?.(split.domain);
+}
+
+async function senderView(
+  given: string,
+  against: Ruling | undefined,
+  { dit, today }: ExplainNeeds,
+): Promise<NonNullable<Explanation['sender']>> {
   if (given === '' || given === '<>')
     return { address: '', send: { allowed: true, text: 'the null sender: notices have it, and none goes back to it' } };
   const split = splitAddress(given, dit.mta.value.domain);
   if (!split) return { address: given, send: { allowed: false, text: 'not an address' } };
-  const spammer = dit.spammer(split.address);
-  if (spammer) return { address: split.address, send: { allowed: false, text: 'a spammer: refused at MAIL (553)', by: spammer.dn } };
+  if (against) return { address: split.address, send: against };
   const owner = await dit.recipient(split.address);
   if (owner) {
     const may = { ...ownerMaySend(owner), by: owner.dn };
@@ -101,8 +122,6 @@ async function senderView(given: string, { dit, senderDomain, today }: ExplainNe
     return { address: split.address, entry: owner.dn, send };
   }
   const domain = await dit.domain(split.domain);
-  const against = domain ? undefined : await senderDomain?.(split.domain);
-  if (against) return { address: split.address, send: against };
   const text = domain ? 'nobody here has it, and notices to it are refused' : 'a sender of another domain';
   return { address: split.address, send: { allowed: true, text, ...(domain ? { by: domain.dn } : {}) } };
 }
@@ -116,7 +135,13 @@ function ownerMaySend({ status, permission, kind, mail }: Recipient): Omit<Rulin
   };
 }
 
-async function clientView(client: string, routing: Routing, needs: ExplainNeeds): Promise<NonNullable<Explanation['client']>> {
+async function clientView(
+  client: string,
+  address: string,
+  routing: Routing,
+  sender: Ruling | undefined,
+  needs: ExplainNeeds,
+): Promise<NonNullable<Explanation['client']>> {
   const { dit, connection, relay, mailFrom } = needs;
   const peer = dit.peer(client);
   const by = peer.saidBy.accept === undefined ? {} : { by: peer.saidBy.accept };
@@ -127,11 +152,14 @@ async function clientView(client: string, routing: Routing, needs: ExplainNeeds)
   const relaying = relay(client);
   const against = await mailFrom?.(client);
   const mail = mailFrom ? { mail: against ?? { allowed: true, text: 'no DNS blacklist that refuses has it' } } : {};
-  const recipient = connect.allowed ? (against ?? recipientRuling(routing, relaying, needs)) : connect;
+  // In the order in which the door asks.
+  const recipient = connect.allowed
+    ? (against ?? sender ?? needs.spelling?.(address) ?? recipientRuling(routing, relaying, needs))
+    : connect;
   return { host: client, ...peer, connect, ...mail, relay: relaying, recipient };
 }
 
-function recipientRuling(routing: Routing, relaying: Ruling, { takesUnknown }: ExplainNeeds): Ruling {
+function recipientRuling(routing: Routing, relaying: Ruling, { takesUnknown, relayReply }: ExplainNeeds): Ruling {
   const verdict = verdictOf(routing);
   if (verdict === 'yes') return { allowed: true, text: 'the recipient is ours' };
   const why = verdict === 'unknown' ? routing.refusals.find(({ status }) => status !== '5.1.1') : undefined;
@@ -141,5 +169,5 @@ function recipientRuling(routing: Routing, relaying: Ruling, { takesUnknown }: E
     return { allowed: false, text: `550 ${why.status} ${why.text}`, ...(by === undefined ? {} : { by }) };
   }
   if (verdict === 'unknown') return taking;
-  return relaying.allowed ? relaying : { ...relaying, text: `550 5.7.1 relaying denied: ${relaying.text}` };
+  return relaying.allowed ? relaying : { ...relaying, text: `${relayReply?.() ?? '550 5.7.1'} relaying denied: ${relaying.text}` };
 }

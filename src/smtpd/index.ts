@@ -1,3 +1,4 @@
+export { spellingProblem } from './path.ts';
 export { connectionRule } from './policy/client.ts';
 export { DailyCounts, exceeds } from './policy/daily.ts';
 export { listingsOf } from './policy/dns-bl.ts';

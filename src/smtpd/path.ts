@@ -96,6 +96,12 @@ function parseParameters(text: string): ReadonlyMap<string, string | undefined> 
   return parameters;
 }
 
+/** What MAIL and RCPT have against the spelling of an address; undefined: nothing. */
+export function spellingProblem(text: string): string | undefined {
+  const path = parsePath(text);
+  return isUnreadable(path) ? path.say : undefined;
+}
+
 /** One path without its brackets. */
 export function parsePath(text: string): Path | Unreadable {
   const bad = (say: string): Unreadable => ({ wrong: 'path', say });

@@ -38,6 +38,9 @@ async function explained(state: string, question: Question): Promise<Explanation
     mailFrom: async (client) => (client === '192.0.2.7' ? { allowed: false, text: '554 listed', by: 'cn=bl' } : undefined),
     senderDomain: async (domain) => (domain === 'null.net' ? { allowed: false, text: '550 takes no mail' } : undefined),
     today: async () => ({ allowed: !state.includes('busy@'), text: 'sent today: 3' }),
+    spammerReply: () => (state.includes('mild') ? undefined : '451 4.7.1'),
+    relayReply: () => '450 4.7.1',
+    spelling: (address) => (address.endsWith('.') ? { allowed: false, text: '553 malformed domain' } : undefined),
     notAsked: () => ['rates'],
   });
   return explain(question);
@@ -229,4 +232,23 @@ test('the door is asked what it would say: blacklists, domains of senders, what 
     by: expect.stringMatching(/^accountStatus of /),
   });
   expect((await explained('ima.com', { address: 'x@far.net' })).nextHosts).toMatchObject([{ host: 'far.net', way: 'to mx.far.net' }]);
+});
+
+test('what the door has against the sender, or the spelling, counts for the recipient, with the codes that are set', async () => {
+  const ruling = async (question: Question, state = 'ima.com a@ima.com') => {
+    const { client, sender } = await explained(state, { client: '192.0.2.6', ...question });
+    return [client?.recipient.allowed, client?.recipient.text, sender?.send.allowed];
+  };
+  expect(await ruling({ address: 'a@ima.com', sender: 'x@far.net' })).toEqual([true, 'the recipient is ours', true]);
+  expect(await ruling({ address: 'a@ima.com', sender: 'spam@bad.net' })).toEqual([false, 'a spammer: refused at MAIL (451 4.7.1)', false]);
+  expect(await ruling({ address: 'a@ima.com', sender: 'spam@bad.net' }, 'ima.com a@ima.com mild.net')).toEqual([
+    true,
+    'the recipient is ours',
+    true,
+  ]);
+  expect(await ruling({ address: 'a@ima.com', sender: 'x@null.net' })).toEqual([false, '550 takes no mail', false]);
+  // Somebody who has an address here is judged by the account, and not by the DNS.
+  expect(await ruling({ address: 'a@ima.com', sender: 'a@ima.com' })).toMatchObject([true, 'the recipient is ours', true]);
+  expect(await ruling({ address: 'a@ima.com.' })).toEqual([false, '553 malformed domain', undefined]);
+  expect(await ruling({ address: 'x@far.net' })).toEqual([false, '450 4.7.1 relaying denied: by address', undefined]);
 });

@@ -13,7 +13,7 @@ import { type Command, mayLogIn, mechanisms, type Outcome, type Session } from '
 const maxName = 255;
 
 /** A domain, an address literal, or what real clients send in their place; no blanks, no brackets that would spoil a Received line. */
-const acceptable = /^(?:[A-Za-z0-9_.:\-\u00a0-\u{10ffff}]+|\[[A-Za-z0-9_.:\-]+\])$/u;
+const acceptable = /^(?:[A-Za-z0-9_.:\-\u00a0-\u{10ffff}]+|\[[A-Za-z0-9_.:-]+\])$/u;
 
 async function hello(session: Session, argument: string, esmtp: boolean): Promise<Outcome> {
   const helo = argument.trim();
