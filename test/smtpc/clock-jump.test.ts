@@ -71,7 +71,7 @@ test.each([
     const pass = async (minutes: number): Promise<void> => {
       for (let n = 0; n < minutes; n += 1) {
         all.clock.advance(minute);
-        await new Promise((resolve) => setTimeout(resolve, 10));
+        await all.calm();
       }
     };
     await pass(90);

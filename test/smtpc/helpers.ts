@@ -17,6 +17,7 @@ import { type NewMessage, type NewRecipient, type OpenQueue, openQueue, type Que
 import { defaultsOf } from '../../src/settings/index.ts';
 import { createSmtpc, type SmtpcComponent, type SmtpcOptions, type SmtpcSettings, smtpcSettings } from '../../src/smtpc/index.ts';
 import { type FileBlobs, type LevelKeyValue, openBlobs, openKeyValue } from '../../src/storage/index.ts';
+import { Business } from '../support/business.ts';
 import { type Sink, type SinkScript, startSink } from '../support/smtp-sink.ts';
 import { tempDir } from '../support/temp.ts';
 
@@ -121,6 +122,8 @@ export interface World {
   queued(recipients: readonly (string | NewRecipient)[], more?: Partial<NewMessage> & { text?: string }): Promise<string>;
   /** Waits until so many lines that begin with one of these words were logged. */
   until(count: number, words?: RegExp): Promise<void>;
+  /** Waits until nothing is under way any more: what happens now happens because of time that passes, or of somebody outside. */
+  calm(): Promise<void>;
   /** The notices that wait in the input queue: message and text. */
   notices(): Promise<{ message: QueuedMessage; to: readonly string[]; text: string }[]>;
   stop(): Promise<void>;
@@ -144,8 +147,9 @@ export async function startWorld(
     error: (line, cause) => logged.push(`[Error] ${line} ${cause}`),
     warning: (line) => logged.push(`[Warning] ${line}`),
   };
-  const keyValue = await openKeyValue({ path: `${dir.path}/kv`, clock: systemClock });
-  const blobs = await openBlobs({ path: `${dir.path}/blobs`, clock: systemClock });
+  const business = new Business();
+  const keyValue = business.watch(await openKeyValue({ path: `${dir.path}/kv`, clock: systemClock }));
+  const blobs = business.watch(await openBlobs({ path: `${dir.path}/blobs`, clock: systemClock }));
   const queue = await openQueue({ keyValue, clock, log, random: Math.random, epoch: 1 });
   const settings = new LiveValue<SmtpcSettings>({ ...defaultsOf(smtpcSettings), port: sink.port, ...changed });
   const zones: Record<string, Zone> = {
@@ -169,7 +173,12 @@ export async function startWorld(
     ...more,
   });
   await smtpc.start(() => {});
+  const calm = (): Promise<void> =>
+    business.rest(() =>
+      [sink.heard.length, sink.messages.length, sink.connections, sink.open, logged.length, said.length, hung.size].join(),
+    );
   return {
+    calm,
     sink,
     clock,
     queue,
@@ -215,7 +224,7 @@ export async function startWorld(
       while (logged.filter((line) => words.test(line)).length < count) await new Promise((resolve) => setTimeout(resolve, 2));
       // What is logged is committed right afterwards.
       await keyValue.flush();
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await calm();
     },
     async notices() {
       const found: { message: QueuedMessage; to: readonly string[]; text: string }[] = [];

@@ -20,7 +20,7 @@ const minute = 60_000;
 async function when(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setTimeout(resolve, 2));
 }
-const turns = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 60));
+const turns = async (): Promise<void> => world?.calm();
 
 /** Minutes go by, one after the other. */
 async function pass({ clock }: World, ms: number): Promise<void> {

@@ -23,7 +23,7 @@ const hour = 60 * minute;
 async function when(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setTimeout(resolve, 2));
 }
-const turns = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 60));
+const turns = async (): Promise<void> => world?.calm();
 
 /** Domains that all lead to the sink. */
 function domains({ zones }: World, count: number, stem = 'd'): string[] {
@@ -33,10 +33,10 @@ function domains({ zones }: World, count: number, stem = 'd'): string[] {
 }
 
 /** Time goes on by steps, as it does. */
-async function pass({ clock }: World, ms: number, step: number): Promise<void> {
+async function pass({ calm, clock }: World, ms: number, step: number): Promise<void> {
   for (let gone = 0; gone < ms; gone += step) {
     clock.advance(Math.min(step, ms - gone));
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await calm();
   }
 }
 

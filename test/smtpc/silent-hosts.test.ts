@@ -18,7 +18,7 @@ const dest = 'dest.example';
 async function when(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise((resolve) => setTimeout(resolve, 2));
 }
-const turns = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 60));
+const turns = async (): Promise<void> => world?.calm();
 
 /** For hosts of which nobody ever hears anything. */
 async function lost(all: World, count: number): Promise<void> {

@@ -384,7 +384,7 @@ test.each([
         ? world.sink.heard.includes('DATA')
         : world.sink.heard.some((line) => line.startsWith(verb));
   while (!reached()) await new Promise((resolve) => setTimeout(resolve, 2));
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await world.calm();
   world.clock.advance(minutes * 60_000 - 1);
   expect(world.logged).toEqual([]);
   world.clock.advance(1);
