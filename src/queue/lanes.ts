@@ -42,6 +42,11 @@ export class Lanes {
     return this.#turn === 0 ? patientFirst : this.#turn === turns / 2 ? ordinaryFirst : usual;
   }
 
+  /** Whether the index may hold due entries of any lane that are not known here. */
+  get behind(): boolean {
+    return lanes.some((lane) => this.#feeds[lane].behind);
+  }
+
   add(candidates: readonly Candidate[]): void {
     const [first] = candidates;
     if (!first) return;

@@ -260,7 +260,8 @@ async function leaseOf(with_: Look, identifier: string, limit: number): Promise<
     const feed = feeds.of(lane);
     if (leases.length < limit && !feed.behind) leases.push(...(await take(with_, feeds, feed.take(limit - leases.length, { identifier }))));
   }
-  if (leases.length >= limit) return leases;
+  // Unless something is due of which the feeds do not know, there is nothing else.
+  if (leases.length >= limit || !feeds.behind) return leases;
   const looked = await feeds.of('').exclusive(() => leaseDestination(with_, feeds, queue, limit - leases.length, identifier));
   return [...leases, ...looked];
 }

@@ -1,11 +1,11 @@
 /**
  * Keeps the books: what became of a lease is written down, whatever else breaks.
  *
- * Promise: what the peer has taken is done and is never sent twice for a defect of ours; what a defect of ours concerns waits and is never
+ * Promise: what the peer has taken is done and is never sent twice for a defect of ours, nor after a loss of power ten milliseconds later; what a defect of ours concerns waits and is never
  * bounced for it. What is decided about single recipients is settle.ts's.
  */
 
-import { asFault, type Clock, type Live, type Log, type Random } from '../base/index.ts';
+import { asFault, type Cancel, type Clock, type Live, type Log, type Random } from '../base/index.ts';
 import type { Peer } from '../dit/index.ts';
 import { type Lease, leaseLost, type Queue, type QueuedRecipient, type Reporter } from '../queue/index.ts';
 import type { Blobs, KeyValue } from '../storage/index.ts';
@@ -16,7 +16,7 @@ import { isSpam, type RunWait, settle } from './settle.ts';
 
 export interface BooksOptions {
   readonly queue: Queue;
-  readonly keyValue: Pick<KeyValue, 'transact'>;
+  readonly keyValue: Pick<KeyValue, 'transact' | 'flush'>;
   readonly blobs: Pick<Blobs, 'read'>;
   readonly settings: Live<SmtpcSettings>;
   readonly peer: (destination: string) => Peer;
@@ -28,6 +28,8 @@ export interface BooksOptions {
   readonly credit: (arrivedAt: number) => number;
 }
 
+/** What is written reaches the disk within so many milliseconds: with a commit of mail that comes meanwhile, mostly, and needs no flush of its own. */
+const flushWithinMs = 10;
 /** After a defect of ours a lease waits this long. */
 const afterDefectMs = 60_000;
 
@@ -46,6 +48,7 @@ function sorted(fates: Fates): { outcomes: Outcomes; unread: string | undefined 
 
 export class Books {
   readonly #options: BooksOptions;
+  #flushing: Cancel | undefined;
 
   constructor(options: BooksOptions) {
     this.#options = options;
@@ -107,6 +110,16 @@ export class Books {
       successNotice: value.successNotice,
       spamReportPeriod: value.spamReportPeriod * 3_600_000,
       isSpam: (message) => isSpam(message, this.#options.blobs),
+    });
+    this.#flushSoon();
+  }
+
+  #flushSoon(): void {
+    const { clock, keyValue } = this.#options;
+    this.#flushing ??= clock.after(flushWithinMs, () => {
+      this.#flushing = undefined;
+      // A write that fails is the database's own trouble, and told there.
+      keyValue.flush().catch(() => undefined);
     });
   }
 

@@ -1,8 +1,9 @@
 /**
  * Writes down what became of a lease's recipients: done, to be tried again, or reported to the sender.
  *
- * Promise: one durable commit does all of it: a notice exists exactly where its recipient is done with; nothing is reported to the
- * null sender, nor against NOTIFY. After a message was taken by the peer this is the next thing that happens.
+ * Promise: one commit does all of it: a notice exists exactly where its recipient is done with; nothing is reported to the
+ * null sender, nor against NOTIFY. After a message was taken by the peer this is the next thing that happens. With a notice the commit is
+ * durable; without one it is written, and books.ts sees to it that it is on the disk soon after.
  * Spec: RFC 3461 §4.1, §5.2; RFC 5321 §4.5.5, §6.1
  */
 
@@ -78,7 +79,7 @@ export async function settle(lease: Lease, fates: Outcomes, needs: SettleNeeds):
   const settled = needs.queue.settlePart(lease, { done, deferred });
   const report = notices.length > 0 ? await needs.reporter.report(message, notices) : undefined;
   if (report) await needs.keyValue.transact(join(settled, needs.queue.submitPart(report)), 'durable');
-  else await needs.keyValue.transact(settled, done.length > 0 ? 'durable' : 'soon');
+  else await needs.keyValue.transact(settled, 'soon');
   for (const line of lines) tellStep(needs.log, line.step === 'Rejected' ? { ...line, report: report?.id } : line);
 }
 

@@ -25,7 +25,7 @@ import { Way } from './way.ts';
 
 export interface SmtpcOptions {
   readonly queue: Queue;
-  readonly keyValue: Pick<KeyValue, 'transact' | 'get' | 'scan'>;
+  readonly keyValue: Pick<KeyValue, 'transact' | 'flush' | 'get' | 'scan'>;
   readonly blobs: Blobs;
   readonly resolver: Resolver;
   readonly settings: Live<SmtpcSettings>;
