@@ -94,7 +94,11 @@ export function explainFor(dit: OpenDit, router: Router, systemBase: string, { r
     relayReply: () => (smtpd.value.refusalCode === 'temporary' ? '450 4.7.1' : '550 5.7.1'),
     spelling(address) {
       const problem = spellingProblem(address);
-      return problem === undefined ? undefined : { allowed: false, text: `553 5.1.3 recipient: ${problem}` };
+      if (problem !== undefined) return { allowed: false, text: `553 5.1.3 recipient: ${problem}` };
+      const { rejectUnqualified, qualify } = smtpd.value;
+      if (address.includes('@') || address.toLowerCase() === 'postmaster' || (rejectUnqualified === 'never' && qualify)) return undefined;
+      const attribute = smtpdSettings.settings[rejectUnqualified === 'never' ? 'qualify' : 'rejectUnqualified'].attribute;
+      return { allowed: false, text: '553 5.1.3 the recipient needs a domain', by: `${attribute} of ${settingsEntry}` };
     },
     way: (destination) => inTime(smtpc.wayTo(destination), 'not known: the DNS does not answer'),
     async mailFrom(client) {
@@ -132,6 +136,11 @@ export function explainFor(dit: OpenDit, router: Router, systemBase: string, { r
         ? { allowed: false, text: `452 4.7.1 all for today; ${text}`, by: `${attribute} of ${settingsEntry}` }
         : { allowed: true, text };
     },
-    notAsked: () => ['rates of connections and messages', 'the name in HELO and reverse DNS', 'SPF, DKIM and DMARC of a message'],
+    notAsked: () => [
+      'rates of connections and messages',
+      'free disk space',
+      'the name in HELO and reverse DNS',
+      'SPF, DKIM and DMARC of a message',
+    ],
   });
 }

@@ -15,7 +15,7 @@ import {
   subjects,
   waiting,
 } from '../support/mail-clients.ts';
-import { adminDn, password, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
+import { adminDn, command, password, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
 
 let files: ServerFiles;
 let server: RunningServer;
@@ -55,10 +55,15 @@ test.each([
 });
 
 test('an unqualified recipient is refused until the directory says otherwise; the bare postmaster never is', async () => {
+  const explained = async (address: string) => (await command('mailtree', ['explain', address, '--client', '192.0.2.9'], files)).out;
   expect(await rcpt(files, 'user1')).toMatch(/^553 5\.1\.3 /);
+  expect(await explained('user1')).toMatch(/recipient: no, 553 5\.1\.3 .*\n\s+by mtSmtpdRejectUnqualified of cn=smtpd/);
+  expect(await explained('user1@example.test.')).toMatch(/recipient: no, 553 5\.1\.3 recipient: malformed domain/);
   expect(await rcpt(files, 'postmaster')).toMatch(/^250 /);
+  expect(await explained('postmaster')).toMatch(/recipient: yes/);
   await ldap.modify('cn=smtpd,cn=mailtree', change('replace', 'mtSmtpdRejectUnqualified', 'never'));
   expect(await rcpt(files, 'user1')).toMatch(/^250 /);
+  expect(await explained('user1')).toMatch(/recipient: yes/);
 });
 
 test.each([
