@@ -7,12 +7,13 @@
  * Spec: RFC 2045–2047; RFC 2183; RFC 1740, 1741; RFC 1847; RFC 3462; RFC 8551 §3
  */
 
-import { MessageIndexer, type MessageStructure, type MimePart } from '../mail/index.ts';
+import { MessageIndexer, type MessageStructure, type MimePart, type Parameters } from '../mail/index.ts';
 import { type Bytes, stretch } from './bytes.ts';
 import type { Read } from './codecs/mac-file.ts';
 import { encodingOf } from './codecs/transfer.ts';
 import { type Stretch, TextScanner } from './embedded.ts';
 import { fileNameOf } from './file-name.ts';
+import type { MacType } from './mac-types.ts';
 import { type Opened, opened, shown } from './open.ts';
 import { type AppleForm, recognised } from './recognise.ts';
 
@@ -21,11 +22,13 @@ export interface Attachment {
   readonly name: string;
   /** `application/pdf`; of files in text, `application/octet-stream`. */
   readonly type: string;
+  /** As mailers of Macintoshes wrote type and creator into the header. */
+  readonly macType?: MacType;
   /** Where it stands in text: in the decoded one. */
   readonly inText?: Stretch;
   /** A file of a Macintosh, or why what says it is one cannot be read. */
   readonly apple?: { readonly form: AppleForm; readonly read: Read };
-  /** What is sent, its transfer encoding taken off. */
+  /** What is sent, its transfer encoding taken off; of AppleDouble the data. */
   open(): Promise<Opened>;
 }
 
@@ -102,7 +105,9 @@ class Walker {
   async #leaf(leaf: Leaf): Promise<Leaf> {
     const { part } = leaf;
     if (part.type === 'multipart') return { ...leaf, opaque: 'its structure is broken' };
-    if (part.type === 'message') return { ...leaf, opaque: `it is of type message/${shown(part.subtype)}` };
+    // A message that is encoded is a file: nobody takes it apart.
+    const encoded = part.type === 'message' && encodedMessage.test(part.subtype) && encodingOf(part.encoding) !== 'plain';
+    if (part.type === 'message' && !encoded) return { ...leaf, opaque: `it is of type message/${shown(part.subtype)}` };
     if (isAttachment(part)) return { ...leaf, attachment: await this.#attachment(part) };
     const scanner = new TextScanner();
     const content = await opened(this.#raw(part), part.encoding, (chunk) => scanner.push(chunk));
@@ -116,8 +121,10 @@ class Walker {
 
   async #attachment(part: MimePart): Promise<Attachment> {
     const name = fileNameOf(part) ?? fileNameOf(part.children?.[1] ?? part) ?? fileNameOf(part.children?.[0] ?? part) ?? '';
-    const open = once(() => opened(this.#raw(part), part.encoding));
-    const given = { name, type: `${part.type}/${part.subtype}`, open };
+    // Of AppleDouble the data are what everybody opens.
+    const content = part.children?.[1] ?? part;
+    const open = once(() => opened(this.#raw(content), content.encoding));
+    const given = { name, type: `${part.type}/${part.subtype}`, ...macTypeIn(part.parameters), open };
     const apple = await recognised(this.#source, part, name, open);
     return apple ? { ...given, apple } : given;
   }
@@ -148,6 +155,18 @@ const once = <T>(make: () => Promise<T>): (() => Promise<T>) => {
     return done;
   };
 };
+
+/** `x-mac-type=54455854; x-mac-creator=74747874`: four octets each, in hexadecimal. */
+function macTypeIn(parameters: Parameters): { readonly macType?: MacType } {
+  const given = new Map(parameters);
+  const [type, creator] = ['x-mac-type', 'x-mac-creator'].map((name) => {
+    const digits = given.get(name) ?? '';
+    return /^[0-9a-f]{8}$/i.test(digits) ? Buffer.from(digits, 'hex').toString('latin1') : undefined;
+  });
+  return type === undefined ? {} : { macType: { type, creator: creator ?? '????' } };
+}
+
+const encodedMessage = /^(?:rfc822|global)$/;
 
 const isAppleDouble = ({ type, subtype, children }: MimePart): boolean =>
   type === 'multipart' &&

@@ -240,3 +240,25 @@ test('the native part of a Notes message is left out, or stays', async () => {
   expect(await found(both.text)).toMatchObject([{ form: 'appledouble', name: 'r.pdf' }]);
   expect(both.text).not.toContain('notes');
 });
+
+test('type and creator in a header of a Macintosh count, and an encoded message is a file', async () => {
+  const typed = 'Content-Type: application/octet-stream; name=x; x-mac-type="54455854"; x-mac-creator="522A6368"\r\n\r\ndata';
+  expect(await found((await convert(mixed(text, typed), { toMac: true })).text)).toMatchObject([
+    { name: 'x', code: 'TEXTR*ch', data: 'data' },
+  ]);
+  const message = `Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n${base64('Subject: inner\r\n\r\nx')}`;
+  expect((await convert(mixed(text, message), { toMac: true, nativeEncoding: 'uuencode' })).same).toBe(true);
+  expect((await convert(mixed(text, message), { withoutMime: true })).text).toContain(
+    uu(Buffer.from('Subject: inner\r\n\r\nx'), 'message.eml'),
+  );
+});
+
+test('an AppleDouble whose header is broken shows its data, and is not converted', async () => {
+  const broken = (await double()).replace(/\r\n\r\nAAUWB/, '\r\n\r\nXXXXX');
+  expect(await found(mixed(text, broken))).toMatchObject([{ data: '%PDF data\r\n' }]);
+  expect(await convert(mixed(text, broken), { fromMac: true })).toMatchObject({
+    same: true,
+    notes: [expect.stringContaining('no AppleDouble')],
+  });
+  expect((await convert(mixed(text, broken), { withoutMime: true })).same).toBe(true);
+});

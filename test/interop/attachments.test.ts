@@ -15,28 +15,27 @@ import {
   readBinHex,
   type Wishes,
 } from '../../src/attachments/index.ts';
+import { nothing } from '../attachments/convert-support.ts';
 import { all, source } from '../attachments/support.ts';
+import { startFakeDns } from '../support/fake-dns.ts';
+import { change, ldapAdministrator } from '../support/mail-clients.ts';
 import { seededRandom } from '../support/queue.ts';
+import { command, eventually, prepareServer, runServer } from '../support/server.ts';
+import { startSink } from '../support/smtp-sink.ts';
 import { tempDir } from '../support/temp.ts';
-import { corpus } from './support/corpus.ts';
+import { corpus, type Sample, sample } from './support/corpus.ts';
 import { python, succeeds } from './support/tool.ts';
 
 let dir: Awaited<ReturnType<typeof tempDir>>;
 beforeAll(async () => {
   dir = await tempDir();
 });
-afterAll(() => dir.remove());
+afterAll(async () => {
+  for (const stop of running) await stop();
+  await dir.remove();
+});
+const running: (() => Promise<void>)[] = [];
 
-const nothing: Wishes = {
-  toMac: false,
-  fromMac: false,
-  withoutMime: false,
-  nativeEncoding: 'mime',
-  appleEncoding: 'unchanged',
-  withoutNotes: false,
-  eightBit: true,
-  charset: '',
-};
 const conversions: Readonly<Record<string, readonly Partial<Wishes>[]>> = {
   'x-uuencode': [{ nativeEncoding: 'uuencode' }],
   appledouble: [{ toMac: true }],
@@ -59,7 +58,7 @@ const odd = /mime-cpython\/msg_38|mime-mimetools\/twopart|hard_ham\/00005\.34bca
 test('messages of others lose nothing in any form', async () => {
   const made: [name: string, kind: string, before: string, after: string][] = [];
   const counts: Record<string, number> = {};
-  for (const { name, canonical } of corpus('mime-', 'dsn-', 'bounces-', 'spamassassin-', 'message-partial'))
+  for (const { name, canonical } of [...corpus('mime-', 'dsn-', 'bounces-', 'spamassassin-', 'message-partial'), ...withTnef()])
     for (const [kind, several] of Object.entries(conversions))
       for (const wishes of odd.test(name) ? [] : several) {
         const { message } = await convertAttachments(source(canonical, 4_096), { ...nothing, ...wishes });
@@ -81,6 +80,75 @@ test('messages of others lose nothing in any form', async () => {
   writeFileSync(file, JSON.stringify(made));
   expect(await python('attachments.py', [file])).toEqual({});
 }, 600_000);
+
+/** Messages with the files of another program in them. */
+function withTnef(): Sample[] {
+  const folder = join(process.env.MAILTREE_TEST_DATA ?? '../shared/data', 'tnef-mimekit');
+  const names = readdirSync(folder).filter((name) => name.endsWith('.tnef'));
+  expect(names.length).toBeGreaterThan(5);
+  return names.map((name) => {
+    const lines = readFileSync(join(folder, name)).toString('base64').replace(/.{76}/g, '$&\r\n');
+    const head = 'From: a@b.example\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\ntext\r\n--b\r\n';
+    return sample(
+      name,
+      Buffer.from(
+        `${head}Content-Type: application/ms-tnef; name=winmail.dat\r\nContent-Transfer-Encoding: base64\r\n\r\n${lines}\r\n--b--\r\n`,
+      ),
+    );
+  });
+}
+
+/** With the fields that a submission has. */
+function submitted({ canonical }: Sample, number: number): string {
+  const [head = '', ...body] = canonical.toString('latin1').split('\r\n\r\n');
+  const content = `${head}\r\n`.match(/^content-[a-z-]+:.*(?:\r\n[ \t].*)*\r\n/gim) ?? [];
+  const own = `From: a@b.example\r\nTo: c@d.example\r\nSubject: ${number}\r\nDate: Thu, 1 Jan 2026 00:00:00 +0000\r\nMessage-ID: <${number}@b.example>\r\nMIME-Version: 1.0\r\n`;
+  return `${own}${content.join('')}\r\n${body.join('\r\n\r\n')}`;
+}
+
+test('a server that is told so by LDAP sends them so', async () => {
+  const sink = await startSink({ extensions: ['PIPELINING', '8BITMIME'] });
+  const dns = await startFakeDns({ 'remote.test': { mx: [[10, 'mx.remote.test']] }, 'mx.remote.test': { a: ['127.0.0.1'] } });
+  const files = await prepareServer({ extra: `dns: [127.0.0.1:${dns.port}]` });
+  const server = await runServer(files);
+  const ldap = await ldapAdministrator(files);
+  running.push(async () => {
+    await ldap.unbind();
+    expect(await server.stop()).toBe(0);
+    await Promise.all([sink.stop(), dns.stop(), files.remove()]);
+  });
+  await ldap.modify('cn=smtpc,cn=mailtree', change('replace', 'mtSmtpcPort', String(sink.port)));
+  // In 7 bit, which is what a command line hands over, and whole.
+  const whole = corpus('mime-mimetools').filter(({ name }) => /\/(?:dup-names|lennie|multi-nested|empty-preamble)\.msg$/.test(name));
+  expect(whole).toHaveLength(4);
+  const entry = 'cn=remote.test,cn=peers,cn=mailtree';
+  const made: string[][] = [];
+  for (const [kind, several] of Object.entries(conversions)) {
+    const wishes = several[0] ?? {};
+    sink.script.extensions = wishes.eightBit === false ? [] : ['PIPELINING', '8BITMIME'];
+    await ldap.add(entry, {
+      objectClass: 'mtPeer',
+      cn: 'remote.test',
+      mtPeerConvertToMac: wishes.toMac ? 'TRUE' : 'FALSE',
+      mtPeerWithoutMime: wishes.withoutMime ? 'TRUE' : 'FALSE',
+      mtPeerNativeEncoding: wishes.nativeEncoding ?? 'mime',
+      mtPeerAppleEncoding: wishes.appleEncoding ?? 'unchanged',
+    });
+    for (const [number, one] of whole.entries()) {
+      const before = sink.messages.length;
+      const given = submitted(one, number);
+      const sent = await command('sendmail', ['-i', '-f', 'user1@example.test', 'friend@remote.test'], files, given);
+      expect(sent).toMatchObject({ code: 0, err: '' });
+      await eventually(async () => sink.messages.length > before);
+      const after = sink.messages[before]?.data ?? '';
+      made.push([one.name, kind, Buffer.from(given).toString('base64'), Buffer.from(after, 'latin1').toString('base64')]);
+    }
+    await ldap.del(entry);
+  }
+  const file = join(dir.path, 'sent.json');
+  writeFileSync(file, JSON.stringify(made));
+  expect(await python('attachments.py', [file])).toEqual({});
+}, 300_000);
 
 /** A file as `macbinary.ts` has nothing to do with it: made by hand, its checksum by the standard's own words. */
 function macBinaryByHand(name: string, data: Buffer, resource: Buffer): Buffer {

@@ -17,7 +17,9 @@ export function leftOut(leaves: readonly Leaf[]): { readonly edits: Edit[]; read
   const byParent = new Map<MimePart | undefined, Leaf[]>();
   for (const leaf of leaves) {
     const parent = leaf.whole ? undefined : leaf.around.at(-1);
-    byParent.set(parent, [...(byParent.get(parent) ?? []), leaf]);
+    const siblings = byParent.get(parent);
+    if (siblings) siblings.push(leaf);
+    else byParent.set(parent, [leaf]);
   }
   for (const [parent, ones] of byParent) {
     const children = parent?.children ?? [];

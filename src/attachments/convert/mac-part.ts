@@ -94,12 +94,12 @@ export function macFileOf({ apple, name }: Attachment): MacFile | undefined {
 
 /** The name of an attachment that is no file of a Macintosh. */
 export function plainName({ name, type }: Attachment): string {
-  return saneName(name, type.startsWith('image/') ? 'picture' : 'attachment');
+  return saneName(name, type.startsWith('image/') ? 'picture' : type.startsWith('message/') ? 'message.eml' : 'attachment');
 }
 
 /** A file of a Macintosh made of any other. */
 export function madeMac(attachment: Attachment, content: Bytes): MacFile {
   const name = plainName(attachment);
-  const { type, creator } = macTypeOf(attachment.type, extensionOf(name));
+  const { type, creator } = attachment.macType ?? macTypeOf(attachment.type, extensionOf(name));
   return plainMacFile(name, content, type, creator);
 }

@@ -22,11 +22,12 @@ const sameText = /^(?:plain|html|enriched|richtext|rtf|x-amp-html|watch-html)$/;
 /** Octets: line ends and no more. */
 const emptyAtMost = 4;
 
-function worth({ text, part }: Leaf): number {
+/** `alone`: it is a version, and not a part of one. */
+function worth({ text, part }: Leaf, alone: boolean): number {
   if (!text) return 0;
   // An empty text in front of a page says nothing in its stead.
   if (text.content.size <= emptyAtMost) return 1;
-  if (part.subtype === 'plain') return 3;
+  if (part.subtype === 'plain') return alone ? 4 : 3;
   return part.subtype === 'html' ? 2 : 1;
 }
 
@@ -39,7 +40,7 @@ export function versions(leaves: readonly Leaf[]): Versions {
   };
   for (const leaf of leaves)
     for (const [alternative, child] of each(leaf)) {
-      const now = worth(leaf);
+      const now = worth(leaf, child === leaf.part);
       const best = chosen.get(alternative);
       // The last is the best of its kind.
       if (!best || now > best.worth || (now === best.worth && now > 0)) chosen.set(alternative, { child, worth: now });

@@ -64,7 +64,7 @@ export function planFor(attachment: Attachment, part: MimePart, ofPage: boolean,
     const asked = appleEncoding as AppleEncoding;
     return encodingNow(attachment, part) === asked ? keep : { is: 'apple', encoding: asked };
   }
-  if (ofPage) return keep;
+  if (ofPage || part.type === 'message') return keep;
   if (toMac && !fromMac) return { is: 'apple', encoding: appleEncoding === 'unchanged' ? 'appledouble' : appleEncoding };
   if (nativeEncoding === 'uuencode' && !inText && encodingOf(part.encoding) !== 'uuencode') return { is: 'plain' };
   return keep;

@@ -104,9 +104,12 @@ class Writer {
     const encoding = appleEncoding === 'unchanged' ? 'binhex' : appleEncoding;
     const file = macFileOf(attachment);
     if (file) return ended(fromMac ? await uuencode(file.data, file.name) : await macText(file, encoding));
+    // Half of it alone would be another file.
+    if (leaf.part.children && attachment.apple?.read.flaw !== undefined)
+      throw new Cannot(`an attachment cannot be read: ${attachment.apple.read.flaw}`);
     const { content, flaw } = await attachment.open();
     if (flaw !== undefined) throw new Cannot(`an attachment cannot be read: ${flaw}`);
-    const mac = toMac && !fromMac && !isOfPage(leaf) && !attachment.apple;
+    const mac = toMac && !fromMac && !isOfPage(leaf) && !attachment.apple && leaf.part.type !== 'message';
     return ended(mac ? await macText(madeMac(attachment, content), encoding) : await uuencode(content, plainName(attachment)));
   }
 }

@@ -71,8 +71,14 @@ def binhex(text):
 
 
 def leaves(message):
-    """Leaves as files or texts; what stands in reports and the like is neither."""
+    """Leaves as files or texts. A message that is encoded, which Python takes for text, is a file."""
+    inside = set()
     for part in message.walk():
+        if part.get_content_maintype() == "message" and str(part.get("content-transfer-encoding", "")).strip().lower() == "base64":
+            inside.update(id(one) for one in part.walk())
+            yield part, True, base64.b64decode("".join(one.get_payload() for one in part.get_payload()))
+        if id(part) in inside:
+            continue
         if part.is_multipart() or part.get_content_maintype() in ("multipart", "message"):
             continue
         data = part.get_payload(decode=True) or b""
