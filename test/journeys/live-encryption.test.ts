@@ -9,7 +9,7 @@ import type { Client } from 'ldapts';
 import { simpleParser } from 'mailparser';
 import { makeAuthority } from '../support/authority.ts';
 import { type FakeDns, startFakeDns } from '../support/fake-dns.ts';
-import { change, ldapAdministrator } from '../support/mail-clients.ts';
+import { change, ldapAdministrator, submitAs } from '../support/mail-clients.ts';
 import { type PolicyHost, startPolicyHost } from '../support/policy-host.ts';
 import { command, eventually, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
 import { type Sink, startSink } from '../support/smtp-sink.ts';
@@ -76,8 +76,7 @@ let number = 0;
 async function line(to = domain()): Promise<string> {
   number += 1;
   const address = `friend${number}@${to}`;
-  const text = 'Subject: encrypted?\n\nHello.\n';
-  expect(await command('sendmail', ['-f', 'user1@example.test', address], files, text)).toMatchObject({ code: 0, err: '' });
+  await submitAs(files, 'user1@example.test', address, 'encrypted?');
   const pattern = new RegExp(`(Sent|Deferred) .* to ${address} .*`);
   await eventually(async () => pattern.test(log()));
   return pattern.exec(log())?.[0] ?? '';

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Client } from 'ldapts';
 import type { Explanation } from '../../src/routing/index.ts';
 import { type FakeDns, startFakeDns } from '../support/fake-dns.ts';
-import { change, ldapAdministrator, newest, rcpt, subjects } from '../support/mail-clients.ts';
+import { change, ldapAdministrator, newest, rcpt, subjects, submitAs } from '../support/mail-clients.ts';
 import { command, eventually, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
 import { type Sink, startSink } from '../support/smtp-sink.ts';
 
@@ -38,13 +38,8 @@ async function explained(...args: string[]): Promise<Explanation> {
   return JSON.parse(out) as Explanation;
 }
 
-const send = async (subject: string, size = 10): Promise<void> => {
-  const message = `From: user1@example.test\nTo: friend@remote.test\nSubject: ${subject}\n\n${'x'
-    .repeat(70)
-    .concat('\n')
-    .repeat(size / 10)}`;
-  expect(await command('sendmail', ['-f', 'user1@example.test', 'friend@remote.test'], files, message)).toMatchObject({ code: 0, err: '' });
-};
+const send = (subject: string, size = 10): Promise<void> =>
+  submitAs(files, 'user1@example.test', 'friend@remote.test', subject, `\n${`${'x'.repeat(70)}\n`.repeat(size / 10)}`);
 const arrived = (subject: string): boolean => sink.messages.some(({ data }) => data.includes(`Subject: ${subject}\r\n`));
 /** Until the newest message of user1 says this. */
 const told = (pattern: RegExp): Promise<number> =>

@@ -5,7 +5,7 @@ import { closeSync, constants, existsSync, openSync, readdirSync, readFileSync, 
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Client } from 'ldapts';
-import { askSmtp, change, greetedSmtp, ldapAdministrator, newest, plain, subjects, waiting } from '../support/mail-clients.ts';
+import { askSmtp, change, greetedSmtp, ldapAdministrator, newest, plain, subjects, submitAs, waiting } from '../support/mail-clients.ts';
 import { command, eventually, prepareServer, type ServerFiles } from '../support/server.ts';
 import { runTurnedServer, type TurnedServer } from '../support/turned-clock.ts';
 
@@ -36,10 +36,8 @@ const mailtree = async (...args: string[]): Promise<string> => {
   expect({ code, err }).toEqual({ code: 0, err: '' });
   return out;
 };
-const send = async (subject: string, size = 1): Promise<void> => {
-  const message = `From: ${user}\nSubject: ${subject}\n\n${`${'x'.repeat(70)}\n`.repeat(size)}`;
-  expect(await command('sendmail', ['-f', user, 'user2@example.test'], files, message)).toMatchObject({ code: 0, err: '' });
-};
+const send = (subject: string, size = 1): Promise<void> =>
+  submitAs(files, user, 'user2@example.test', subject, `\n${`${'x'.repeat(70)}\n`.repeat(size)}`);
 const arrives = (subject: string): Promise<number> =>
   eventually(async () => (await subjects(files, 'user2@example.test')).includes(subject));
 const logFile = (): string => join(files.dir, 'data', 'log', 'iemta.log');

@@ -3,8 +3,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Client } from 'ldapts';
 import { type FakeDns, startFakeDns } from '../support/fake-dns.ts';
-import { change, control, greetedSmtp, ldapAdministrator, plain, waiting } from '../support/mail-clients.ts';
-import { command, eventually, password, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
+import { change, control, ldapAdministrator, submitAs, waiting } from '../support/mail-clients.ts';
+import { command, eventually, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
 import { type Sink, startSink } from '../support/smtp-sink.ts';
 
 let dns: FakeDns;
@@ -48,14 +48,7 @@ const set = (values: Record<string, string | number>): Promise<void> =>
     smtpc,
     Object.entries(values).map(([name, value]) => change('replace', name, String(value))),
   );
-const send = async (to: string, subject: string, more = ''): Promise<void> => {
-  const dialog = await greetedSmtp(files.ports.submission);
-  for (const line of [plain('user1@example.test', password), 'MAIL FROM:<user1@example.test>', `RCPT TO:<${to}>`, 'DATA'])
-    expect(await dialog.say(line)).toMatch(/^[23]/);
-  const message = `From: user1@example.test\nTo: ${to}\nSubject: ${subject}\n${more}\n.`;
-  expect(await dialog.say(message.replaceAll('\n', '\r\n'))).toMatch(/^250 /);
-  dialog.end();
-};
+const send = (to: string, subject: string, rest?: string): Promise<void> => submitAs(files, 'user1@example.test', to, subject, rest);
 /** Why what waits for a domain does. */
 const reasons = async (domain: string): Promise<string[]> =>
   (await waiting(files)).flatMap(({ recipients }) =>

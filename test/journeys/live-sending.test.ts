@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import type { Client } from 'ldapts';
 import { type FakeDns, startFakeDns } from '../support/fake-dns.ts';
-import { change, control, greetedSmtp, ldapAdministrator, newest, plain, subjects, waiting } from '../support/mail-clients.ts';
-import { command, eventually, password, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
+import { change, control, ldapAdministrator, newest, subjects, submitAs, waiting } from '../support/mail-clients.ts';
+import { command, eventually, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
 import { type Sink, startSink } from '../support/smtp-sink.ts';
 import { freePort } from '../support/temp.ts';
 
@@ -65,15 +65,7 @@ function fresh(name = { mx: [[10, 'mx.test']] as readonly (readonly [number, str
   return domain;
 }
 
-async function submit(to: string, subject = to): Promise<void> {
-  const dialog = await greetedSmtp(files.ports.submission);
-  for (const line of [plain('user1@example.test', password), 'MAIL FROM:<user1@example.test>', `RCPT TO:<${to}>`])
-    expect(await dialog.say(line)).toMatch(/^2/);
-  await dialog.say('DATA');
-  expect(await dialog.say(`From: user1@example.test\r\nTo: ${to}\r\nSubject: ${subject}\r\n\r\nHello.\r\n.`)).toMatch(/^250 /);
-  dialog.end();
-}
-
+const submit = (to: string, subject = to): Promise<void> => submitAs(files, 'user1@example.test', to, subject);
 const has = (at: Sink, to: string): boolean => at.messages.some((one) => one.to.includes(to));
 const arrives = (at: Sink, to: string): Promise<number> => eventually(async () => has(at, to));
 const listing = async (to: string) => (await waiting(files)).flatMap(({ recipients }) => recipients).find(({ address }) => address === to);

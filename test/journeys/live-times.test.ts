@@ -3,8 +3,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import type { Client } from 'ldapts';
 import { type FakeDns, startFakeDns } from '../support/fake-dns.ts';
-import { change, control, greetedSmtp, ldapAdministrator, newest, plain, subjects, waiting } from '../support/mail-clients.ts';
-import { eventually, password, prepareServer, type ServerFiles } from '../support/server.ts';
+import { change, control, ldapAdministrator, newest, subjects, submitAs, waiting } from '../support/mail-clients.ts';
+import { eventually, prepareServer, type ServerFiles } from '../support/server.ts';
 import { type Sink, type SinkScript, startSink } from '../support/smtp-sink.ts';
 import { freePort } from '../support/temp.ts';
 import { runTurnedServer, type TurnedServer } from '../support/turned-clock.ts';
@@ -62,14 +62,7 @@ async function set(values: Readonly<Record<string, string>>): Promise<void> {
   );
 }
 
-async function send(to: string, subject = to, more = '\nx\n'): Promise<void> {
-  const dialog = await greetedSmtp(files.ports.submission);
-  for (const line of [plain(user, password), `MAIL FROM:<${user}>`, `RCPT TO:<${to}>`, 'DATA'])
-    expect(await dialog.say(line)).toMatch(/^[23]/);
-  const message = `From: ${user}\nTo: ${to}\nSubject: ${subject}\n${more}.`;
-  expect(await dialog.say(message.replaceAll('\n', '\r\n'))).toMatch(/^250 /);
-  dialog.end();
-}
+const send = (to: string, subject = to, more?: string): Promise<void> => submitAs(files, user, to, subject, more);
 const arrived = (): string[] => sink.messages.map(({ data }) => /^Subject: (.*)\r$/m.exec(data)?.[1] ?? '');
 const heard = (word: string): number => sink.heard.filter((line) => line.includes(word)).length;
 const reasons = async (to: string): Promise<string[]> =>

@@ -139,6 +139,20 @@ export async function sendAs(
   }
 }
 
+/**
+ * Hands in a message as a user who logs in, over SMTP: as `sendmail` does, and without a process for it. `rest`: header fields after From, To and
+ * Subject, an empty line and a body. Throws the reply that is none of success.
+ */
+export async function submitAs(files: Ports, user: string, to: string, subject: string, rest = '\nHello.\n'): Promise<void> {
+  const dialog = await greetedSmtp(files.ports.submission);
+  const message = `From: ${user}\nTo: ${to}\nSubject: ${subject}\n${rest}.`.replaceAll('\n', '\r\n');
+  for (const line of [plain(user, password), `MAIL FROM:<${user}>`, `RCPT TO:<${to}>`, 'DATA', message]) {
+    const reply = await dialog.say(line);
+    if (!/^[23]/.test(reply)) throw new Error(reply);
+  }
+  dialog.end();
+}
+
 /** AUTH PLAIN on a connection that was greeted. */
 export function plain(user: string, secret: string): string {
   return `AUTH PLAIN ${Buffer.from(`\0${user}\0${secret}`).toString('base64')}`;
