@@ -31,8 +31,9 @@ export interface FoundMessage {
 }
 
 /**
- * What is looked for; everything given must hold. Of the addresses: `<>` is the null sender, `@example.com` a whole domain, a pattern with
- * `*` stands for the whole address, `user@example.com` for that address, anything else for a part of it. Case does not count.
+ * What is looked for; everything given must hold. Of the addresses: `<>` is the null sender, `@example.com` a whole domain, `user@` that name
+ * in any, a pattern with `*` stands for the whole address, `user@example.com` for that address, anything else for a part of it. Case does not
+ * count.
  */
 export interface QueueFilter {
   /** Queue ids, at most 1,000. */

@@ -119,6 +119,8 @@ class Session implements PeerSession {
   readonly #inner: Inner;
   readonly #options: SessionOptions;
   #phase: Phase = 'initial';
+  /** Of the commands that have no reply yet; several where the peer takes them in a row. The time of the first is running. */
+  readonly #awaited: Phase[] = [];
   #timer: Cancel | undefined;
   #message: PeerMessage | undefined;
   /** The last transaction did not come to its end: the peer must be told to forget it. */
@@ -232,7 +234,8 @@ class Session implements PeerSession {
     const createSendStream = inner._createSendStream;
     inner._sendCommand = (text, logged) => {
       const verb = text.split(' ', 1)[0] ?? '';
-      this.#watch(phases[verb] ?? this.#phase);
+      const phase = phases[verb] ?? this.#phase;
+      if (this.#awaited.push(phase) === 1) this.#watch(phase);
       if (verb === 'MAIL') this.#envelope = inner._envelope || undefined;
       // The library asks for SMTPUTF8 by the addresses alone; the header may need it too.
       const wanting = verb === 'MAIL' && this.#message?.smtputf8 && this.extensions.has('SMTPUTF8') && !text.endsWith(' SMTPUTF8');
@@ -268,7 +271,8 @@ class Session implements PeerSession {
       // The peer is alive, and the next reply has its time from here.
       heard: () => {
         this.#doubtful = false;
-        this.#watch(this.#phase);
+        this.#awaited.shift();
+        this.#watch(this.#awaited[0] ?? this.#phase);
       },
       outOfStep: () => {
         this.#outOfStep = true;

@@ -61,7 +61,14 @@ export function fateOf(answer: PeerAnswer, host: string, passesDsn: boolean, tem
   // 530 and 538 are about our log-in (RFC 4954 §6): a matter of settings, not of this mail.
   const later = (code === 554 && phase === 'data' && temporary554) || (code === 552 && phase === 'rcpt') || code === 530 || code === 538;
   if (answer.kind === 'temporary' || later) {
-    return { kind: 'defer', status: `4${statusOf(text, code).slice(1)}`, text, ...by, ...byHost(code, phase) };
+    // Without a reply it was the connection that broke, or nobody spoke (RFC 3463 §3.5).
+    return {
+      kind: 'defer',
+      status: code === undefined ? '4.4.2' : `4${statusOf(text, code).slice(1)}`,
+      text,
+      ...by,
+      ...byHost(code, phase),
+    };
   }
   return { kind: 'bounce', status: code === undefined ? '5.1.3' : statusOf(text, code), text, ...by };
 }

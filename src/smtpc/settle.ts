@@ -121,7 +121,9 @@ function judge(recipient: QueuedRecipient, fate: Outcome, { now, arrivedAt }: Ti
   const at = nextAttempt({ attempts: recipient.attempts, arrivedAt, now }, needs.retry, needs.random);
   if (at === undefined) {
     const text = `tried for ${hours(needs.retry.period)} without success; last: ${fate.text}`;
-    return { notice: { ...about, action: 'failed', status: fate.status === '4.0.0' ? '4.4.7' : fate.status, text } };
+    return {
+      notice: { ...about, action: 'failed', status: fate.status === '4.0.0' || fate.status === '4.4.2' ? '4.4.7' : fate.status, text },
+    };
   }
   const willRetryUntil = arrivedAt + needs.retry.period;
   const noticeAt = wantsNotice(recipient, needs) ? arrivedAt + needs.delayNoticeAfter : undefined;

@@ -27,6 +27,8 @@ export function queueSearchContract(testQueue: (options: TestQueueOptions) => Pr
       expect(await states({})).toEqual(['a@far.example leased', 'b@far.example deferred', 'jürgen@ima.com pending', 'x@ima.com held']);
       expect(await idsOf(one, { sender: 'bill@jade.EXAMPLE' })).toEqual([pending]);
       expect(await idsOf(one, { sender: '@jade.example' })).toEqual([pending]);
+      expect(await idsOf(one, { sender: 'BILL@' })).toEqual([pending]);
+      expect(await idsOf(one, { recipient: 'x@' })).toEqual([input]);
       expect(await idsOf(one, { sender: 'jade' })).toEqual([pending]);
       expect(await idsOf(one, { sender: 'b*@*.example' })).toEqual([pending]);
       expect(await idsOf(one, { sender: '<>' })).toEqual([deferred]);

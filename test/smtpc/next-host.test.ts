@@ -52,7 +52,7 @@ test.each([
   await begin({ reply: at(verb, reply) }, {});
   await world.queued(['bob@dest.example']);
   await world.until(1);
-  expect(world.logged).toEqual([expect.stringMatching(/^Deferred .* host=mx\.dest\.example /)]);
+  expect(world.logged).toEqual([expect.stringMatching(/^Deferred .* host=mx\.dest\.example status=4\.[1-7]\.\d /)]);
   expect(other?.connections).toBe(0);
 });
 

@@ -392,6 +392,26 @@ test.each([
   expect(world.logged[0]).toMatch(/^Deferred .*(in time)/);
 });
 
+test.each([
+  ['MAIL', 1, 'mail'],
+  ['RCPT', 2, 'rcpt'],
+  ['DATA', 3, 'data'],
+])('where commands are sent in a row, silence at %s has its own time', async (verb, minutes, phase) => {
+  // `mute` is for good: nothing that comes behind it is answered.
+  await begin(
+    { reply: (heard) => (heard === verb ? 'mute' : undefined) },
+    { timeoutMail: 1, timeoutRcpt: 2, timeoutData: 3, timeoutEnd: 60 },
+  );
+  await world.queued(['bob@dest.example']);
+  while (!world.sink.heard.includes('DATA')) await new Promise((resolve) => setTimeout(resolve, 2));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  world.clock.advance(minutes * 60_000 - 1);
+  expect(world.logged).toEqual([]);
+  world.clock.advance(1);
+  await world.until(1);
+  expect(world.logged[0]).toContain(`did not answer in time (${phase})`);
+});
+
 test('while a destination is down its further mail is put off without a try, other mail goes on', async () => {
   await begin({ reply: (verb) => (verb === 'connect' ? '421 4.3.2 no' : undefined) });
   world.zones['dead.example'] = { mx: [{ preference: 1, exchange: 'mx.dest.example' }] };

@@ -25,7 +25,7 @@ export function addFilterOptions(command: Command): Command {
   return command
     .option('--queue <name>', 'INPUT, or an output channel: LOCAL, SMTPC …')
     .option('--destination <domain>', 'what it waits for')
-    .option('--sender <address>', 'sender: an address, @domain, a pattern with *, part of an address; <> is nobody')
+    .option('--sender <address>', 'sender: an address, @domain, user@, a pattern with *, part of an address; <> is nobody')
     .option('--recipient <address>', 'recipient, in the same way')
     .option('--message-id <id>', 'Message-ID of its header')
     .option('--problem <text>', 'part of the reason it waits for')

@@ -129,6 +129,7 @@ export function addressTest(text: string): (address: string) => boolean {
     const whole = wanted.startsWith('@') ? `*${wanted}` : wanted;
     return (address) => glob(whole, address.toLowerCase());
   }
+  if (at > 0 && domain === '') return (address) => address.toLowerCase().startsWith(text.toLowerCase());
   if (at === 0) return (address) => address.toLowerCase().endsWith(wanted);
   if (at > 0) return (address) => address.toLowerCase() === wanted;
   return (address) => address.toLowerCase().includes(wanted);
