@@ -82,6 +82,9 @@ export class Lru<K, V> {
     if (!link) return;
     this.#links.delete(key);
     this.#unlink(link);
+    // One that has grown old in the heap would keep all that came after it until the next whole collection.
+    link.before = undefined;
+    link.after = undefined;
   }
 
   clear(): void {

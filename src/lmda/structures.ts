@@ -4,6 +4,7 @@
  * The bytes go by in chunks; a few structures are kept for the leases that follow. Small by count and by size of message.
  */
 
+import { Lru } from '../base/index.ts';
 import { MessageIndexer, type MessageStructure } from '../mail/index.ts';
 import type { BlobId, Blobs } from '../storage/index.ts';
 
@@ -11,7 +12,7 @@ const keptAtMost = 64;
 
 export class Structures {
   readonly #blobs: Pick<Blobs, 'whole'>;
-  readonly #known = new Map<BlobId, Promise<MessageStructure>>();
+  readonly #known = new Lru<BlobId, Promise<MessageStructure>>(keptAtMost);
 
   constructor(blobs: Pick<Blobs, 'whole'>) {
     this.#blobs = blobs;
@@ -24,8 +25,6 @@ export class Structures {
     this.#known.set(blob, made);
     // What failed is read again next time.
     made.catch(() => this.#known.delete(blob));
-    const oldest = this.#known.keys().next();
-    if (this.#known.size > keptAtMost && !oldest.done) this.#known.delete(oldest.value);
     return made;
   }
 
