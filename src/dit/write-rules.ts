@@ -11,6 +11,7 @@ import { type Dn, parseDn, rebased } from '../ldap-wire/index.ts';
 import { addressKey, domainOf, normalizeAddress, normalizeDomain } from '../mail/index.ts';
 import type { SettingsDeclaration } from '../settings/index.ts';
 import { domainName, localityOf } from './domain-name.ts';
+import { dkimBase, mailAuthBase } from './mail-auth.ts';
 import { settingRule } from './setting-rules.ts';
 import { blacklistBase, spammerBase } from './strangers.ts';
 import { systemEntryRules } from './system-rules.ts';
@@ -156,16 +157,19 @@ const receives = (entry: Entry): boolean =>
   !['disabled', 'deleted'].includes(entry.text('accountStatus')?.trim().toLowerCase() ?? '') &&
   entry.text('mtAccountPermission')?.toLowerCase() !== 'send';
 
+/** The modules of the preprocessor have their settings below it. */
+const modules = 'cn=modules,cn=mta';
+
 function neededEntriesStay({ systemBase }: PlatformBases): WriteRule {
   const needed = [
     ...['', 'cn=server,', 'cn=admins,', 'cn=admin,cn=admins,', 'cn=access,', 'cn=mta,', 'cn=forwarding,cn=mta,', 'cn=peers,'],
     'cn=default,cn=peers,',
-    `${blacklistBase},`,
-    `${spammerBase},`,
+    ...[blacklistBase, spammerBase, mailAuthBase, dkimBase, modules].map((base) => `${base},`),
   ];
-  // Without its entry a component would go by the factory settings, and limits of one's own would be gone without a word.
+  const homes = [systemBase.key, parseDn(`${modules},${systemBase.toString()}`).key];
+  // Without its entry a component or module would go by the factory settings, and limits of one's own would be gone without a word.
   const isSettings = (entry: Entry): boolean =>
-    entry.dn.parent?.key === systemBase.key && entry.texts('objectClass').some((name) => /^mt(?!container$)/i.test(name));
+    homes.includes(entry.dn.parent?.key ?? '') && entry.texts('objectClass').some((name) => /^mt(?!container$)/i.test(name));
   const keys = new Set(needed.map((relative) => parseDn(`${relative}${systemBase.toString()}`).key));
   return async ({ before, after }) => {
     if (!before || after?.dn.key === before.dn.key || !(keys.has(before.dn.key) || isSettings(before))) return;

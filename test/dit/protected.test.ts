@@ -38,7 +38,10 @@ beforeAll(async () => {
   await add('cn=server,cn=mailtree', { objectClass: 'mtServer', cn: 'server', mtLocalDomain: 'jade.net' });
   for (const name of ['peers', 'mta']) await add(`cn=${name},cn=mailtree`, { objectClass: 'mtContainer', cn: name });
   await add('cn=default,cn=peers,cn=mailtree', { objectClass: 'mtContainer', cn: 'default' });
-  await add('cn=forwarding,cn=mta,cn=mailtree', { objectClass: 'mtContainer', cn: 'forwarding' });
+  for (const name of ['forwarding', 'modules', 'dkim'])
+    await add(`cn=${name},cn=mta,cn=mailtree`, { objectClass: 'mtContainer', cn: name });
+  await add('cn=mailauth,cn=mta,cn=mailtree', { objectClass: 'mtMailAuth', cn: 'mailauth' });
+  await add('cn=LoopDetection,cn=modules,cn=mta,cn=mailtree', { objectClass: 'mtLoopDetection', cn: 'LoopDetection' });
   for (const name of ['jade', 'onyx']) await add(`dc=${name},dc=net`, { objectClass: ['domain', 'mtMailDomain'], dc: name });
   await add(postmaster, user('postmaster@jade.net'));
   await add('mail=postmaster@onyx.net,dc=onyx,dc=net', user('postmaster@onyx.net'));
@@ -53,6 +56,10 @@ test.each([
   'cn=peers,cn=mailtree',
   'cn=default,cn=peers,cn=mailtree',
   'cn=forwarding,cn=mta,cn=mailtree',
+  'cn=modules,cn=mta,cn=mailtree',
+  'cn=LoopDetection,cn=modules,cn=mta,cn=mailtree',
+  'cn=mailauth,cn=mta,cn=mailtree',
+  'cn=dkim,cn=mta,cn=mailtree',
   postmaster,
 ])('%s is neither removed nor renamed, by itself or with what is above it', async (name) => {
   expect(await refusal(opened.directory.delete(root, dn(name)))).toMatch(/unwillingToPerform: .*needed by the server|notAllowedOnNonLeaf/);
