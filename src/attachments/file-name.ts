@@ -72,9 +72,14 @@ export function saneName(name: string, otherwise = 'attachment'): string {
     .replace(/[. ]+$/, '')
     .replace(/^[. ]+/, '');
   if (clean === '') return otherwise;
-  const letters = [...clean];
-  if (letters.length <= longest) return clean;
-  const ending = extensionOf(clean);
+  return shortened(clean);
+}
+
+/** Its ending is kept. */
+function shortened(name: string): string {
+  const letters = [...name];
+  if (letters.length <= longest) return name;
+  const ending = extensionOf(name);
   return letters.slice(0, longest - ending.length).join('') + ending;
 }
 
@@ -85,11 +90,14 @@ export const extensionOf = (name: string): string => /[^.](\.[A-Za-z0-9]{1,8})$/
 export const withoutMacEnding = (name: string): string => name.replace(/(.)\.(?:hqx|bin|as|adf|macbin)$/i, '$1');
 
 /** In ASCII, for uuencode: marks of letters are lost, other characters become low lines. */
-export const asciiName = (name: string): string =>
-  name
+export function asciiName(name: string): string {
+  const plain = name
     .normalize('NFKD')
     .replace(/\p{M}+/gu, '')
     .replace(/[^ -~]/gu, '_');
+  // One character may have become many.
+  return shortened(plain);
+}
 
 /** `; name="x"` for a field's end, on a line of its own. */
 export function nameParameter(key: 'name' | 'filename', name: string): string {

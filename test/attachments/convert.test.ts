@@ -262,3 +262,39 @@ test('an AppleDouble whose header is broken shows its data, and is not converted
   });
   expect((await convert(mixed(text, broken), { withoutMime: true })).same).toBe(true);
 });
+
+test('names of strangers are harmless, and no line is longer for them', async () => {
+  const named = (name: string): string =>
+    `Content-Type: application/x-y\r\nContent-Disposition: attachment; filename*=utf-8''${encodeURIComponent(name)}\r\n\r\nx`;
+  const names: [given: string, written: string, uu: string][] = [
+    ['../../etc/passwd', 'passwd', 'passwd'],
+    ['C:\\Windows\\evil.exe', 'evil.exe', 'evil.exe'],
+    ['a\r\nBcc: x', 'a__Bcc_ x', 'a__Bcc_ x'],
+    ['x\u202egpj.exe', 'x_gpj.exe', 'x_gpj.exe'],
+    ['..', 'attachment', 'attachment'],
+    ['Über "Größe".txt', 'Über "Größe".txt', 'Uber "Gro_e".txt'],
+    [`${'\ufdfa'.repeat(300)}.pdf`, `${'\ufdfa'.repeat(196)}.pdf`, '___ ____ ____ ____'],
+  ];
+  for (const [given, written, ascii] of names) {
+    const plain = await convert(mixed(text, named(given)), { withoutMime: true });
+    const name = /^begin 644 (.*)\r$/m.exec(plain.text)?.[1] ?? '';
+    expect([name.startsWith(ascii), name.length <= 200]).toEqual([true, true]);
+    const mac = await convert(mixed(text, named(given)), { toMac: true, appleEncoding: 'applesingle' });
+    const [header] = /^Content-Disposition: attachment;\r\n( .*\r\n)+/m.exec(mac.text) ?? [''];
+    expect(header).toMatch(/^[\x20-\x7e\r\n]*$/);
+    const read = header.replace(/\r\n/g, '').replace(/^.*?filename/, '');
+    const value = read.startsWith('=')
+      ? read.slice(2, -1).replace(/\\(.)/g, '$1')
+      : decodeURIComponent(read.replace(/;? *(?:filename)?\*\d*\*?=(?:utf-8'')?/g, ''));
+    expect(value).toBe(written);
+  }
+});
+
+test('what is said of a part is said once', async () => {
+  const picture = 'Content-Type: image/gif\r\nContent-ID: <1@x>\r\nContent-Description: small\r\n\r\nGIF';
+  const made = await convert(mixed(text, picture), { toMac: true });
+  expect(made.text.match(/Content-ID/g)).toHaveLength(1);
+  expect(made.text).toContain(picture);
+  const back = await convert(mixed(text, await double()), { fromMac: true, nativeEncoding: 'uuencode' });
+  expect(back.text).toContain('Content-Type: application/pdf;\r\n name="Report.pdf"\r\nContent-Transfer-Encoding: x-uuencode\r\n');
+});

@@ -182,3 +182,14 @@ test('pages of strangers are read to people in linear time', async () => {
   for (const piece of ['<', '<a ', '<p>', '&', '<script>', '<!--', '</', '<pre>', '<a href=', '<li>', '<a href=http:', '< ', '&#1', '<!'])
     expect(htmlText(piece.repeat(100_000)).length).toBeLessThan(2_000_000);
 });
+
+test('Japanese text stays as it is, unless the message has another character set, too', async () => {
+  const japanese = '\x1b$BF|K\\8l\x1b(B';
+  const part = `Content-Type: text/plain; charset=iso-2022-jp\r\n\r\n${japanese}`;
+  for (const eightBit of [true, false]) {
+    const made = await convert(`${head}${mime}${part}\r\n`, { withoutMime: true, eightBit });
+    expect(made.text).toBe(`${head}\r\n${japanese}\r\n`);
+  }
+  const both = await convert(`${head}${mime}${multi('mixed', part, plain)}\r\n`, withoutMime);
+  expect(both.text).toBe(`${head}\r\n${utf8('日本語\r\n\r\nGrüße \r\nund € 50')}\r\n`);
+});

@@ -4,7 +4,7 @@
  * Promise: texts that have one character set keep their octets; texts of several become UTF-8. What ASCII cannot say is `lost`.
  */
 
-import type { MimePart } from '../../mail/index.ts';
+import { type MimePart, needs8bit } from '../../mail/index.ts';
 import { type Bytes, bytesOf, coded, made, octetsOf, sizeOf, through } from '../bytes.ts';
 import type { Leaf } from '../walk.ts';
 import { htmlText } from './html-text.ts';
@@ -29,21 +29,28 @@ export interface TextBlock {
 const labelOf = ({ parameters }: MimePart): string => (parameters.find(([name]) => name === 'charset')?.[1] ?? '').toLowerCase();
 const asciiLabel = /^(?:|us-ascii|ascii|ansi_x3\.4-1968|unknown-8bit|x-unknown)$/;
 
+/** Other characters than ASCII in ASCII octets. */
+const shifts = /^(?:iso-2022-|hz-gb)/;
+
 export async function charsetsOf(leaves: readonly Leaf[], { eightBit, charset }: Wishes): Promise<TextWishes> {
   const wide = new Set<MimePart>();
+  const shifting = new Set<MimePart>();
   const labels = new Set<string>();
   for (const { part, text } of leaves) {
     if (!text || part.subtype === 'html') continue;
     const label = labelOf(part);
-    if (isPlainCharset(label) && !(await hasHigh(text.content))) continue;
-    wide.add(part);
+    if (shifts.test(label)) shifting.add(part);
+    else if (!isPlainCharset(label) || (await hasHigh(text.content))) wide.add(part);
+    else continue;
     labels.add(isPlainCharset(label) ? label : 'utf-8');
   }
+  // What needs no 8 bit stays where there is no 8 bit.
+  if (eightBit && labels.size > 1) for (const part of shifting) wide.add(part);
   return { ascii: !eightBit, utf8: labels.size > 1, charset, wide };
 }
 
 async function hasHigh(content: Bytes): Promise<boolean> {
-  for await (const chunk of content.stream()) for (let n = 0; n < chunk.length; n++) if ((chunk[n] as number) > 127) return true;
+  for await (const chunk of content.stream()) if (needs8bit(chunk)) return true;
   return false;
 }
 

@@ -60,7 +60,7 @@ function wanted(attachment: Attachment, plan: Plan, tell: Tell): boolean {
 }
 
 async function partEdit(place: Place, attachment: Attachment, plan: Plan, wishes: Wishes): Promise<Bytes> {
-  const { part } = place;
+  const { part, whole } = place;
   const header = await headerOf(place);
   if (plan.is === 'plain' && wishes.nativeEncoding === 'mime') {
     const data = part.children?.[1];
@@ -73,8 +73,9 @@ async function partEdit(place: Place, attachment: Attachment, plan: Plan, wishes
     return partOf(place, header, `${fields}Content-Transfer-Encoding: x-uuencode\r\n`, body);
   }
   const beside = plan.is === 'apple' && plan.encoding === 'appledouble' && !attachment.apple;
-  const { fields, body } = await contentOf(attachment, plan, wishes, beside ? innerPart(place, header) : undefined);
-  return partOf(place, header, eightBitToo(fields, beside ? part : undefined), body);
+  const { fields, body } = await contentOf(attachment, plan, wishes, beside ? innerPart(place, header) : undefined, part.children?.[1]);
+  // What is said of a part is said once: by the one inside, as it always was.
+  return partOf(place, beside && !whole ? [] : header, eightBitToo(fields, beside ? part : undefined), body);
 }
 
 /** The data of AppleDouble as they are, with what was said of both; with a name, where they have none of their own. */
@@ -99,12 +100,14 @@ function innerPart({ source, part, whole }: Place, header: readonly Field[]): By
 const eightBitToo = (fields: string, inner: MimePart | undefined): string =>
   inner && /^(?:8bit|binary)$/.test(inner.encoding) ? `${fields}Content-Transfer-Encoding: ${inner.encoding}\r\n` : fields;
 
-async function contentOf(attachment: Attachment, plan: Plan, wishes: Wishes, data?: Bytes): Promise<Content> {
+/** `data`: of AppleDouble to be, `beside`: of AppleDouble that was. */
+async function contentOf(attachment: Attachment, plan: Plan, wishes: Wishes, data?: Bytes, beside?: MimePart): Promise<Content> {
   const file = macFileOf(attachment);
   if (plan.is === 'apple') return macContent(file ?? madeMac(attachment, (await attachment.open()).content), plan.encoding, data);
   if (!file) return plainContent((await attachment.open()).content, attachment.type, plainName(attachment), true);
   const { contentType, name } = ordinary(file);
-  return plainContent(file.data, contentType, name, wishes.nativeEncoding === 'uuencode');
+  const type = beside ? `${beside.type}/${beside.subtype}` : contentType;
+  return plainContent(file.data, type, name, wishes.nativeEncoding === 'uuencode');
 }
 
 /** A text with files in it becomes a row of texts and files. */
