@@ -1,8 +1,8 @@
 /** Messages for systems that are older than MIME. */
 
 import { expect, test } from '@jest/globals';
-import { binHex, bytesOf, plainMacFile } from '../../src/attachments/index.ts';
 import { htmlText } from '../../src/attachments/convert/html-text.ts';
+import { binHex, bytesOf, plainMacFile } from '../../src/attachments/index.ts';
 import { base64, convert, found, utf8, uu } from './convert-support.ts';
 import { latin1 } from './support.ts';
 
@@ -181,6 +181,16 @@ test('pages of strangers are read to people in linear time', async () => {
   // As fast as any other, or this takes minutes.
   for (const piece of ['<', '<a ', '<p>', '&', '<script>', '<!--', '</', '<pre>', '<a href=', '<li>', '<a href=http:', '< ', '&#1', '<!'])
     expect(htmlText(piece.repeat(100_000)).length).toBeLessThan(2_000_000);
+});
+
+test('what is read in a page has the character set of the text beside it', async () => {
+  const western = 'Content-Type: text/plain; charset=iso-8859-1\r\n\r\nGr\xfc\xdfe';
+  const page = `Content-Type: text/html; charset=utf-8\r\n\r\n<p>${utf8('für')} dich</p>`;
+  const beside = await convert(`${head}${mime}${multi('mixed', western, page)}\r\n`, withoutMime);
+  expect(beside.text).toContain(utf8('\r\n\r\nGrüße\r\n\r\nfür dich\r\n'));
+  // One that is not written does not count.
+  const instead = await convert(`${head}${mime}${multi('alternative', western, page)}\r\n`, withoutMime);
+  expect(instead.text).toBe(`${head}\r\nGr\xfc\xdfe\r\n`);
 });
 
 test('Japanese text stays as it is, unless the message has another character set, too', async () => {

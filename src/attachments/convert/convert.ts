@@ -65,7 +65,8 @@ function notesLeftOut(
   const { edits, kept } = leftOut(free);
   for (const { attachment, guarded } of native) if (attachment && guarded !== undefined) tell(attachment, guarded);
   for (const { attachment } of kept) if (attachment) tell(attachment, 'there is nothing else in the message');
-  const gone = new Set(free.filter((leaf) => !kept.includes(leaf)));
+  const gone = new Set(free);
+  for (const leaf of kept) gone.delete(leaf);
   return { edits, staying: leaves.filter((leaf) => !gone.has(leaf)) };
 }
 

@@ -32,13 +32,19 @@ const asciiLabel = /^(?:|us-ascii|ascii|ansi_x3\.4-1968|unknown-8bit|x-unknown)$
 /** Other characters than ASCII in ASCII octets. */
 const shifts = /^(?:iso-2022-|hz-gb)/;
 
+/** Of the texts that are to be written. */
 export async function charsetsOf(leaves: readonly Leaf[], { eightBit, charset }: Wishes): Promise<TextWishes> {
   const wide = new Set<MimePart>();
   const shifting = new Set<MimePart>();
   const labels = new Set<string>();
   for (const { part, text } of leaves) {
-    if (!text || part.subtype === 'html') continue;
+    if (!text) continue;
     const label = labelOf(part);
+    // What is read in a page is UTF-8.
+    if (part.subtype === 'html') {
+      labels.add('utf-8');
+      continue;
+    }
     if (shifts.test(label)) shifting.add(part);
     else if (!isPlainCharset(label) || (await hasHigh(text.content))) wide.add(part);
     else continue;

@@ -19,9 +19,17 @@ import { planFor, type Wishes } from './wishes.ts';
 
 export async function withoutMime(source: Bytes, { structure, leaves }: Walked, wishes: Wishes): Promise<Bytes> {
   for (const { guarded, opaque } of leaves) if (guarded ?? opaque) throw new Cannot(`a part is left as it is: ${guarded ?? opaque}`);
-  const writer = new Writer(source, wishes, await charsetsOf(leaves, wishes));
   const { left, files } = versions(leaves);
-  for (const leaf of leaves) if (!left.has(leaf)) await writer.leaf(leaf, files.has(leaf));
+  const written = leaves.filter((leaf) => !left.has(leaf));
+  const writer = new Writer(
+    source,
+    wishes,
+    await charsetsOf(
+      written.filter((leaf) => !files.has(leaf)),
+      wishes,
+    ),
+  );
+  for (const leaf of written) await writer.leaf(leaf, files.has(leaf));
   return writer.end(structure.root);
 }
 
