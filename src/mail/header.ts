@@ -57,12 +57,18 @@ const longestName = 1_000;
 
 function nameOf(bytes: Uint8Array, start: number, end: number): string {
   // Looked for within the line alone: else each of many lines without a colon would cost the whole rest.
-  const length = bytes.subarray(start, Math.min(end, start + longestName + 1)).indexOf(58);
-  if (length < 0) return '';
-  const name = Buffer.from(bytes.buffer, bytes.byteOffset + start, length).toString('latin1');
-  const trimmed = name.trimEnd();
-  return /^[\x21-\x39\x3b-\x7e]+$/.test(trimmed) ? trimmed : '';
+  const most = Math.min(end, start + longestName + 1);
+  let stop = start;
+  while (stop < most && isNameOctet(bytes[stop] as number)) stop++;
+  let colon = stop;
+  while (colon < most && isBlank(bytes[colon] as number)) colon++;
+  return colon < most && bytes[colon] === 58 ? Buffer.from(bytes.buffer, bytes.byteOffset + start, stop - start).toString('latin1') : '';
 }
+
+/** RFC 5322 §2.2: printable, and no colon. */
+const isNameOctet = (octet: number): boolean => octet > 32 && octet < 127 && octet !== 58;
+/** Blanks between name and colon (RFC 5322 §4.5): what `trim` takes for such in latin1. */
+const isBlank = (octet: number): boolean => octet === 32 || (octet >= 9 && octet <= 13) || octet === 160;
 
 /** Octets as text: UTF-8 where they are valid UTF-8, else a character an octet. */
 export function textOfBytes(bytes: Uint8Array): string {

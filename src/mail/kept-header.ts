@@ -7,6 +7,8 @@
  */
 
 const emptyLine = '\r\n\r\n';
+const CR = 13;
+const LF = 10;
 /** Octets: far more than any client writes, all that anybody puts in front included. */
 const mostWritten = 262_144;
 
@@ -29,15 +31,22 @@ export class KeptHeader {
     this.#seen += bytes.length;
     if (this.#kept >= this.most) return;
     const view = Buffer.from(bytes.buffer, bytes.byteOffset, Math.min(bytes.length, this.most - this.#kept));
-    const before = this.#tail();
-    const across = Buffer.concat([before, view.subarray(0, 3)]).indexOf(emptyLine);
-    const at = across >= 0 ? across - before.length : view.indexOf(emptyLine);
-    const ended = across >= 0 || at >= 0;
+    const across = this.#across(view);
+    const at = across ?? view.indexOf(emptyLine);
+    const ended = across !== undefined || at >= 0;
     if (ended) this.#end = this.#kept + at + 2;
     // The bytes are the caller's: a copy is kept.
     const piece = Buffer.from(ended ? view.subarray(0, Math.max(0, at + 2)) : view);
     this.#pieces.push(piece);
     this.#kept += piece.length;
+  }
+
+  /** Where an empty line begins that lies in what was kept, in part; counted from the start of the piece that follows. */
+  #across(piece: Buffer): number | undefined {
+    if (piece[0] !== CR && piece[0] !== LF) return undefined;
+    const before = this.#tail();
+    const at = Buffer.concat([before, piece.subarray(0, 3)]).indexOf(emptyLine);
+    return at < 0 ? undefined : at - before.length;
   }
 
   /** The last octets that were kept, in which an empty line may have begun. */

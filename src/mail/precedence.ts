@@ -19,8 +19,7 @@ const priority = /^priority[ \t]*:[ \t]*(?:\r?\n[ \t]+)?([a-z-]{1,20})[ \t]*$/im
 
 /** Of a header block, lines ended by CRLF or LF. */
 export function precedenceOf(head: string): number {
-  const lines = head.replaceAll('\r\n', '\n');
-  const said = (pattern: RegExp): string => pattern.exec(lines)?.[1]?.toLowerCase() ?? '';
+  const said = (pattern: RegExp): string => pattern.exec(head)?.[1]?.toLowerCase() ?? '';
   const first = said(precedence);
   return ofPrecedence.get(first) ?? ofPriority.get(first) ?? ofPriority.get(said(priority)) ?? ordinary;
 }
