@@ -31,6 +31,7 @@ const groups: Readonly<Record<string, readonly (() => Promise<Add>)[]>> = {
     async () => (await import('./commands/dns.ts')).addDnsCommand,
   ],
   peer: [async () => (await import('./commands/peer.ts')).addPeerCommands],
+  repair: [async () => (await import('./commands/repair.ts')).addRepairCommand],
   modules: [async () => (await import('./commands/modules.ts')).addModuleCommands],
   directory: [
     async () => (await import('./commands/can.ts')).addCanCommand,

@@ -2,7 +2,8 @@
  * The server's TLS certificate: `data/tls/cert.pem` and `key.pem`; a self-signed one is made at the first start.
  *
  * Promise: an administrator's files in that place are used as they are, and a replaced pair is picked up within seconds.
- * The key is readable by the owner alone. A pair that does not belong together is refused and the last good one stays in use.
+ * The key is readable by the owner alone. A pair that does not belong together is refused and the last good one stays in use; at a start
+ * without a good one the server runs without TLS, says so, and takes the pair as soon as it can be used. Nobody's file is written over.
  * Spec: RFC 5280 §4.1, RFC 6125 §6.4; checklist TLS-01
  */
 
@@ -27,14 +28,16 @@ export async function openCertificate(options: { data: string; host: string; clo
   const folder = join(options.data, 'tls');
   makeFolders(folder);
   const files = { cert: join(folder, 'cert.pem'), key: join(folder, 'key.pem') };
-  if (!existsSync(files.cert) || !existsSync(files.key)) {
+  finishMaking(files);
+  if (!existsSync(files.cert) && !existsSync(files.key)) {
     await makeSelfSigned(options.host, options.clock.now(), files);
     options.log.info(`made a self-signed certificate for ${options.host} in ${folder}`);
   }
-  const live = new LiveValue<SecureContextOptions | undefined>(read(files));
-  let stamp = stampOf(files);
+  const live = new LiveValue<SecureContextOptions | undefined>(undefined);
+  let stamp = '';
   let said = '';
-  let cancel: Cancel;
+  let started = false;
+  let cancel: Cancel = () => {};
   const look = (): void => {
     const now = stampOf(files);
     if (now !== stamp) {
@@ -42,19 +45,40 @@ export async function openCertificate(options: { data: string; host: string; clo
         live.set(read(files));
         stamp = now;
         said = '';
-        options.log.info(`new certificate in ${folder} is in use`);
+        if (started) options.log.info(`new certificate in ${folder} is in use`);
+        warnOfEnd(files.cert, options.clock.now(), options.log);
       } catch (thrown) {
         const { message, code } = thrown as NodeJS.ErrnoException;
-        if (said !== message) options.log.error(`the certificate in ${folder} cannot be used, the last one stays`, thrown);
+        const instead = live.value
+          ? 'the last one stays'
+          : 'there is no TLS until it can (both files again, or neither for a self-signed one)';
+        if (said !== message) options.log.error(`the certificate in ${folder} cannot be used, ${instead}`, thrown);
         said = message;
         // What could not be opened (no right to, no descriptor) may be the next time, without having changed.
         if (code === undefined) stamp = now;
       }
     }
+    started = true;
     cancel = options.clock.after(lookEvery, look);
   };
-  cancel = options.clock.after(lookEvery, look);
+  look();
   return { context: live, close: () => cancel() };
+}
+
+/** A making of the pair that was cut short between its two renames. */
+function finishMaking({ cert, key }: Files): void {
+  if (existsSync(key) && !existsSync(cert) && existsSync(`${cert}.new`)) renameSync(`${cert}.new`, cert);
+}
+
+const warnBefore = 14 * day;
+
+/** Mail programs refuse one that is over, and so may other servers. */
+function warnOfEnd(file: string, now: number, log: Log): void {
+  const end = Date.parse(new X509Certificate(readFileSync(file)).validTo);
+  if (end > now + warnBefore) return;
+  log.warning(
+    `the certificate ${file} ${end <= now ? 'is over since' : 'ends on'} ${new Date(end).toISOString()}: renew it; a new pair of files is taken at once`,
+  );
 }
 
 interface Files {
@@ -115,12 +139,9 @@ async function makeSelfSigned(host: string, now: number, files: Files): Promise<
     },
   ]);
   cert.sign(forge.pki.privateKeyFromPem(privateKey), forge.md.sha256.create());
-  // The key first and both by rename: a crash in between is repaired by making a new pair.
-  for (const [file, text, mode] of [
-    [files.key, privateKey, 0o600],
-    [files.cert, forge.pki.certificateToPem(cert), 0o644],
-  ] as const) {
-    writeFileSync(`${file}.new`, text, { mode });
-    renameSync(`${file}.new`, file);
-  }
+  // Both by rename, the key first: a crash in between is repaired at the next start.
+  writeFileSync(`${files.cert}.new`, forge.pki.certificateToPem(cert), { mode: 0o644 });
+  writeFileSync(`${files.key}.new`, privateKey, { mode: 0o600 });
+  renameSync(`${files.key}.new`, files.key);
+  renameSync(`${files.cert}.new`, files.cert);
 }

@@ -14,7 +14,7 @@ export { loadSchemaOf, type Offline, type OpenedDirectory, openOffline, type Rep
 export type { DeskSummary, Destinations, DomainChannel, MessagePage, OrderReport, SenderDomain } from './queue/desk.ts';
 export type { MessageView, RecipientView } from './queue/view.ts';
 export type { Server, StartOptions } from './server.ts';
-export { historyOffline, rebuildStoredQueue, startServer, trace, undoOffline } from './start.ts';
+export { historyOffline, rebuildStoredQueue, repairStored, startServer, trace, undoOffline } from './start.ts';
 export type { TlsQuestions } from './tls.ts';
 export type { Trace, TracedMessage, TraceQueue, TraceStep } from './trace/trace.ts';
 export { version } from './version.ts';

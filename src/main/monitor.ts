@@ -22,6 +22,8 @@ export interface MonitorNeeds {
   readonly databaseProblems: () => readonly string[];
   /** The way to an external directory, where there is one. */
   readonly external: { readonly status: LinkStatus } | undefined;
+  /** Undefined while there is none that can be used. */
+  readonly certificate: { readonly context: { readonly value: unknown } };
   readonly freeSpace: () => Promise<number>;
   /** Octets that must stay free for mail to be taken. */
   readonly minFree: () => number;
@@ -65,13 +67,21 @@ export function createMonitor(needs: MonitorNeeds): ServerMonitor {
   };
 }
 
-async function failing({ responder, databaseProblems, external, freeSpace, minFree }: MonitorNeeds): Promise<readonly Failing[]> {
+async function failing({
+  responder,
+  certificate,
+  databaseProblems,
+  external,
+  freeSpace,
+  minFree,
+}: MonitorNeeds): Promise<readonly Failing[]> {
   const found: Failing[] = [];
   for (const { name, policy, state } of responder.status())
     if (policy.autoStart && state !== 'running') found.push({ name, why: `${name} is ${state}` });
   for (const why of databaseProblems()) found.push({ name: 'database', why });
   if (external && external.status.state !== 'connected')
     found.push({ name: 'directory', why: `the directory is ${external.status.state}: ${external.status.problem ?? 'not reached yet'}` });
+  if (certificate.context.value === undefined) found.push({ name: 'certificate', why: 'there is no certificate that can be used: no TLS' });
   const free = await freeSpace().catch(() => undefined);
   if (free === undefined) found.push({ name: 'disk', why: 'the data directory cannot be looked at' });
   else if (free < minFree()) found.push({ name: 'disk', why: `only ${Math.floor(free / 1_048_576)} MB are free` });

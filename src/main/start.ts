@@ -4,6 +4,7 @@
 
 import { Fault } from '../base/index.ts';
 import type { RebuildMode, RebuildReport } from '../queue/index.ts';
+import type { Repaired } from '../storage/index.ts';
 import type { Config } from './config.ts';
 import type { HistoryLine, HistoryQuestion, UndoHow, UndoReport } from './history.ts';
 import type { Server, StartOptions } from './server.ts';
@@ -45,6 +46,12 @@ export async function trace(config: Config, question: TraceAsked, queue: TraceQu
 export async function rebuildStoredQueue(config: Config, mode: RebuildMode): Promise<RebuildReport> {
   const { rebuildStoredQueue: rebuild } = await import('./rebuild-queue.ts');
   return await rebuild(config, mode);
+}
+
+/** Makes a database that does not open readable again, while no server runs. Faults: `busy`, `not-found`, `unavailable`. */
+export async function repairStored(config: Config, name: string): Promise<Repaired> {
+  const { repairStored: repair } = await import('./repair.ts');
+  return await repair(config, name);
 }
 
 export interface TraceAsked {

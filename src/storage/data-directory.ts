@@ -7,6 +7,7 @@
  */
 
 import { randomBytes } from 'node:crypto';
+import { statSync } from 'node:fs';
 import { chmod, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Level } from 'level';
@@ -30,12 +31,24 @@ export interface DataDirectory {
   close(): Promise<void>;
 }
 
-function make(folder: string): void {
+function make(path: string, folder: string): void {
   try {
     makeFolders(folder);
   } catch (cause) {
-    throw new Fault('unavailable', `the data directory cannot be made: ${systemReason(cause)}`, { cause });
+    throw unusable(path, 'made', cause);
   }
+}
+
+/** What is wrong with the data directory, and whose it is where that is the reason. */
+function unusable(path: string, what: string, cause: unknown): Fault {
+  if (cause instanceof Fault) return cause;
+  const owner = statSync(path, { throwIfNoEntry: false })?.uid;
+  const user = process.geteuid?.();
+  const foreign = (errorCode(cause) === 'EACCES' || errorCode(cause) === 'EPERM') && owner !== undefined && owner !== user;
+  const hint = foreign
+    ? `; ${path} belongs to user ${owner}, and this is user ${user}: run it as that user, or give it away (chown -R)`
+    : '';
+  return new Fault('unavailable', `the data directory ${path} cannot be ${what}: ${systemReason(cause)}${hint}`, { cause });
 }
 
 /** What the system said; of a full disk, in words that say it. */
@@ -56,7 +69,7 @@ async function readHolder(path: string): Promise<number | undefined> {
 }
 
 /** Takes the lock, or throws Fault `busy` naming the process that has it. */
-async function lock(folder: string, holderFile: string): Promise<Level> {
+async function lock(path: string, folder: string, holderFile: string): Promise<Level> {
   const { Level } = await import('level');
   for (let attempt = 0; ; attempt++) {
     const db = new Level(folder, { writeBufferSize: 64 * 1024, cacheSize: 0 });
@@ -69,10 +82,7 @@ async function lock(folder: string, holderFile: string): Promise<Level> {
         const who = holder ? `process ${holder}` : 'another process';
         throw new Fault('busy', `the data directory is in use by ${who}; stop it first`, { cause: thrown });
       }
-      if (attempt > 0)
-        throw new Fault('unavailable', `the data directory cannot be locked: ${systemReason(causeOf(thrown) ?? thrown)}`, {
-          cause: thrown,
-        });
+      if (attempt > 0) throw unusable(path, 'locked', causeOf(thrown) ?? thrown);
       // It holds nothing: what a crash damaged is thrown away. The file that is locked stays.
       for (const name of await readdir(folder)) if (name !== 'LOCK') await rm(join(folder, name), { force: true });
     }
@@ -136,8 +146,10 @@ export async function openDataDirectory(path: string, format = dataFormat, steps
   const recovered: string[] = [];
   const run = join(path, 'lock');
   const holderFile = join(path, 'holder');
-  make(run);
-  const db = await lock(run, holderFile);
+  make(path, run);
+  const db = await lock(path, run, holderFile).catch((thrown: unknown) => {
+    throw unusable(path, 'written', thrown);
+  });
   try {
     const mode = (await stat(path)).mode & 0o777;
     if ((mode & 0o077) !== 0) {
@@ -151,8 +163,8 @@ export async function openDataDirectory(path: string, format = dataFormat, steps
     await writeFile(holderFile, `${process.pid}\n`, { mode: 0o600 });
   } catch (thrown) {
     await db.close();
-    if (thrown instanceof Fault || errorCode(thrown) === undefined) throw thrown;
-    throw new Fault('unavailable', `the data directory cannot be written: ${systemReason(thrown)}`, { cause: thrown });
+    if (errorCode(thrown) === undefined) throw thrown;
+    throw unusable(path, 'written', thrown);
   }
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {

@@ -70,6 +70,13 @@ export function engineReason(thrown: unknown): string {
   return text.slice(text.lastIndexOf(': ') + 1).trim();
 }
 
+/** Why LevelDB does not open it: which file, without the way to it, and what the system or LevelDB says of it. */
+function openReason(thrown: unknown): string {
+  const inner = causeOf(thrown) ?? thrown;
+  const text = inner instanceof Error ? inner.message : String(inner);
+  return text.replace(/^(?:IO error|Corruption): /, '').replace(/\/(?:[^\s:/]*\/)*([^\s:/]+)/g, '$1');
+}
+
 /** LevelDB's own error inside the one its wrapper throws. */
 export function causeOf(thrown: unknown): unknown {
   return typeof thrown === 'object' && thrown !== null && 'cause' in thrown ? thrown.cause : undefined;
@@ -270,7 +277,7 @@ export async function openLevel(path: string, options: LevelOptions): Promise<En
       if (thrown instanceof Fault) throw thrown;
       if (errorCode(causeOf(thrown)) === 'LEVEL_LOCKED')
         throw new Fault('busy', 'the database is in use by another process', { cause: thrown });
-      throw new Fault('unavailable', `the database cannot be opened: ${engineReason(thrown)}`, { cause: thrown });
+      throw new Fault('unavailable', openReason(thrown), { cause: thrown });
     }
   };
   return new LevelEngine(await open(), open);

@@ -8,5 +8,6 @@ export { type KeyValueOptions, type LevelKeyValue, openKeyValue } from './level-
 export * from './port.ts';
 export { Reclaimer, type ReclaimerOptions, type ReclaimReport } from './reclaimer.ts';
 export { dereference, reference, referencesTo } from './references.ts';
+export { type Repaired, repairDatabase } from './repair.ts';
 export { copyForReplacement, dropReplacement, prepareReplacement, replaceDatabase } from './replacement.ts';
 export { ScratchKeyValue } from './scratch.ts';

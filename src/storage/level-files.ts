@@ -8,7 +8,7 @@
 
 import { closeSync, openSync } from 'node:fs';
 import { readdir, stat, statfs } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { Fault } from '../base/index.ts';
 import { diskFault, realDisk } from './disk.ts';
 
@@ -24,10 +24,7 @@ export async function refuseHeadless(path: string): Promise<void> {
   const names = await readdir(path);
   assertDescriptors();
   if (names.includes('CURRENT') || !names.some((name) => holding.test(name))) return;
-  throw new Fault(
-    'unavailable',
-    `the database ${basename(path)} is damaged: its file CURRENT is missing; nothing was changed (docs/storage.md, "A database that does not open")`,
-  );
+  throw new Fault('unavailable', 'CURRENT: No such file or directory, and other files of a database are there');
 }
 
 /** Fault where the database, opened anew, could not write down what its logs hold: `no-space`, or `unavailable`. */

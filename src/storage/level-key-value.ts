@@ -364,10 +364,21 @@ export class LevelKeyValue implements KeyValue {
   }
 }
 
+/** Which database it is, and where to read what can be done. */
+function notOpened(path: string, thrown: unknown): unknown {
+  if (!(thrown instanceof Fault) || thrown.kind !== 'unavailable') return thrown;
+  const advice = 'see docs/storage.md, "A database that does not open"';
+  return new Fault('unavailable', `the database ${path} cannot be opened: ${thrown.say}; ${advice}`, { cause: thrown.cause });
+}
+
 /** Opens or makes the database. Faults: `busy` (another process has it), `unavailable`. */
 export async function openKeyValue(options: KeyValueOptions): Promise<LevelKeyValue> {
   const writeBufferSize = options.writeBufferSize ?? 16 * 1024 * 1024;
-  const level = await openLevel(options.path, { cacheSize: options.cacheSize ?? 32 * 1024 * 1024, writeBufferSize });
+  const level = await openLevel(options.path, { cacheSize: options.cacheSize ?? 32 * 1024 * 1024, writeBufferSize }).catch(
+    (thrown: unknown) => {
+      throw notOpened(options.path, thrown);
+    },
+  );
   const engine = options.wrap?.(level) ?? level;
   const span = new LogSpan(writeBufferSize, await engine.logNumber(), () => engine.logNumber());
   return new LevelKeyValue(engine, { ...options, span });

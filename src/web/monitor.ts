@@ -17,7 +17,7 @@ export interface Monitor {
 }
 
 export interface Failing {
-  /** A component, `database`, `directory`, `disk`. */
+  /** A component, `certificate`, `database`, `directory`, `disk`. */
   readonly name: string;
   readonly why: string;
 }

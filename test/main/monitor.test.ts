@@ -16,6 +16,7 @@ const needs = (changed: Partial<MonitorNeeds> = {}): MonitorNeeds => ({
   queue: { summary: async () => [], async *list() {} },
   databaseProblems: () => [],
   external: undefined,
+  certificate: { context: { value: {} } },
   freeSpace: async () => 1_000_000_000,
   minFree: () => 50_000_000,
   directoryFolder: undefined,
@@ -51,6 +52,7 @@ test('so do a component that does not run, a disk that is nearly full, and one t
   expect(await state({ responder: { status: () => [{ ...running, state: 'failed' }] } })).toEqual([['SMTPD'], '0', '1']);
   const unwanted = { ...running, state: 'stopped', policy: { ...running.policy, autoStart: false } } as typeof running;
   expect(await state({ responder: { status: () => [unwanted] } })).toEqual([[], '1', '1']);
+  expect(await state({ certificate: { context: { value: undefined } } })).toEqual([['certificate'], '0', '1']);
   expect(await state({ freeSpace: async () => 1_000_000 })).toEqual([['disk'], '0', '1']);
   expect(await state({ freeSpace: () => Promise.reject(new Error('gone')) })).toEqual([['disk'], '0', '1']);
 });
