@@ -293,3 +293,18 @@ test('a report goes to a relay host as that wants it', () => {
   expect(leastOf({ peer, settings, lax: true, relay: 'off' })).toMatchObject({ tls: 'off' });
   expect(leastOf({ peer, settings: { ...settings, tls: 'off' }, lax: true })).toMatchObject({ tls: 'off' });
 });
+
+test('a connection that is kept is not good for what is asked of a host since', async () => {
+  const here = await begin(good);
+  expect(await sendOne(here)).toMatch(/^Sent .*verified=pkix/);
+  expect(await sendOne(here)).toMatch(/^Sent /);
+  expect(here.sink.connections).toBe(1);
+  signed(here, [digest(3, good)]);
+  expect(await sendOne(here)).toMatch(/^Sent .*verified=dane/);
+  expect(await sendOne(here)).toMatch(/^Sent .*verified=dane/);
+  expect(here.sink.connections).toBe(2);
+  // The key is to be another one, though the session with the old one is still there.
+  signed(here, [digest(3, other)]);
+  expect(await sendOne(here)).toMatch(/^Deferred /);
+  expect(here.sink.messages).toHaveLength(4);
+});
