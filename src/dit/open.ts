@@ -262,6 +262,10 @@ class DitView implements OpenDit {
     return this.#knownPeers().find(names);
   }
 
+  onPeers(listener: () => void): Cancel {
+    return this.#system.onChild(this.#entryName('cn=peers'), listener);
+  }
+
   get largestInbound(): number {
     return this.#knownPeers().largestInbound;
   }

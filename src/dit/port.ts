@@ -6,7 +6,7 @@
  * it with a temporary reply, never a permanent one (Fault `unavailable` is thrown).
  */
 
-import type { Live, OutputChannel } from '../base/index.ts';
+import type { Cancel, Live, OutputChannel } from '../base/index.ts';
 import type { DomainRule, StoredKey } from '../mail-auth/index.ts';
 import type { SettingsDeclaration, SettingsOf, SettingsShape } from '../settings/index.ts';
 import type { peerSettings } from './peer-settings.ts';
@@ -116,6 +116,8 @@ export interface Dit {
    * fails; names that are none count for nothing. Entries for addresses come before those for names.
    */
   peer(...names: readonly string[]): Peer;
+  /** Calls when something else may hold for a host. */
+  onPeers(listener: () => void): Cancel;
   /** The largest message that any peer may send, in octets: what SIZE can promise at most. 0: some peer has no limit of its own. */
   readonly largestInbound: number;
   /** As the directory says it now, in the order of their names. */

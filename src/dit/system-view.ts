@@ -24,6 +24,8 @@ export class SystemView {
   #names = new Map<string, string>();
   readonly #listeners = new Map<string, Set<Listener>>();
   readonly #treeListeners = new Set<Listener>();
+  /** By the entry above. */
+  readonly #childListeners = new Map<string, Set<Listener>>();
 
   constructor(directory: DirectoryReader, base: Dn) {
     this.#directory = directory;
@@ -42,6 +44,7 @@ export class SystemView {
     this.#names = new Map([...fresh.values()].flatMap((entry) => (uuidOf(entry) ? [[uuidOf(entry)!, entry.dn.key]] : [])));
     for (const listeners of this.#listeners.values()) for (const listener of listeners) listener();
     for (const listener of this.#treeListeners) listener();
+    for (const listeners of this.#childListeners.values()) for (const listener of listeners) listener();
   }
 
   apply(change: Change): void {
@@ -58,6 +61,8 @@ export class SystemView {
     if (after) this.#put(after);
     for (const key of touched) for (const listener of this.#listeners.get(key) ?? []) listener();
     for (const listener of this.#treeListeners) listener();
+    for (const key of new Set([before?.parent?.key, after?.dn.parent?.key]))
+      for (const listener of this.#childListeners.get(key ?? '') ?? []) listener();
   }
 
   #put(entry: Entry): void {
@@ -99,6 +104,13 @@ export class SystemView {
   onEntry(dn: Dn, listener: Listener): Cancel {
     const listeners = this.#listeners.get(dn.key) ?? new Set();
     this.#listeners.set(dn.key, listeners.add(listener));
+    return () => listeners.delete(listener);
+  }
+
+  /** Calls when an entry directly below comes, changes or goes; after those who keep what they have read of the context have heard of it. */
+  onChild(dn: Dn, listener: Listener): Cancel {
+    const listeners = this.#childListeners.get(dn.key) ?? new Set();
+    this.#childListeners.set(dn.key, listeners.add(listener));
     return () => listeners.delete(listener);
   }
 

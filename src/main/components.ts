@@ -118,6 +118,7 @@ function addProcessors(
     settings,
     certificate: parts.certificate.context,
     peer: (destination) => dit.peer(destination),
+    onPeers: (listener) => dit.onPeers(listener),
     mta,
     clock,
     random,

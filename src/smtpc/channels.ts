@@ -34,6 +34,8 @@ export interface Channel {
   draining: boolean;
   /** When deferred mail is looked at next, as far as known; `Infinity`: nothing is known to wait. */
   nextRun: number;
+  /** New mail waits for the next run, as is agreed with its peer. */
+  gathers: boolean;
   /** Everything goes at the next run, whatever its time: somebody said so. */
   all: boolean;
   /** The settings by which what sleeps was told when to wake. */
@@ -66,6 +68,7 @@ export class Channels {
         running: false,
         draining: false,
         nextRun: Number.POSITIVE_INFINITY,
+        gathers: false,
         all: false,
       };
       channel = { destination, ...nothing, rule: undefined };

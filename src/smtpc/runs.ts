@@ -7,7 +7,7 @@
  * Source: manual chapter 6, "Deferred Queue"; checklist SMTPC-02, SMTPC-04; docs/decisions/0020
  */
 
-import type { Log } from '../base/index.ts';
+import type { Cancel, Log } from '../base/index.ts';
 import type { Peer } from '../dit/index.ts';
 import type { Lease } from '../queue/index.ts';
 import type { Channel } from './channels.ts';
@@ -22,6 +22,7 @@ import { weighs, weightOf, weightRule } from './weight.ts';
 
 export interface RunsNeeds extends ErrandNeeds {
   readonly log: Log;
+  readonly onPeers?: (listener: () => void) => Cancel;
 }
 
 /** What the runs ask of whoever hands out the work. */
@@ -127,6 +128,7 @@ export class Runs {
     this.#choosers.set(channel, chooser);
     channel.all = false;
     channel.nextRun = Number.POSITIVE_INFINITY;
+    channel.gathers = false;
     const place = this.#places.enter();
     channels.enter(channel);
     const work = async (): Promise<void> => {

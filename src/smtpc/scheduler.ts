@@ -53,7 +53,7 @@ export class Scheduler {
   }
 
   async start(): Promise<void> {
-    const { queue, settings } = this.#needs;
+    const { onPeers, queue, settings } = this.#needs;
     this.#runs.weigh();
     this.#stops = [
       queue.onWork('SMTPC', () => this.wake()),
@@ -64,6 +64,7 @@ export class Scheduler {
         if (wayKeys.some((key) => now[key] !== before[key])) this.#hurryDown();
         this.wake();
       }),
+      onPeers?.(() => this.#agreed()) ?? (() => {}),
     ];
     await this.#remember();
     this.#tick();
@@ -86,15 +87,34 @@ export class Scheduler {
 
   /** The clock was put back or forward: what waits for a time that was wrong gets another one. */
   moved(): void {
-    const { channels, clock, log, peer, random } = this.#needs;
+    this.#hasten();
+    this.#remember().catch((thrown: unknown) => this.#needs.log.error('the deferred queue could not be looked through', thrown));
+  }
+
+  /** Something else is agreed with peers: nothing waits for longer than that, and there may be room for more sessions. */
+  #agreed(): void {
+    const { channels, clock, peer } = this.#needs;
+    this.#hasten();
+    for (const channel of channels)
+      if (channel.gathers && !peer(channel.destination).queueFirst) {
+        channel.all = true;
+        this.#runs.due(channel, clock.now());
+      }
+    this.#runs.findDue();
+    this.wake();
+  }
+
+  /** No channel waits for longer than its interval makes it wait. */
+  #hasten(): void {
+    const { channels, clock, peer, random } = this.#needs;
     const now = clock.now();
     for (const channel of channels) {
       const interval = peer(channel.destination).queueInterval * minute;
       if (channel.nextRun === Number.POSITIVE_INFINITY || channel.nextRun <= now + longestDelay(interval)) continue;
       channel.nextRun = Math.round(now + random() * interval);
+      channel.all ||= channel.gathers;
       if (channel.down) channel.down.until = channel.nextRun;
     }
-    this.#remember().catch((thrown: unknown) => log.error('the deferred queue could not be looked through', thrown));
   }
 
   #arm(): void {
@@ -218,6 +238,7 @@ export class Scheduler {
     else if (run !== undefined) {
       const first = channel.nextRun > run;
       if (first) channel.nextRun = run;
+      channel.gathers = true;
       this.#putAside(channel, lease, books.keepFor(lease, run, peer, first));
       this.#drain(channel);
     } else if (down && down.until > now && !channel.all && !isTold(lease, down.since)) {

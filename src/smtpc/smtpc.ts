@@ -33,6 +33,8 @@ export interface SmtpcOptions {
   readonly certificate?: Live<SecureContextOptions | undefined>;
   /** What is agreed with the peer a destination belongs to, as it is now. */
   readonly peer: (destination: string) => Peer;
+  /** Calls when something else may be agreed. */
+  readonly onPeers?: (listener: () => void) => Cancel;
   readonly mta: Live<MtaPolicy>;
   readonly log: Log;
   readonly clock?: Clock;

@@ -152,8 +152,10 @@ test('values and names that make no sense are passed over, and said once', async
   dit.close();
 });
 
-test('it follows the directory', async () => {
+test('it follows the directory, and says when something else may hold', async () => {
   const { dit, tell } = await opened([peer('default')]);
+  const heard: boolean[] = [];
+  const stop = dit.onPeers(() => heard.push(dit.peer('mail.xyz.org').accept));
   const before = peer('xyz.org', { mtPeerAccept: 'FALSE' });
   tell({ kind: 'add', uuid: 'x', position: 1, after: before });
   expect(dit.peer('mail.xyz.org').accept).toBe(false);
@@ -162,5 +164,10 @@ test('it follows the directory', async () => {
   expect(dit.peer('mail.xyz.org').accept).toBe(true);
   tell({ kind: 'delete', uuid: 'x', position: 3, before: after });
   expect(dit.peer('mail.xyz.org').peer).toBe('default');
+  expect(heard).toEqual([false, true, true]);
+  tell({ kind: 'add', uuid: 'y', position: 4, after: new Entry(parseDn('cn=other,cn=mailtree'), [{ name: 'cn', values: ['other'] }]) });
+  stop();
+  tell({ kind: 'add', uuid: 'x', position: 5, after: before });
+  expect(heard).toHaveLength(3);
   dit.close();
 });

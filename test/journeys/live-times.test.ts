@@ -26,7 +26,8 @@ const patient = Object.fromEntries(
 beforeAll(async () => {
   sink = await startSink({}, { port: await freePort() });
   dns = await startFakeDns({ 'mx.test': { a: ['127.0.0.1'], ttl: 1_000_000 } });
-  for (const name of ['run', 'peer', 'late', 'weight', 'relayed']) dns.zone[`${name}.test`] = { mx: [[10, 'mx.test']], ttl: 1_000_000 };
+  for (const name of ['run', 'peer', 'gather', 'late', 'weight', 'relayed'])
+    dns.zone[`${name}.test`] = { mx: [[10, 'mx.test']], ttl: 1_000_000 };
   files = await prepareServer({ extra: `dns: [127.0.0.1:${dns.port}]` });
   server = await runTurnedServer(files);
   ldap = await ldapAdministrator(files);
@@ -205,6 +206,23 @@ test('a peer is tried again at its interval, and what could not be sent for its 
     await eventually(async () => (await subjects(files, user)).length === 1);
     expect((await newest(files, user)).toString()).toMatch(/451 4\.3\.0 not now[\s\S]*Subject: in vain/);
     expect(await reasons('x@peer.test')).toEqual([]);
+  });
+});
+
+test('what waits for the run of its peer goes sooner when the interval is made shorter, and at once when it need not wait any more', async () => {
+  await withPeer('gather.test', { mtPeerQueueFirst: 'TRUE', mtPeerQueueInterval: '10080' }, async (peer) => {
+    const waits = (count: number): Promise<number> => eventually(async () => (await reasons('x@gather.test')).length === count);
+    const gone = (...names: string[]): Promise<number> => eventually(async () => names.every((name) => arrived().includes(name)));
+    for (const name of ['first', 'second']) await send('x@gather.test', name);
+    await waits(2);
+    await peer({ mtPeerQueueInterval: '15' });
+    await server.turn({ minutes: 17 });
+    await gone('first', 'second');
+    await peer({ mtPeerQueueInterval: '10080' });
+    for (const name of ['third', 'fourth']) await send('x@gather.test', name);
+    await waits(2);
+    await peer({ mtPeerQueueFirst: 'FALSE' });
+    await gone('third', 'fourth');
   });
 });
 
