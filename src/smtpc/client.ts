@@ -13,32 +13,12 @@ import { Readable } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import SMTPConnection from 'nodemailer/lib/smtp-connection/index.js';
 import type { Cancel } from '../base/index.ts';
+import { answerOf, failureOf, oneReply, PeerFailure, type SendError, type TlsTrouble } from './peer-failure.ts';
 import type { PeerAnswer, PeerMessage, PeerReply, PeerSession, PhaseTimeouts, SessionOptions } from './peer-session.ts';
 import { beStrict, type ReplyParts } from './strict-replies.ts';
-import type { Refusal } from './tls/dane.ts';
 import { type Encryption, judge } from './tls/verify.ts';
 
 type Phase = keyof PhaseTimeouts;
-
-/** Why there was no encryption as it is asked for. */
-export type TlsTrouble = Refusal | { readonly type: 'starttls-not-supported'; readonly text: string };
-
-export class PeerFailure extends Error {
-  /** The handshake of STARTTLS did not come about: another try without it may. */
-  readonly tls: boolean;
-  /** The reply's code, where the peer gave one. */
-  readonly code: number | undefined;
-  /** There where `tls` is. */
-  readonly trouble: TlsTrouble | undefined;
-
-  constructor(text: string, tls: boolean, code: number | undefined, trouble?: TlsTrouble) {
-    super(text);
-    this.name = 'PeerFailure';
-    this.tls = tls;
-    this.code = code;
-    this.trouble = tls ? (trouble ?? { type: 'validation-failure', text }) : undefined;
-  }
-}
 
 /** Far beyond our own: the library's real-time timers are only there so that nothing is forgotten for ever. */
 const never = 3 * 3_600_000;
@@ -53,15 +33,6 @@ const oneWriteAtMost = 8 * 1_024;
 /** What the library takes in no address, quoted or not. */
 const unsendable = /[\r\n<>]/;
 
-interface SendError extends Error {
-  code?: string | undefined;
-  response?: string | undefined;
-  responseCode?: number | undefined;
-  command?: string | undefined;
-  recipient?: string | undefined;
-  rejectedErrors?: SendError[] | undefined;
-  mailError?: SendError;
-}
 interface SendInfo {
   readonly accepted: readonly string[];
   readonly rejectedErrors?: readonly SendError[];
@@ -463,10 +434,11 @@ class Session implements PeerSession {
     return this.#isQuiet();
   }
 
-  /** Both may still speak, and the peer has said nothing but what was read. */
+  /** Both may still speak, the peer owes no reply, and has said nothing but what was read. */
   #isQuiet(): boolean {
-    const { _socket: socket, _remainder: rest, _responseQueue: replies } = this.#inner;
-    return this.open && socket.writable && socket.readable && rest === '' && replies.length === 0;
+    const { _socket: socket, _remainder: rest, _responseQueue: replies, _responseActions: owed } = this.#inner;
+    const speaking = this.open && socket.writable && socket.readable;
+    return speaking && owed.length === 0 && this.#awaited.length === 0 && rest === '' && replies.length === 0;
   }
 
   quit(): void {
@@ -488,24 +460,4 @@ async function gathered(content: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of content) chunks.push(chunk);
   return Buffer.concat(chunks);
-}
-
-const oneReply = (text: string): string => text.replace(/\s*\r?\n\s*/g, ' / ').slice(0, 1_000);
-
-function failureOf(error: SendError, upgrading: boolean, trouble: TlsTrouble | undefined): PeerFailure {
-  const tls = upgrading || error.code === 'ETLS';
-  const text = tls && trouble ? trouble.text : oneReply(error.response ?? error.message);
-  return new PeerFailure(text, tls, error.responseCode, trouble);
-}
-
-function answerOf(error: SendError): PeerAnswer {
-  const { command, response, responseCode: code } = error;
-  const phase = command === 'MAIL FROM' ? 'mail' : command === 'RCPT TO' ? 'rcpt' : command === 'DATA' ? 'data' : 'connection';
-  const said = oneReply(response ?? error.message);
-  if (code === undefined) {
-    // What the library itself refuses to send (an address with brackets in it) it will refuse again.
-    const ours = command === 'API' && error.code === 'EENVELOPE';
-    return { kind: ours ? 'permanent' : 'temporary', said, phase };
-  }
-  return { kind: code >= 500 && code < 600 ? 'permanent' : 'temporary', said, code, phase };
 }

@@ -7,7 +7,7 @@
  */
 
 import { type Cancel, type Clock, type Live, type Log, Lru, severalAtOnce } from '../base/index.ts';
-import { PeerFailure } from './client.ts';
+import { PeerFailure } from './peer-failure.ts';
 import type { PeerSession } from './peer-session.ts';
 import type { Reached } from './reach.ts';
 import type { SmtpcSettings } from './settings/index.ts';

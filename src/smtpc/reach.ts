@@ -10,12 +10,13 @@
 
 import type { Socket } from 'node:net';
 import { type Clock, counter, type Log } from '../base/index.ts';
-import { openSession, PeerFailure } from './client.ts';
+import { openSession } from './client.ts';
 import { conversation } from './conversation.ts';
 import { connectFirst } from './connect.ts';
 import { type Family, type Host, type Located, locate, type PlanNeeds, planFor, type Target } from './destination.ts';
 import type { Line, Terms } from './idle.ts';
 import { type Login, logIn } from './log-in.ts';
+import { PeerFailure } from './peer-failure.ts';
 import type { PeerSession, PhaseTimeouts } from './peer-session.ts';
 import type { RelayHost, Relays } from './relays.ts';
 import type { Asked, DestinationWish, Encryption } from './tls/encryption.ts';
