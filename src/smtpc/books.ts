@@ -102,14 +102,14 @@ export class Books {
     const value = settings.value;
     const peer = peerOf(destinationOf(lease));
     await settle(lease, fates, {
-      ...needs,
-      ...(run ? { run } : {}),
       retry: { interval: peer.queueInterval * 60_000, period: peer.retryPeriod * 3_600_000 },
       delayNotice: value.delayNotice,
       delayNoticeAfter: value.delayNoticeAfter * 3_600_000,
       successNotice: value.successNotice,
       spamReportPeriod: value.spamReportPeriod * 3_600_000,
       isSpam: (message) => isSpam(message, this.#options.blobs),
+      ...needs,
+      ...(run ? { run } : {}),
     });
     this.#flushSoon();
   }

@@ -93,7 +93,7 @@ async function asAgreed(message: QueuedMessage, source: FitSource, eightBit: boo
   const { attachments, charset, note } = needs;
   const withoutNotes = message.inputChannel === 'NOTESOUT' && !attachments.notesAsAttachment;
   const bytes = { size: source.size, stream: (start = 0, end = source.size) => source.stream(start, end) };
-  const made = await convertAttachments(bytes, { ...attachments, withoutNotes, eightBit, charset });
+  const made = await convertAttachments(bytes, { withoutNotes, eightBit, charset, ...attachments });
   for (const one of made.notes) note(`${message.id}: ${one}`);
   const result = made.message ?? source;
   if (!made.plain) return { source: result };

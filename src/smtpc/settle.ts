@@ -165,8 +165,8 @@ function storyLine(lease: Lease, recipient: QueuedRecipient, fate: Outcome, defe
     attempts: recipient.attempts + (deferral?.untried ? 0 : 1),
     ...host,
   };
-  if (fate.kind === 'sent') return { ...line, step: 'Sent', text: fate.said, encryption: fate.encryption ?? 'none' };
-  if (deferral) return { ...line, step: 'Deferred', status: fate.status, until: deferral.runAt ?? deferral.nextAttempt, text: fate.text };
+  if (fate.kind === 'sent') return { step: 'Sent', text: fate.said, encryption: fate.encryption ?? 'none', ...line };
+  if (deferral) return { step: 'Deferred', status: fate.status, until: deferral.runAt ?? deferral.nextAttempt, text: fate.text, ...line };
   return { ...line, step: 'Rejected', status: fate.status, text: `${fate.status} ${fate.text}` };
 }
 
