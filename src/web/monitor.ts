@@ -22,10 +22,11 @@ export interface Failing {
   readonly why: string;
 }
 
-const proxied = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'];
+/** What proxies and content networks tell of the client by; some say no more than the host or the protocol that it asked for. */
+const proxied = /^(?:forwarded|via|x-forwarded.*|x-real-ip|x-client-ip|x-cluster-client-ip|true-client-ip|cf-connecting-ip)$/;
 
 /** Whether somebody else stands between the client and us. */
-export const isProxied = (c: Context): boolean => proxied.some((name) => c.req.header(name) !== undefined);
+export const isProxied = (c: Context): boolean => Object.keys(c.req.header()).some((name) => proxied.test(name.toLowerCase()));
 
 export function addMonitor(app: Hono, monitor: Monitor): void {
   const guard: MiddlewareHandler = async (c, next) => {

@@ -151,10 +151,11 @@ const mail: Step = (now, roll) => {
     return [`MAIL ${argument}`, early];
   }
   if (roll(4) === 0) return [`MAIL FROM:<a@x.example> ${pick(badParameters, roll)}`, answer(now.greeted === 'smtp' ? '5..' : '501')];
-  const sender = pick(['', 'a@x.example'], roll);
+  const sender = pick(['', 'a@x.example', 'ann@jade.example'], roll);
   const parameters =
     now.greeted === 'esmtp' ? pick(['', ' SIZE=100', ' BODY=8BITMIME SMTPUTF8', ' RET=FULL ENVID=x+2By', ' AUTH=<>'], roll) : '';
-  const code = answer('250');
+  // Who has logged in is nobody else.
+  const code = answer(now.user && sender === 'a@x.example' ? '553' : '250');
   if (code === '250') now.mail = { sender, recipients: new Set(), chunks: undefined };
   return [`MAIL FROM:<${sender}>${parameters}`, code];
 };

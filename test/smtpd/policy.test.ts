@@ -421,3 +421,15 @@ test.each<[string, NonNullable<WorldOptions['settings']>, string, string[]]>([
     new RegExp(`^Rejected .*rule=${rule} .*client=\\[127\\.0\\.0\\.1\\].*: [45]\\d\\d .*\\(rule: .*\\)$`),
   );
 });
+
+test('who has logged in is the account on port 25, too, unless the setting says otherwise', async () => {
+  await begin({ settings: { loginWithoutTls: 'always' } });
+  const answer = async (): Promise<string> => {
+    const c = await client();
+    await c.say(`AUTH PLAIN ${plain('ann', 'secret')}`);
+    return await c.say('MAIL FROM:<boss@jade.example>');
+  };
+  expect(await answer()).toMatch(/^553 5\.7\.1 /);
+  world.settings.set({ ...world.settings.value, senderCheck: 'submission' });
+  expect(await answer()).toMatch(/^250 /);
+});

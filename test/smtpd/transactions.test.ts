@@ -338,9 +338,9 @@ describe('the authors of a message that a user hands in', () => {
   test('are asked about where the setting says', async () => {
     await begin({ settings: { loginWithoutTls: 'always' } });
     const boss = 'From: boss@jade.example';
-    expect(await handedIn(boss, 'smtp')).toMatch(/^250 /);
-    world.settings.set({ ...world.settings.value, ...{ authorCheck: 'always' } });
     expect(await handedIn(boss, 'smtp')).toMatch(/^550 5\.7\.1 you may not send as boss@jade\.example/);
+    world.settings.set({ ...world.settings.value, ...{ authorCheck: 'submission' } });
+    expect(await handedIn(boss, 'smtp')).toMatch(/^250 /);
     world.settings.set({ ...world.settings.value, ...{ authorCheck: 'never' } });
     expect(await handedIn(boss)).toMatch(/^250 /);
   });

@@ -137,7 +137,16 @@ test('another web site that an administrator looks at gets nothing by the passwo
 test('what came through a proxy is refused, whoever the proxy is', async () => {
   const { ask, lines } = await open();
   const { headers } = basic('admin:gehe:im');
-  for (const name of ['X-Forwarded-For', 'Forwarded', 'Via', 'X-Real-IP'])
+  for (const name of [
+    'X-Forwarded-For',
+    'x-FORWARDED-proto',
+    'X-Forwarded-Host',
+    'Forwarded',
+    'Via',
+    'X-Real-IP',
+    'X-Client-IP',
+    'CF-Connecting-IP',
+  ])
     expect((await ask('/who', { headers: { ...(headers as object), [name]: '192.0.2.1' } })).status).toBe(403);
   expect(lines[0]).toMatch(/through a proxy/);
 });

@@ -59,18 +59,18 @@ export const addresses = {
   senderCheck: choice({
     attribute: 'mtSmtpdSenderCheck',
     label: 'Check the sender of users',
-    help: 'Whether a user who has logged in may only send as one of the addresses of the account: never, on the submission ports, or on every port.',
+    help: 'Whether a user who has logged in may only send as one of the addresses of the account: never, on the submission ports, or on every port. A host that logs in on port 25 to relay for others needs submission.',
     spec: 'RFC 6409 §6.1',
     choices: ['never', 'submission', 'always'],
-    default: 'submission',
+    default: 'always',
   }),
   authorCheck: choice({
     attribute: 'mtSmtpdAuthorCheck',
     label: 'Check the author of users',
-    help: 'Whether every address in the From field of a message from a user who has logged in must be one of the account: never, on the submission ports, or on every port. Messages that are passed on with Resent- fields under their old author are refused, too.',
+    help: 'Whether every address in the From field of a message from a user who has logged in must be one of the account: never, on the submission ports, or on every port. A host that logs in on port 25 to relay for others needs submission. Messages that are passed on with Resent- fields under their old author are refused, too.',
     spec: 'RFC 6409 §6.1',
     choices: ['never', 'submission', 'always'],
-    default: 'submission',
+    default: 'always',
   }),
   relayDefault: choice({
     attribute: 'mtSmtpdRelayDefault',
