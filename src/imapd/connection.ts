@@ -57,6 +57,9 @@ export class Connection {
   /** Waiting for the peer's next line: nothing is half said. */
   #listening = false;
   #stopping: string | undefined;
+  /** Who is logged in, as the log names them. */
+  #loggedIn: string | undefined;
+  #wasNotUnderstood = false;
   #badCommands = 0;
   #failedLogins = 0;
   readonly #step = pace(50);
@@ -158,6 +161,8 @@ export class Connection {
     this.#cancelTimer();
     this.#leave(this.#state);
     this.#state = { name: 'logout' };
+    if (this.#loggedIn !== undefined) this.#options.log.info(`${this.#loggedIn} logged off`);
+    this.#loggedIn = undefined;
     this.#output.flush();
     this.#input.detach();
     const socket = this.#socket;
@@ -205,6 +210,7 @@ export class Connection {
       checkSkipped(line);
       // A literal that is sent behind a line nobody understands is not a command.
       if (!line.overlong) await gather(this.#input, line.text, this.#limits(), () => {}, unwanted);
+      this.#notUnderstood();
       this.#tag ||= /^[^\x00-\x20(){%*"\\+\x7f-\xff]{1,100}(?= |$)/.exec(line.text)?.[0] ?? '*';
       return this.#finish(undefined, { status: 'BAD', text: line.overlong ? 'command line too long' : 'expected a tag and a command' });
     }
@@ -213,8 +219,10 @@ export class Connection {
     const command = findCommand(name);
     const completion = await this.#perform(command, name, line.text.slice(found[0].length));
     commandsTotal.count(command ? name : 'other', completion.status);
+    if (!command) this.#notUnderstood();
     await this.#finish(command, completion);
     const { log } = this.#options;
+    if (completion.event !== undefined) log.info(`${this.#who()}: ${completion.event}`);
     if (completion.cause !== undefined) log.error(`${this.#who()}: ${name}: ${completion.text}`, completion.cause);
     if (log.enabled('diagnostic')) log.diagnostic(`${this.#who()}: ${name} ${completion.status} ${this.#session.clock.now() - started} ms`);
     if (name === 'LOGIN' || name === 'AUTHENTICATE') this.#logLogin(completion);
@@ -222,8 +230,19 @@ export class Connection {
 
   #logLogin(completion: Completion): void {
     const { log } = this.#options;
-    if (completion.status === 'OK') log.info(`${this.#who()} logged in${this.#encrypted ? ' over TLS' : ''}`);
-    else log.info(`log-in from ${this.#who()} refused: ${completion.text}`);
+    if (completion.status !== 'OK') {
+      log.info(`log-in from ${this.#who()} refused: ${completion.text}`);
+      return;
+    }
+    this.#loggedIn = this.#who();
+    log.info(`${this.#loggedIn} logged in${this.#encrypted ? ' over TLS' : ''}`);
+  }
+
+  /** Once a session; what was said may be a password. */
+  #notUnderstood(): void {
+    if (this.#wasNotUnderstood) return;
+    this.#wasNotUnderstood = true;
+    this.#options.log.warning(`${this.#who()} says what is no command`);
   }
 
   /** Gathers the rest of the command, runs it, and turns whatever happens into a completion. */

@@ -35,6 +35,8 @@ export interface Completion {
   readonly next?: SessionState;
   /** For the log alone: what went wrong behind a reply that says little. */
   readonly cause?: unknown;
+  /** For the log alone: what was done, where it is worth a line. */
+  readonly event?: string;
   /** Done by the dispatcher once the reply is out. */
   readonly follow?: 'start-tls';
 }

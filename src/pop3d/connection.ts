@@ -43,6 +43,7 @@ export class Connection {
   readonly #cameAt: number;
   #cancelTimer: () => void = () => {};
   #errors = 0;
+  #notUnderstood = false;
   #failedLogins = 0;
   #stopping = false;
   #listening = false;
@@ -145,7 +146,7 @@ export class Connection {
     const before = this.#state;
     if (before.name === 'transaction' && next !== before) {
       before.maildrop.close();
-      this.#options.log.info(`${this.#who()} done: ${this.#retrieved} messages read`);
+      this.#options.log.info(`${this.#who()} logged off: ${this.#retrieved} messages read`);
     }
     this.#state = next;
     if (before.name !== next.name && next.name !== 'closed') {
@@ -198,7 +199,12 @@ export class Connection {
   async #perform(name: string, args: string): Promise<Reply> {
     const command = findCommand(name);
     commandsTotal.count(command ? name : 'other');
-    if (!command) return err('unknown command');
+    if (!command) {
+      // Once a session; what was said may be a password.
+      if (!this.#notUnderstood) this.#options.log.warning(`${this.#who()} says what is no command`);
+      this.#notUnderstood = true;
+      return err('unknown command');
+    }
     if (!command.states.includes(this.#state.name)) {
       return err(this.#state.name === 'authorization' ? 'log in first' : `${name} is for before the log-in`);
     }

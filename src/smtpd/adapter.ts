@@ -17,7 +17,17 @@ import { noteOutcome, refused, setting } from './policy/refusal.ts';
 import { Reader } from './reader.ts';
 import { authenticate, isAnswer, isBase64, type LogIn, looksLikeCredentials, notBase64 } from './sasl.ts';
 import type { ScramDialog } from './scram.ts';
-import { type Chunk, faultReply, mayLogIn, mechanisms, type Outcome, type Reply, type Session, withoutMail } from './session.ts';
+import {
+  type Chunk,
+  faultReply,
+  mayLogIn,
+  mechanisms,
+  type Outcome,
+  type Reply,
+  type Session,
+  tellNotUnderstood,
+  withoutMail,
+} from './session.ts';
 
 /** RFC 4954 §4.3 asks for 12,288 octets of AUTH; other lines end earlier. */
 const commandsTotal = counter('mailtree_smtp_commands_total', 'SMTP commands received, by name.', ['command']);
@@ -395,6 +405,7 @@ class Connection extends SMTPConnection implements Conversation {
       house.log.smtp(`${id} > ${code} ${Array.isArray(data) ? data.join(' / ') : (data ?? '')}`);
     super.send(code, data, context);
     repliesTotal.count(String(code));
+    if (code === 500) tellNotUnderstood(this.ours);
     if (code >= 400 && code !== 421) {
       this.#errors += 1;
       if (code === 535 && this.ours.loginFailures >= settings.maxLoginFailures)

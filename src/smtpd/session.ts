@@ -105,6 +105,8 @@ export interface Session {
   readonly canStartTls: () => boolean;
   user: Recipient | undefined;
   loginFailures: number;
+  /** The log has been told that this client says what is no command. */
+  notUnderstood?: true;
   /** Who this is among the peers, by what was said in HELO. */
   peer?: Peer;
   /** Of the DNS blacklists, once somebody has asked. */
@@ -193,4 +195,11 @@ export function faultReply(thrown: unknown, session: Session, doing: string): Re
   if (fault.kind === 'bug') session.house.log.error(`${session.id}: ${doing} failed`, fault.cause ?? fault);
   else session.house.log.info(`${session.id}: ${doing}: ${fault.say}`);
   return { code, status, text: fault.say };
+}
+
+/** Once a session; what was said may be a password. */
+export function tellNotUnderstood(session: Session): void {
+  if (session.notUnderstood) return;
+  session.notUnderstood = true;
+  session.house.log.warning(`${session.id}: [${session.address}] says what is no command`);
 }

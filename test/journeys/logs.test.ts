@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { Client } from 'ldapts';
 import type { Trace } from '../../src/main/index.ts';
-import { change, greetedSmtp, ldapAdministrator } from '../support/mail-clients.ts';
+import { change, Dialog, greetedSmtp, imap, ldapAdministrator } from '../support/mail-clients.ts';
 import { command, eventually, prepareServer, type RunningServer, runServer, type ServerFiles } from '../support/server.ts';
 
 let files: ServerFiles;
@@ -129,6 +129,52 @@ test('of the old log files so many are kept as is set', async () => {
     await eventually(async () => old().length === most);
   }
   await ldap.modify(settings, change('replace', 'mtLogFilesKept'));
+});
+
+test('what a client says and nobody understands is a warning, once a session; log-ins, log-offs and mailboxes made are information', async () => {
+  const since = log().length;
+  const fresh = (): string => log().slice(since);
+  await ldap.modify(settings, change('replace', 'mtLogLevel', 'error'));
+  const nonsense = async (): Promise<void> => {
+    for (const port of [files.ports.smtp, files.ports.imap, files.ports.pop3]) {
+      const dialog = await Dialog.open(port);
+      for (const line of ['', 'WHAT IS IT\r\n', 'SECRET words\r\n']) {
+        dialog.socket.write(line);
+        await dialog.until(/\r\n/);
+      }
+      dialog.end();
+    }
+  };
+  await nonsense();
+  await ldap.modify(settings, change('replace', 'mtLogLevel', 'warning'));
+  await nonsense();
+  await eventually(async () => (fresh().match(/\[Warning\] .*says what is no command$/gm) ?? []).length >= 3);
+  const client = await imap(files, 'user1@example.test');
+  await client.mailboxCreate('one');
+  await client.logout();
+  await ldap.modify(settings, change('replace', 'mtLogLevel', 'informational'));
+  const again = await imap(files, 'user1@example.test');
+  await again.mailboxRename('one', 'two');
+  await again.mailboxDelete('two');
+  await again.mailboxCreate('three');
+  await again.logout();
+  await eventually(async () => / logged off$/m.test(fresh()));
+  await ldap.modify(settings, change('replace', 'mtLogLevel', 'message'));
+  const lines = fresh()
+    .split('\n')
+    .flatMap((line) => /(?:\w+ Server|SMTPD): \[(?:Warning|Informational)\] .*/.exec(line)?.[0] ?? []);
+  const who = 'IMAP4 Server: [Informational] user1@example.test from 127.0.0.1';
+  expect(lines).toEqual([
+    expect.stringMatching(/^SMTPD: \[Warning\] \w+: \[127\.0\.0\.1\] says what is no command$/),
+    'IMAP4 Server: [Warning] 127.0.0.1 says what is no command',
+    'POP3 Server: [Warning] 127.0.0.1 says what is no command',
+    `${who} logged in over TLS`,
+    `${who}: mailbox one renamed to two`,
+    `${who}: mailbox two deleted`,
+    `${who}: mailbox three created`,
+    `${who} logged off`,
+  ]);
+  expect(fresh()).not.toMatch(/SECRET/);
 });
 
 test('metrics say what happened, health what runs; a stopped component makes the server not ready', async () => {

@@ -26,6 +26,6 @@ export const create = loggedIn({
     if (plain === 'INBOX') throw new Fault('exists', 'INBOX is there already');
     if (use.includes(undefined)) return { status: 'NO', code: 'USEATTR', text: 'special use not known' };
     await session.store.createMailbox(account.id, plain, use as NonNullable<(typeof use)[number]>[]);
-    return ok('CREATE completed');
+    return ok('CREATE completed', { event: `mailbox ${plain} created` });
   },
 });

@@ -10,6 +10,6 @@ export const deleteMailbox = loggedIn({
   async run(session, { account }, name) {
     if (name === 'INBOX') return no('INBOX cannot be deleted', 'CANNOT');
     await session.store.deleteMailbox(account.id, name);
-    return ok('DELETE completed');
+    return ok('DELETE completed', { event: `mailbox ${name} deleted` });
   },
 });

@@ -12,7 +12,8 @@ export const rename = loggedIn({
     return { from, to: args.mailbox() };
   },
   async run(session, { account }, { from, to }) {
-    await session.store.renameMailbox(account.id, from, to.endsWith('/') ? to.slice(0, -1) : to);
-    return ok('RENAME completed');
+    const name = to.endsWith('/') ? to.slice(0, -1) : to;
+    await session.store.renameMailbox(account.id, from, name);
+    return ok('RENAME completed', { event: `mailbox ${from} renamed to ${name}` });
   },
 });
