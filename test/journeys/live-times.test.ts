@@ -183,6 +183,22 @@ test('mail is sent at once, or else each interval begins one run of each process
   });
 });
 
+test('a connection without mail is kept as long as is set', async () => {
+  dns.zone['kept.test'] = { mx: [[10, 'mx.test']], ttl: 1_000_000 };
+  for (const seconds of [60, 240]) {
+    await set({ mtSmtpcIdleTime: String(seconds) });
+    const before = sink.connections;
+    await send('x@kept.test', `kept for ${seconds}`);
+    await eventually(async () => arrived().includes(`kept for ${seconds}`));
+    await server.turn({ seconds: seconds - 30 });
+    expect([sink.connections - before, sink.open]).toEqual([1, 1]);
+    await server.turn({ seconds: 32 });
+    await eventually(async () => sink.open === 0);
+  }
+  await set({ mtSmtpcIdleTime: '0' });
+  touched.delete('mtSmtpcIdleTime');
+});
+
 test('a peer is tried again at its interval, and what could not be sent for its period comes back', async () => {
   sink.script = { extensions: [], reply: (verb) => (verb === 'MAIL' ? '451 4.3.0 not now' : undefined) };
   const tried = (): number => sink.heard.filter((line) => line.startsWith('MAIL')).length;
