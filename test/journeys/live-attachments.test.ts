@@ -29,7 +29,11 @@ beforeAll(async () => {
   dns = await startFakeDns({ 'remote.test': { mx: [[10, 'mx.remote.test']] }, 'mx.remote.test': { a: ['127.0.0.1'] } });
   files = await prepareServer({ extra: `dns: [127.0.0.1:${dns.port}]` });
   await start();
-  await ldap.modify('cn=smtpc,cn=mailtree', change('replace', 'mtSmtpcPort', String(sink.port)));
+  // What the host offers is another thing for each message.
+  await ldap.modify('cn=smtpc,cn=mailtree', [
+    change('replace', 'mtSmtpcPort', String(sink.port)),
+    change('replace', 'mtSmtpcIdleTime', '0'),
+  ]);
   await ldap.modify('cn=server,cn=mailtree', change('replace', 'mtLogLevel', 'informational'));
   await ldap.add(above, { objectClass: 'mtPeer', cn: 'test' });
   await ldap.add(remote, { objectClass: 'mtPeer', cn: 'remote.test' });
