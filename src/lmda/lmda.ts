@@ -7,10 +7,11 @@
  * Spec: RFC 5321 §4.4 (Return-Path); checklist LMDA-01, LMDA-08; architecture "A message's way"
  */
 
-import { asFault, type Clock, type Component, type Live, type Log, type Random } from '../base/index.ts';
+import { asFault, type Clock, type Component, type Live, type Log, type Random, silentLog } from '../base/index.ts';
 import type { Dit, MtaPolicy } from '../dit/index.ts';
 import {
   backOff,
+  ClockWatch,
   countedFrom,
   createReporter,
   createWorker,
@@ -48,6 +49,8 @@ export interface LmdaNeeds {
 }
 
 const day = 86_400_000;
+/** No local mail is put off for longer. */
+const longestWait = 2 * day;
 /** Recipients of one lease that are delivered in one commit. */
 const together = 32;
 
@@ -68,12 +71,15 @@ class Lmda implements Component {
   readonly #structures: Structures;
   readonly #reporter: Reporter;
   readonly #worker: Worker;
+  readonly #watch: ClockWatch;
 
   constructor(needs: LmdaNeeds) {
     const { queue, blobs, clock, log, mta, random, settings } = needs;
     this.#needs = needs;
     this.#structures = new Structures(blobs);
     this.#reporter = createReporter({ blobs, clock, random, mta, newId: () => queue.newId(), log, ...needs.reports });
+    // SMTPC says that the clock was moved.
+    this.#watch = new ClockWatch(clock, silentLog, (by) => void (by < 0 && this.#hasten()));
     this.#worker = createWorker({
       queue,
       name: 'LOCAL',
@@ -86,11 +92,22 @@ class Lmda implements Component {
   }
 
   async start(): Promise<void> {
+    this.#watch.start();
+    await this.#hasten();
     this.#worker.start();
   }
 
   stop(): Promise<void> {
+    this.#watch.stop();
     return this.#worker.stop();
+  }
+
+  /** What a wrong clock had wait for a time that was never meant. */
+  async #hasten(): Promise<void> {
+    const { queue, log } = this.#needs;
+    await queue
+      .retryFar('LOCAL', longestWait)
+      .catch((thrown: unknown) => log.warning('mail that waits too long cannot be hastened', thrown));
   }
 
   async #work(lease: Lease): Promise<void> {
@@ -199,7 +216,8 @@ class Lmda implements Component {
     const { message } = lease;
     const now = clock.now();
     const first = settings.value.retryDelay * 1000;
-    const late = (recipient: QueuedRecipient): boolean => now - countedFrom(message, recipient) > settings.value.giveUpDays * day;
+    const credit = this.#watch.credit(message.arrivedAt);
+    const late = (recipient: QueuedRecipient): boolean => now - countedFrom(message, recipient) - credit > settings.value.giveUpDays * day;
     const bounced = refusals.filter(({ is, recipient }) => is === 'bounce' || late(recipient));
     const deferred = refusals.filter((refusal) => !bounced.includes(refusal));
     const entries = bounced.map(({ recipient, status, text }) => entryFor(recipient, 'failed', status.replace(/^4/, '5'), text));

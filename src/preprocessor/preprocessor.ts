@@ -8,10 +8,11 @@
  * Source: manual chapter 3; checklist MTA-02, MTA-06, MTA-10, MTA-11. Spec: RFC 5321 §6.1, RFC 3461
  */
 
-import type { Clock, Component, Live, Log, Random } from '../base/index.ts';
+import { type Clock, type Component, type Live, type Log, type Random, silentLog } from '../base/index.ts';
 import type { MtaPolicy } from '../dit/index.ts';
 import {
   backOff,
+  ClockWatch,
   createReporter,
   createWorker,
   type Deferral,
@@ -55,6 +56,8 @@ export interface PreprocessorNeeds {
 }
 
 const day = 86_400_000;
+/** Nothing is put off for longer. */
+const longestWait = 2 * day;
 
 export interface PreprocessorComponent extends Component {
   /** In the order in which they run. */
@@ -88,6 +91,7 @@ class Preprocessor implements PreprocessorComponent {
   readonly #pipeline: Pipeline;
   readonly #reporter: Reporter;
   readonly #worker: Worker;
+  readonly #watch: ClockWatch;
   readonly #asideNotice: AsideNotice;
 
   constructor(needs: PreprocessorNeeds) {
@@ -115,6 +119,8 @@ class Preprocessor implements PreprocessorComponent {
       clock,
       log,
     });
+    // SMTPC says that the clock was moved.
+    this.#watch = new ClockWatch(clock, silentLog, (by) => void (by < 0 && this.#hasten()));
     this.#worker = createWorker({
       queue,
       name: 'INPUT',
@@ -128,10 +134,21 @@ class Preprocessor implements PreprocessorComponent {
 
   async start(): Promise<void> {
     this.#asideNotice.start();
+    this.#watch.start();
+    await this.#hasten();
     this.#worker.start();
   }
 
+  /** What a wrong clock had wait for a time that was never meant. */
+  async #hasten(): Promise<void> {
+    const { queue, log } = this.#needs;
+    await queue
+      .retryFar('INPUT', longestWait)
+      .catch((thrown: unknown) => log.warning('mail that waits too long cannot be hastened', thrown));
+  }
+
   async stop(): Promise<void> {
+    this.#watch.stop();
     await this.#worker.stop();
     await this.#asideNotice.stop();
   }

@@ -23,12 +23,18 @@ import {
 const page = 500;
 const end = '\u{10ffff}';
 
-/** Everything deferred of a queue, or of one destination. Resolves to the number of recipients. */
-export async function hastenAll(keyValue: KeyValue, queue: QueueName, identifier: string | undefined, now: number): Promise<number> {
+/** Everything deferred of a queue, or of one destination; only what waits for later than `after`. Resolves to the number of recipients. */
+export async function hastenAll(
+  keyValue: KeyValue,
+  queue: QueueName,
+  identifier: string | undefined,
+  now: number,
+  after = now,
+): Promise<number> {
   const prefixes = identifier === undefined ? lanes.map((lane) => duePrefix(queue, lane)) : [destinationPrefix(queue, identifier)];
   let recipients = 0;
   for (const prefix of prefixes) {
-    for (let from = `${prefix}${sortable(now + 1)}`; ; ) {
+    for (let from = `${prefix}${sortable(after + 1)}`; ; ) {
       const dues: Key[] = [];
       let last = '';
       for await (const [key, value] of keyValue.scan(

@@ -1,3 +1,4 @@
+export { ClockWatch } from './clock-watch.ts';
 export type { ControlNeeds } from './control/control.ts';
 export { addressTest, asIdentifier, recipientStates } from './control/filter.ts';
 export type * from './control-port.ts';

@@ -260,6 +260,14 @@ class LevelledQueue implements OpenQueue {
     return recipients;
   }
 
+  async retryFar(queue: QueueName, ms: number): Promise<number> {
+    const { keyValue, clock } = this.#needs;
+    const now = clock.now();
+    const recipients = await hastenAll(keyValue, queue, undefined, now, now + ms);
+    if (recipients > 0) this.#lookAgain(queue);
+    return recipients;
+  }
+
   list(options: Parameters<Queue['list']>[0] = {}): ReturnType<Queue['list']> {
     return list(this.#needs.keyValue, options);
   }

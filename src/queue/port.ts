@@ -277,6 +277,11 @@ export interface Queue {
   onRetry(queue: QueueName, listener: (identifier: string | undefined) => void): () => void;
   /** Makes deferred recipients due now (all, or one destination's). Returns how many. */
   retryNow(queue: QueueName, identifier?: string): Promise<number>;
+  /**
+   * Makes due what waits for longer than `ms` from now: a time that nobody means, written while the clock was wrong. Returns how many
+   * recipients.
+   */
+  retryFar(queue: QueueName, ms: number): Promise<number>;
   summary(): Promise<QueueSummary[]>;
   list(options?: { queue?: QueueName; limit?: number; after?: QueueId }): AsyncIterable<QueueListing>;
   get(id: QueueId): Promise<QueueListing | undefined>;

@@ -9,11 +9,10 @@
 import type { SecureContextOptions } from 'node:tls';
 import { type Cancel, type Clock, type Component, type Live, type Log, type Random, type Resolver, systemClock } from '../base/index.ts';
 import type { MtaPolicy, Peer } from '../dit/index.ts';
-import { createReporter, type Queue, type ReporterNeeds } from '../queue/index.ts';
+import { ClockWatch, createReporter, type Queue, type ReporterNeeds } from '../queue/index.ts';
 import type { Blobs, KeyValue } from '../storage/index.ts';
 import { Books } from './books.ts';
 import { Channels } from './channels.ts';
-import { ClockWatch } from './clock-watch.ts';
 import type { SignMessage } from './deliver.ts';
 import type { EtrnAnswer } from './etrn.ts';
 import type { RelayStatus } from './relays.ts';

@@ -166,6 +166,23 @@ test('mail that could not be delivered for days is bounced', async () => {
   expect((await reports(one))[0]).toContain('this account is disabled');
 });
 
+test('mail that a wrong clock had wait for a time that nobody means goes at the next start, and what waits for tomorrow does not', async () => {
+  const one = await open();
+  await one.submit(['bart@ima.com']);
+  await one.submit(['anna@ima.com']);
+  await one.settle([one.preprocessor]);
+  for (const lease of await one.queue.lease('LOCAL', 9)) {
+    const far = lease.recipients[0]?.address === 'bart@ima.com';
+    const nextAttempt = one.clock.now() + (far ? 365 : 1) * 86_400_000;
+    await one.queue.defer(
+      lease,
+      lease.recipients.map(({ number }) => ({ number, nextAttempt, reason: 'later' })),
+    );
+  }
+  await one.settle();
+  expect([(await one.inbox(bart)).length, (await one.inbox(anna)).length]).toEqual([1, 0]);
+});
+
 test('a sender who asks for it is told of the delivery', async () => {
   const one = await open();
   await one.submit([{ address: 'bart@ima.com', dsn: { notify: ['success'], originalRecipient: 'rfc822;Bart@ima.com' } }, 'anna@ima.com']);

@@ -2,7 +2,7 @@
 
 import { expect, test } from '@jest/globals';
 import { ManualClock, silentLog } from '../../src/base/index.ts';
-import { ClockWatch } from '../../src/smtpc/clock-watch.ts';
+import { ClockWatch } from '../../src/queue/index.ts';
 import { startWorld } from './helpers.ts';
 
 const minute = 60_000;
