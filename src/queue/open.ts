@@ -53,7 +53,7 @@ import {
   slipsKey,
 } from './records.ts';
 import { giveBack, groups, layAside, settle } from './settle.ts';
-import { countDeferred, identifiersOf, waitingFor } from './waiting.ts';
+import { countWaiting, identifiersOf, waitingFor } from './waiting.ts';
 
 export interface QueueNeeds {
   readonly keyValue: KeyValue;
@@ -248,14 +248,13 @@ class LevelledQueue implements OpenQueue {
 
   async retryNow(queue: QueueName, identifier?: string): Promise<number> {
     const { keyValue, clock } = this.#needs;
-    const now = clock.now();
     const retried = this.#retried.get(queue);
     if (retried) {
-      const waits = await countDeferred(keyValue, queue, identifier, now);
+      const waits = await countWaiting(keyValue, queue, identifier);
       if (waits > 0) retried(identifier);
       return waits;
     }
-    const recipients = await hastenAll(keyValue, queue, identifier, now);
+    const recipients = await hastenAll(keyValue, queue, identifier, clock.now());
     if (recipients > 0) this.#lookAgain(queue);
     return recipients;
   }

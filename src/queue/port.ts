@@ -273,7 +273,10 @@ export interface Queue {
   identifiers(queue: QueueName): AsyncIterable<{ readonly identifier: string; readonly nextAttempt: number }>;
   /** Leases these, due or not, as far as they still wait. */
   leaseWaiting(queue: QueueName, keys: readonly string[]): Promise<Lease[]>;
-  /** While somebody listens, `retryNow` tells them and changes nothing: whoever looks after destinations knows what to do. */
+  /**
+   * While somebody listens, `retryNow` tells them and changes nothing: whoever looks after destinations knows what to do. What is due counts,
+   * too: it may wait for its turn.
+   */
   onRetry(queue: QueueName, listener: (identifier: string | undefined) => void): () => void;
   /** Makes deferred recipients due now (all, or one destination's). Returns how many. */
   retryNow(queue: QueueName, identifier?: string): Promise<number>;

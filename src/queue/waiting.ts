@@ -4,7 +4,7 @@
  * Promise: walking costs an index entry each and keeps nothing in memory. What is leased, put aside or kept back is not there.
  */
 
-import { type KeyValue, sortable } from '../storage/index.ts';
+import type { KeyValue } from '../storage/index.ts';
 import type { QueueName, WaitingSlip } from './port.ts';
 import { countOf, destinationPrefix, destinationsPrefix, dueKey, duePrefix, lanes, placeOfDestination } from './records.ts';
 
@@ -34,12 +34,11 @@ export async function* identifiersOf(keyValue: KeyValue, queue: QueueName): Asyn
   }
 }
 
-/** Recipients of a destination, or of all, that wait for later. */
-export async function countDeferred(keyValue: KeyValue, queue: QueueName, identifier: string | undefined, now: number): Promise<number> {
+/** Recipients of a destination, or of all, that wait, due or not. */
+export async function countWaiting(keyValue: KeyValue, queue: QueueName, identifier: string | undefined): Promise<number> {
   const prefixes = identifier === undefined ? lanes.map((lane) => duePrefix(queue, lane)) : [destinationPrefix(queue, identifier)];
   let recipients = 0;
   for (const prefix of prefixes)
-    for await (const [, value] of keyValue.scan({ from: `${prefix}${sortable(now + 1)}`, to: `${prefix}${end}` }))
-      recipients += countOf(value);
+    for await (const [, value] of keyValue.scan({ from: prefix, to: `${prefix}${end}` })) recipients += countOf(value);
   return recipients;
 }

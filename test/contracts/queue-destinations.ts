@@ -99,6 +99,14 @@ export function queueDestinationsContract(testQueue: (options: TestQueueOptions)
     expect(await one.queue.retryNow('SMTPC', 'slow.example')).toBe(1);
     expect(await one.queue.retryNow('SMTPC')).toBe(1);
     expect(told).toEqual(['slow.example', undefined]);
+    await one.queue.submit(newMessage(one.queue.newId(), ['u@new.example']));
+    await one.queue.file(await leaseOne(one), [{ from: 1, to: [remote('u@new.example')] }]);
+    expect(await one.queue.retryNow('SMTPC', 'new.example')).toBe(1);
+    expect(told.splice(2)).toEqual(['new.example']);
+    const taken = await one.queue.lease('SMTPC', 5);
+    expect(taken.map(({ recipients }) => recipients[0]?.address)).toEqual(['u@new.example']);
+    expect(await one.queue.retryNow('SMTPC', 'new.example')).toBe(0);
+    for (const lease of taken) await one.queue.complete(lease, [1]);
     expect(await one.queue.lease('SMTPC', 5)).toEqual([]);
     stop();
     expect(await one.queue.retryNow('SMTPC')).toBe(1);

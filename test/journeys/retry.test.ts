@@ -17,7 +17,7 @@ test('deferred mail is tried again when somebody says so, for its destination an
   const tried = async (times: number): Promise<boolean> => (await command('mailq', ['-v'], files)).out.includes(`attempts ${times},`);
   await eventually(() => tried(1));
   const none = await command('mailtree', ['retry', 'other.example'], files);
-  expect(none).toMatchObject({ code: 1, out: '', err: expect.stringContaining('nothing is deferred for other.example') });
+  expect(none).toMatchObject({ code: 1, out: '', err: expect.stringContaining('nothing waits for other.example') });
   expect((await command('mailtree', ['retry', 'w@other.example'], files)).err).toContain('queue now --recipient w@other.example');
   expect((await command('mailtree', ['retry', ''], files)).err).toContain('which destination?');
   expect((await command('mailq', ['-q', 'other.example'], files)).out).toBe('nothing waits for other.example\n');

@@ -132,6 +132,23 @@ test('without sending at once, each interval begins one run of each processor', 
   await all.until(13);
 });
 
+test('without sending at once, mail that waits for the interval goes when somebody says so', async () => {
+  const all = await begin({}, { atOnce: false, runInterval: 600 });
+  await turns();
+  await all.queued([`a@${dest}`]);
+  await all.queued([`b@${dest}`]);
+  await turns();
+  expect(all.sink.messages).toHaveLength(0);
+  expect(await all.queue.retryNow('SMTPC', dest)).toBe(2);
+  await all.until(2);
+  // What comes in afterwards waits again.
+  await all.queued([`c@${dest}`]);
+  await turns();
+  expect(all.sink.messages).toHaveLength(2);
+  expect(await all.queue.retryNow('SMTPC')).toBe(1);
+  await all.until(3);
+});
+
 test('a long interval of the pending queue does not hold up the deferred queue, which has its own', async () => {
   const all = await begin(
     { reply: (verb) => (verb === 'connect' ? '421 not now' : undefined) },

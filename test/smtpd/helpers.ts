@@ -222,6 +222,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
     },
     // Each for two recipients.
     retryNow: async (_queue: string, identifier: string) => 2 * (mood.waiting.get(identifier) ?? 0),
+    async *waiting() {},
     destinations: async (_queue: string, identifier: string) => [{ identifier, messages: mood.waiting.get(identifier) ?? 0 }],
     async *identifiers() {
       for (const identifier of mood.waiting.keys()) yield { identifier, nextAttempt: 0 };

@@ -36,10 +36,7 @@ export function addStatusCommands(program: Command, run: Run): void {
             .recipients;
         }
         if (destination !== undefined && recipients === 0)
-          throw new Fault(
-            'not-found',
-            `nothing is deferred for ${destination}; ${destination.includes('@') ? ofOne(destination) : whatIsOne}`,
-          );
+          throw new Fault('not-found', `nothing waits for ${destination}; ${destination.includes('@') ? ofOne(destination) : whatIsOne}`);
         console.log(`${recipients} ${recipients === 1 ? 'recipient is' : 'recipients are'} tried again now`);
       }),
     );

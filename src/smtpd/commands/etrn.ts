@@ -6,6 +6,7 @@
  * Source: manual chapter 6, "ETRN Support". Spec: RFC 1985 §5
  */
 
+import type { WaitingSlip } from '../../queue/index.ts';
 import { readDomain } from '../path.ts';
 import { withinRate } from '../policy/client.ts';
 import { refused, setting } from '../policy/refusal.ts';
@@ -15,6 +16,8 @@ import { type Command, type Outcome, reply, type Session } from '../session.ts';
 const domainPerMinute = 6;
 /** Domains that one ETRN can start: `@` means an organisation, and not half the Internet. */
 const mostDomains = 100;
+/** More messages of one domain are not counted. */
+const countedAtMost = 10_000;
 
 async function run(session: Session, argument: string): Promise<Outcome> {
   const { settings, house } = session;
@@ -44,14 +47,20 @@ async function run(session: Session, argument: string): Promise<Outcome> {
 
 /** How many messages of a domain are tried now: RFC 1985 §5.3 counts them, where the queue counts their recipients. */
 async function started({ house: { queue } }: Session, domain: string): Promise<number> {
-  const waiting = await queue.destinations('SMTPC', domain);
+  const deferred = (await queue.destinations('SMTPC', domain)).reduce((sum, { messages }) => sum + messages, 0);
+  const untried = await countUntried(queue.waiting('SMTPC', domain));
   const recipients = await queue.retryNow('SMTPC', domain);
-  return recipients === 0
-    ? 0
-    : Math.max(
-        1,
-        waiting.reduce((sum, { messages }) => sum + messages, 0),
-      );
+  return recipients === 0 ? 0 : Math.max(1, deferred + untried);
+}
+
+/** Messages that wait for the queue run, and were never put off. */
+async function countUntried(waiting: AsyncIterable<WaitingSlip>): Promise<number> {
+  const ids = new Set<string>();
+  for await (const { id, deferredSince } of waiting) {
+    if (deferredSince === undefined) ids.add(id);
+    if (ids.size >= countedAtMost) break;
+  }
+  return ids.size;
 }
 
 /** RFC 1985 §5.1: `@` is the domain with everything below it. One more than may be started where there are more. */
