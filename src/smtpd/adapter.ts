@@ -11,36 +11,25 @@ import type { Socket } from 'node:net';
 import { createSecureContext, type SecureContextOptions, TLSSocket } from 'node:tls';
 import { SMTPServer } from 'smtp-server';
 import { SMTPConnection } from 'smtp-server/lib/smtp-connection.js';
-import { type Cancel, counter } from '../base/index.ts';
+import { counter } from '../base/index.ts';
 import { commands } from './commands/index.ts';
+import { Patience } from './patience.ts';
 import { noteOutcome, refused, setting } from './policy/refusal.ts';
 import { Reader } from './reader.ts';
-import { authenticate, isAnswer, isBase64, type LogIn, looksLikeCredentials, notBase64 } from './sasl.ts';
+import { authenticate, isAnswer, type LogIn, looksLikeCredentials, notBase64, readAuth } from './sasl.ts';
 import type { ScramDialog } from './scram.ts';
-import {
-  type Chunk,
-  faultReply,
-  mayLogIn,
-  mechanisms,
-  type Outcome,
-  type Reply,
-  type Session,
-  tellNotUnderstood,
-  withoutMail,
-} from './session.ts';
+import { type Chunk, faultReply, type Outcome, type Reply, type Session, tellNotUnderstood, withoutMail } from './session.ts';
 
-/** RFC 4954 §4.3 asks for 12,288 octets of AUTH; other lines end earlier. */
 const commandsTotal = counter('mailtree_smtp_commands_total', 'SMTP commands received, by name.', ['command']);
 const repliesTotal = counter('mailtree_smtp_replies_total', 'SMTP replies given, by code.', ['code']);
 const crowded = 'too many connections, try again later';
 /** RFC 3463 §3.4, §3.5; others are matters of policy. */
 const farewellStatus: Readonly<Record<string, string>> = { 'idle for too long': '4.4.2', 'closing down': '4.3.2', [crowded]: '4.3.2' };
+/** RFC 4954 §4.3 asks for 12,288 octets of AUTH; other lines end earlier. */
 const maxAuthLine = 12_288;
 const maxLine = 2_048;
 /** Whoever is not let in holds a connection this long at most. */
 const turnedAwaySeconds = 5;
-/** Octets of a message a second, on an average of the idle time. */
-const slowest = 50;
 
 export interface EngineOptions {
   readonly host: () => string;
@@ -53,8 +42,10 @@ export interface EngineOptions {
 }
 
 export interface Engine {
-  /** Takes over an accepted socket; encrypted ones have done their handshake. */
-  /** With a refusal the client is told that instead of the greeting: 421 ends the connection, 554 leaves it QUIT. */
+  /**
+   * Takes over an accepted socket; encrypted ones have done their handshake. With a refusal the client is told that instead of the
+   * greeting: 421 ends the connection, 554 leaves it QUIT.
+   */
   serve(socket: Socket | TLSSocket, session: Session, refusal?: Outcome): Conversation;
   /** The certificate for STARTTLS from now on. Throws where it cannot be used. */
   useCertificate(options: SecureContextOptions): void;
@@ -122,12 +113,7 @@ class Connection extends SMTPConnection implements Conversation {
   #filing = false;
   #errors = 0;
   #corked: Socket | undefined;
-  #idle: Cancel | undefined;
-  /** Since then it is the client's turn. */
-  #lastActivity: number;
-  /** Octets of a message since then. */
-  #octets = 0;
-  #usefulAt: number;
+  readonly #patience: Patience;
 
   constructor(server: SMTPServer, socket: Socket | TLSSocket, session: Session, options: EngineOptions, refusal?: Outcome) {
     super(server, socket, { id: session.id });
@@ -136,7 +122,7 @@ class Connection extends SMTPConnection implements Conversation {
     this.#options = options;
     this.#refusal = refusal;
     this.name = options.host();
-    this.#lastActivity = this.#usefulAt = session.house.clock.now();
+    this.#patience = new Patience(session);
     if (socket instanceof TLSSocket) {
       this.secure = this.session.secure = true;
       this.tlsOptions = socket.getCipher();
@@ -148,16 +134,7 @@ class Connection extends SMTPConnection implements Conversation {
   }
 
   get usefulAt(): number {
-    return this._closing || this._closed ? Number.POSITIVE_INFINITY : this.#usefulAt;
-  }
-
-  /** An octet now and then keeps no connection: a message has to come at a pace. */
-  #moved(octets: number): void {
-    this.#octets += octets;
-    const { house, settings } = this.ours;
-    if (this.#octets < slowest * settings.idleTimeout) return;
-    this.#octets = 0;
-    this.#lastActivity = this.#usefulAt = house.clock.now();
+    return this._closing || this._closed ? Number.POSITIVE_INFINITY : this.#patience.usefulAt;
   }
 
   /** Without the library's tenth of a second of waiting for clients that talk too soon. */
@@ -190,7 +167,7 @@ class Connection extends SMTPConnection implements Conversation {
   override _createParser(): Reader {
     const reader = new Reader({ maxCommandLength: maxAuthLine });
     reader.oncommand = (line, next) => this._onCommand(line, next);
-    reader.onOctets = (count) => this.#moved(count);
+    reader.onOctets = (count) => this.#patience.brought(count);
     reader.onMessage = (done) => void this.#received(done);
     // The client says no more; everything it said has been answered.
     reader.on('finish', () => {
@@ -226,41 +203,17 @@ class Connection extends SMTPConnection implements Conversation {
 
   #auth(line: Buffer, next: () => void): void {
     const { ours } = this;
-    if (!ours.settings.offerAuth || (ours.state.at !== 'start' && !ours.state.esmtp)) {
-      this.#say(502, '5.5.1', 'AUTH is not available', next);
-      return;
-    }
-    if (ours.state.at === 'mail') {
-      this.#say(503, '5.5.1', 'not within a transaction', next);
-      return;
-    }
-    if (!mayLogIn(ours)) {
-      this.#apply(refused(538, '5.7.11', 'encryption is required: say STARTTLS first', setting(ours, 'mtSmtpdLoginWithoutTls')));
+    const { mechanism, initial, refusal } = readAuth(ours, line);
+    if (refusal) {
+      this.#apply(refusal);
       next();
-      return;
-    }
-    const [, named = '', initial, ...rest] = line.toString().trim().split(/\s+/);
-    const mechanism = named.toUpperCase();
-    if (mechanism === '') {
-      this.#say(501, '5.5.4', 'Syntax: AUTH mechanism [initial-response]', next);
-      return;
-    }
-    if (!mechanisms(ours).includes(mechanism)) {
-      this.#say(504, '5.5.4', 'this way of logging in is not offered', next);
-      return;
-    }
-    // RFC 4954 §4: `=` is a response of no octets.
-    if (rest.length > 0 || (initial !== undefined && initial !== '=' && !isBase64(initial))) {
-      this.#say(501, '5.5.2', notBase64, next);
-      return;
-    }
-    if (mechanism !== 'SCRAM-SHA-256' || ours.user) {
+    } else if (mechanism !== 'SCRAM-SHA-256' || ours.user) {
       this.handler_AUTH(line, next);
-      return;
+    } else {
+      const dialog = this.#options.scram(ours);
+      if (initial === undefined) this.#challenge(dialog, '', next);
+      else void this.#scram(dialog, initial === '=' ? '' : initial, next);
     }
-    const dialog = this.#options.scram(ours);
-    if (initial === undefined) this.#challenge(dialog, '', next);
-    else void this.#scram(dialog, initial === '=' ? '' : initial, next);
   }
 
   #challenge(dialog: ScramDialog, text: string, next: () => void): void {
@@ -368,7 +321,7 @@ class Connection extends SMTPConnection implements Conversation {
     const answer = await receiver.end().catch((thrown: unknown) => faultReply(thrown, this.ours, 'DATA'));
     this.#filing = false;
     this.ours.state = withoutMail(this.ours.state);
-    this.#usefulAt = this.ours.house.clock.now();
+    this.#patience.useful();
     if (!this._closed) this.#answer(answer, hopeless);
     if (this.#options.closing()) this.farewell('closing down');
     done();
@@ -389,8 +342,7 @@ class Connection extends SMTPConnection implements Conversation {
 
   override send(code: number, data?: string | string[] | null, context?: string | false): void {
     const { house, settings, id } = this.ours;
-    this.#lastActivity = house.clock.now();
-    this.#octets = 0;
+    this.#patience.answered();
     // Replies of one turn of the loop travel together (RFC 2920 §3.2).
     if (!this.#corked) {
       const socket = this._socket;
@@ -468,12 +420,12 @@ class Connection extends SMTPConnection implements Conversation {
   }
 
   override close(): void {
-    this.#idle?.();
+    this.#patience.end();
     super.close();
   }
 
   override _onClose(): void {
-    this.#idle?.();
+    this.#patience.end();
     this.#chunk?.receiver.abort();
     this.#chunk = undefined;
     this.#dropTransfer();
@@ -481,20 +433,13 @@ class Connection extends SMTPConnection implements Conversation {
   }
 
   override _armTimeout(): void {
-    this.#idle?.();
-    const { clock } = this.ours.house;
     const { idleTimeout } = this.ours.settings;
-    const most = (this.#turnedAway ? Math.min(idleTimeout, turnedAwaySeconds) : idleTimeout) * 1_000;
-    const watch = (ms: number): void => {
-      this.#idle = clock.after(ms, () => {
-        const left = this.#lastActivity + most - clock.now();
-        // While we are at work the client waits for us and may be silent.
-        if (left > 0) watch(left);
-        else if (this._handlerPending || this.#filing) watch(most);
-        else this._onTimeout();
-      });
-    };
-    watch(most);
+    const seconds = this.#turnedAway ? Math.min(idleTimeout, turnedAwaySeconds) : idleTimeout;
+    this.#patience.begin(seconds, {
+      // While we are at work the client waits for us and may be silent.
+      atWork: () => this._handlerPending || this.#filing,
+      over: () => this._onTimeout(),
+    });
   }
 
   override _onTimeout(): void {

@@ -2,7 +2,8 @@
 
 import type { SMTPServerAuthentication, SMTPServerAuthenticationResponse } from 'smtp-server';
 import { commands } from './commands/index.ts';
-import type { Session } from './session.ts';
+import { refused, setting } from './policy/refusal.ts';
+import { mayLogIn, mechanisms, type Outcome, type Session } from './session.ts';
 
 export type LoginResult = { readonly ok: true } | { readonly ok: false; readonly code: number; readonly say: string };
 
@@ -31,6 +32,31 @@ export function authenticate(
     (result) => (result.ok ? callback(null, { user: session.user }) : refuse(result.code, result.say)),
     () => refuse(454, 'authentication is not possible at present'),
   );
+}
+
+export interface AuthCommand {
+  /** In capitals. */
+  readonly mechanism: string;
+  readonly initial: string | undefined;
+  readonly refusal: Outcome | undefined;
+}
+
+/** The line of AUTH, and what is against it before the mechanism has its say. */
+export function readAuth(session: Session, line: Buffer): AuthCommand {
+  const [, named = '', initial, ...rest] = line.toString().trim().split(/\s+/);
+  const mechanism = named.toUpperCase();
+  const read = (refusal: Outcome | undefined): AuthCommand => ({ mechanism, initial, refusal });
+  const no = (code: number, status: string, text: string): AuthCommand => read({ reply: { code, status, text } });
+  const { settings, state } = session;
+  if (!settings.offerAuth || (state.at !== 'start' && !state.esmtp)) return no(502, '5.5.1', 'AUTH is not available');
+  if (state.at === 'mail') return no(503, '5.5.1', 'not within a transaction');
+  if (!mayLogIn(session))
+    return read(refused(538, '5.7.11', 'encryption is required: say STARTTLS first', setting(session, 'mtSmtpdLoginWithoutTls')));
+  if (mechanism === '') return no(501, '5.5.4', 'Syntax: AUTH mechanism [initial-response]');
+  if (!mechanisms(session).includes(mechanism)) return no(504, '5.5.4', 'this way of logging in is not offered');
+  // RFC 4954 §4: `=` is a response of no octets.
+  if (rest.length > 0 || (initial !== undefined && initial !== '=' && !isBase64(initial))) return no(501, '5.5.2', notBase64);
+  return read(undefined);
 }
 
 /** Clients go on with their name and password after AUTH was refused: one word that is no command and reads as base64. */
