@@ -28,6 +28,8 @@ const farewellStatus: Readonly<Record<string, string>> = { 'idle for too long': 
 /** RFC 4954 §4.3 asks for 12,288 octets of AUTH; other lines end earlier. */
 const maxAuthLine = 12_288;
 const maxLine = 2_048;
+/** Commands of a connection that may be done before others have their turn. */
+const commandsOfTurn = 16;
 /** Whoever is not let in holds a connection this long at most. */
 const turnedAwaySeconds = 5;
 
@@ -112,6 +114,7 @@ class Connection extends SMTPConnection implements Conversation {
   #turnedAway = false;
   #filing = false;
   #errors = 0;
+  #commands = 0;
   #corked: Socket | undefined;
   readonly #patience: Patience;
 
@@ -238,8 +241,16 @@ class Connection extends SMTPConnection implements Conversation {
     next();
   }
 
-  #run(name: string, line: Buffer, next: () => void): void {
+  /** Answers that are remembered come at once: who sends hundreds of commands ahead must not keep others from their turn. */
+  #inTurn(next: () => void): void {
+    this.#commands += 1;
+    if (this.#commands % commandsOfTurn === 0) setImmediate(next);
+    else next();
+  }
+
+  #run(name: string, line: Buffer, done: () => void): void {
     const { ours } = this;
+    const next = (): void => this.#inTurn(done);
     const command = commands.get(name);
     if (!command) {
       next();

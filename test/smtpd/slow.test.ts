@@ -141,3 +141,26 @@ test('a handshake that is dribbled is no session', async () => {
   await new Promise<void>((resolve) => good.once('data', () => resolve()));
   good.destroy();
 });
+
+test('who sends a thousand commands ahead leaves others their turn', async () => {
+  await begin({ settings: { maxRecipients: 2_000 } });
+  let asked = 0;
+  world.mood.judge = async () => {
+    asked += 1;
+    return 'yes';
+  };
+  const c = await client();
+  await c.say('MAIL FROM:<>');
+  let [before, most, over] = [0, 0, false];
+  const round = (): void => {
+    most = Math.max(most, asked - before);
+    before = asked;
+    if (!over) setImmediate(round);
+  };
+  round();
+  c.write('RCPT TO:<ann@jade.example>\r\n'.repeat(1_000));
+  for (let n = 0; n < 1_000; n += 1) expect(await c.reply()).toMatch(/^250 /);
+  over = true;
+  expect(asked).toBe(1_000);
+  expect(most).toBeLessThanOrEqual(32);
+});
