@@ -51,6 +51,8 @@ export interface SmtpcOptions {
 }
 
 const stopMs = 8_000;
+/** `mtPeerRetryPeriod` has 30 days at most. */
+const longestWait = 32 * 86_400_000;
 
 export interface SmtpcComponent extends Component {
   /** Asks a host to send what waits there for us (for these names alone, where given); what it said. */
@@ -75,6 +77,8 @@ class Smtpc implements SmtpcComponent {
   readonly tls: TlsDesk;
   readonly #watch: ClockWatch;
   readonly #scheduler: Scheduler;
+  /** What a wrong clock had wait for a time that no retry period reaches. */
+  readonly #hasten: () => Promise<unknown>;
   #abort = new AbortController();
 
   constructor(options: SmtpcOptions) {
@@ -95,6 +99,8 @@ class Smtpc implements SmtpcComponent {
     });
     this.#watch = new ClockWatch(clock, log, () => this.#scheduler.moved());
     const reporter = createReporter({ blobs, mta, clock, random, newId: () => queue.newId(), log, ...reports });
+    this.#hasten = () =>
+      queue.retryFar('SMTPC', longestWait).catch((thrown: unknown) => log.warning('mail that waits too long cannot be hastened', thrown));
     const channels = new Channels();
     const { credit } = this.#watch;
     const books = new Books({ ...options, clock, random, reporter, credit });
@@ -107,6 +113,7 @@ class Smtpc implements SmtpcComponent {
     await this.#way.start();
     this.#tlsReporter.start();
     this.#watch.start();
+    await this.#hasten();
     await this.#scheduler.start();
   }
 
