@@ -39,10 +39,19 @@ function make(path: string, folder: string): void {
   }
 }
 
+/** Undefined where that cannot be seen. */
+function ownerOf(path: string): number | undefined {
+  try {
+    return statSync(path).uid;
+  } catch {
+    return undefined;
+  }
+}
+
 /** What is wrong with the data directory, and whose it is where that is the reason. */
 function unusable(path: string, what: string, cause: unknown): Fault {
   if (cause instanceof Fault) return cause;
-  const owner = statSync(path, { throwIfNoEntry: false })?.uid;
+  const owner = ownerOf(path);
   const user = process.geteuid?.();
   const foreign = (errorCode(cause) === 'EACCES' || errorCode(cause) === 'EPERM') && owner !== undefined && owner !== user;
   const hint = foreign
