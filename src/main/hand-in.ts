@@ -88,6 +88,7 @@ export function createHandIn(options: HandInOptions): HandIn {
         if (most > 0 && writer.size > most) throw new Fault('too-large', `a message may have at most ${most} octets`);
       };
       for await (const chunk of message) await take(first.push(lines.push(Buffer.from(chunk))));
+      await take(first.end());
       await take(lines.end());
       const host = options.mta.value.host;
       const added = {

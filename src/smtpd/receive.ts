@@ -103,7 +103,10 @@ class MessageReceiver implements Receiver {
   }
 
   #put(bytes: Buffer): Promise<void> {
-    const clean = this.#first.push(this.#lines.push(bytes));
+    return this.#take(this.#first.push(this.#lines.push(bytes)));
+  }
+
+  #take(clean: Uint8Array): Promise<void> {
     this.#eightBit ||= needs8bit(clean);
     this.#longLines.put(clean);
     this.#head.put(clean);
@@ -144,6 +147,7 @@ class MessageReceiver implements Receiver {
 
   async #file(): Promise<Reply> {
     const { house } = this.#session;
+    await this.#take(this.#first.end());
     const held = this.#lines.end();
     // A last chunk need not end in a line end (RFC 3030 §2); what is kept does.
     const last = this.#lines.complete ? held : crlf;

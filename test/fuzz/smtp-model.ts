@@ -123,10 +123,12 @@ function text(roll: Dice): string {
   return made;
 }
 
-/** As it is kept: bare CR and LF become line ends, and the last line has one (docs/smtp-line-ends.md). */
+/** As it is kept: bare CR and LF become line ends, the last line has one, and what is no header has an empty line before it (docs/smtp-line-ends.md). */
 const kept = (raw: string): string => {
   const clean = raw.replace(/\r\n|\r|\n/g, '\r\n');
-  return clean === '' || clean.endsWith('\r\n') ? clean : `${clean}\r\n`;
+  const whole = clean === '' || clean.endsWith('\r\n') ? clean : `${clean}\r\n`;
+  if (/^(?:$|\r\n|[!-9;-~]{1,997}[ \t]*:)/.test(whole)) return whole;
+  return `${/^>?From /.test(whole) ? 'X-Mailbox-Line: ' : '\r\n'}${whole}`;
 };
 
 function taken(now: Now, raw: string, accepted: Accepted[]): void {

@@ -44,9 +44,9 @@ test('a message in chunks is what was sent, whatever is in it and however it is 
 
 test('a last chunk may be empty, and a line that lacks its end gets one', async () => {
   const c = await begin();
-  c.write(`${mail}${rcpt}BDAT 7\r\nno lf\nxBDAT 0 LAST\r\n`);
+  c.write(`${mail}${rcpt}BDAT 10\r\nX: no lf\nxBDAT 0 LAST\r\n`);
   expect(await replies(c, 4)).toEqual(['250 2.1.0', '250 2.1.5', '250 2.0.0', '250 2.0.0']);
-  expect(world.bytes()).toBe('no lf\r\nx\r\n');
+  expect(world.bytes()).toBe('X: no lf\r\nx\r\n');
 });
 
 test.each([

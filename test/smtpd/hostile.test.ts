@@ -63,7 +63,7 @@ test.each([
   expect(world.accepted.map((one) => one.sender)).toEqual(['a@x.example', 'a@x.example']);
 });
 
-test.each([' , Boss <boss@jade.example>', '\t<boss@jade.example>', ' '])(
+test.each([' , Boss <boss@jade.example>', '\t<boss@jade.example>', ' ', 'Good morning', 'all of you: read'])(
   'a first line %j does not go on with a field that we put in front',
   async (line) => {
     await begin();
@@ -87,8 +87,8 @@ test('dots are taken out where they were put in and nowhere else', async () => {
   await begin();
   const c = await client();
   for (const line of ['MAIL FROM:<>', 'RCPT TO:<bob@jade.example>', 'DATA']) await c.say(line);
-  await c.say('..\r\n...\r\n.x\r\nx.\r\nx\r\n\r\n..\r\n.');
-  expect(world.bytes()).toBe('.\r\n..\r\nx\r\nx.\r\nx\r\n\r\n.\r\n');
+  await c.say('\r\n..\r\n...\r\n.x\r\nx.\r\nx\r\n\r\n..\r\n.');
+  expect(world.bytes()).toBe('\r\n.\r\n..\r\nx\r\nx.\r\nx\r\n\r\n.\r\n');
   for (const line of ['MAIL FROM:<>', 'RCPT TO:<bob@jade.example>', 'DATA']) await c.say(line);
   expect(await c.say('.')).toMatch(/^250 /);
   expect(world.bytes(1)).toBe('');
