@@ -149,6 +149,20 @@ test('without sending at once, mail that waits for the interval goes when somebo
   await all.until(3);
 });
 
+test('without sending at once new mail waits, though a session of another destination hangs', async () => {
+  const all = await begin({ reply: (verb) => (verb === 'MAIL' ? 'mute' : undefined) }, { atOnce: false, runInterval: 5 });
+  const [hanging, other] = domains(all, 2);
+  await all.queued([`a@${hanging}`]);
+  all.clock.advance(5 * minute);
+  await when(() => all.sink.heard.some((line) => line.startsWith('MAIL')));
+  all.sink.script.reply = () => undefined;
+  await all.queued([`b@${other}`]);
+  await turns();
+  expect(all.sink.connections).toBe(1);
+  all.clock.advance(5 * minute);
+  await when(() => all.sink.messages.some(({ to }) => to.includes(`b@${other}`)));
+});
+
 test('a long interval of the pending queue does not hold up the deferred queue, which has its own', async () => {
   const all = await begin(
     { reply: (verb) => (verb === 'connect' ? '421 not now' : undefined) },
