@@ -21,8 +21,11 @@ const nothing = new RegExp(
 );
 // … and to a space.
 const spaces = /[\u0009-\u000d\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/g;
-/** A run of spaces; a space that carries a combining mark is a letter like any other (RFC 4518 §2.6.1). */
-const run = / +(?!\p{M})/gu;
+/**
+ * Spaces before another one; a space that carries a combining mark is a letter like any other (RFC 4518 §2.6.1). Some at a time: the steps
+ * of a longer loop might not fit the stack.
+ */
+const needless = / {1,200}(?= (?!\p{M}))/gu;
 const marked = /^ \p{M}/u;
 
 /** Case folding (RFC 3454 table B.2). The dotless i has a capital that folds elsewhere, so it stays out of the round trip. */
@@ -36,7 +39,7 @@ function fold(text: string): string {
 /** Mapped and normalised, every run of spaces as one; those at the ends stay. What substrings are prepared from. */
 export function prepareKeepingEnds(text: string, ignoreCase: boolean): string {
   const mapped = text.replace(nothing, '').normalize('NFKC');
-  return (ignoreCase ? fold(mapped).normalize('NFKC') : mapped).replace(spaces, ' ').replace(run, ' ');
+  return (ignoreCase ? fold(mapped).normalize('NFKC') : mapped).replace(spaces, ' ').replace(needless, '');
 }
 
 /** Whether a prepared text begins with a space that counts as one. */
