@@ -127,8 +127,7 @@ function text(roll: Dice): string {
 const kept = (raw: string): string => {
   const clean = raw.replace(/\r\n|\r|\n/g, '\r\n');
   const whole = clean === '' || clean.endsWith('\r\n') ? clean : `${clean}\r\n`;
-  if (/^(?:$|\r\n|[!-9;-~]{1,997}[ \t]*:)/.test(whole)) return whole;
-  return `${/^>?From /.test(whole) ? 'X-Mailbox-Line: ' : '\r\n'}${whole}`;
+  return /^(?:$|\r\n|>?From |\xef\xbb\xbf|[!-9;-~]{1,997}[ \t]*:)/.test(whole) ? whole : `\r\n${whole}`;
 };
 
 function taken(now: Now, raw: string, accepted: Accepted[]): void {

@@ -21,6 +21,10 @@ test.each([
   'X:\r\n y\r\n\r\nb\r\n',
   '\r\nb\r\n',
   'From: ann@jade.example\r\n\r\n',
+  'From ann@jade.example Mon Jan  5 10:00:00 2026\r\nSubject: a\r\n\r\nb\r\n',
+  '>From x\r\nSubject: a\r\n\r\nb\r\n',
+  'From x',
+  '\u00ef\u00bb\u00bfSubject: a\r\n\r\nb\r\n',
   'From\t: ann@jade.example\r\n\r\n',
   `${'x'.repeat(900)}: a\r\n\r\n`,
   '',
@@ -43,10 +47,3 @@ test.each([
 ])('%j is text, which an empty line goes before', (text) => {
   expect(through(text)).toBe(`\r\n${text}`);
 });
-
-test.each(['From ann@jade.example Mon Jan  5 10:00:00 2026\r\nSubject: a\r\n\r\nb\r\n', '>From x\r\nSubject: a\r\n\r\nb\r\n', 'From x'])(
-  '%j begins with the line of a mailbox file, which becomes a field',
-  (text) => {
-    expect(through(text)).toBe(`X-Mailbox-Line: ${text}`);
-  },
-);

@@ -1,7 +1,8 @@
 /**
  * Reads what strace wrote about a server and finds successes that were told too early.
  *
- * A write is safe when a flush of its file began after it had ended and came back well. A name (a new or renamed file or
+ * A write is safe when a flush of its file began after it had ended and came back well, or when the file was opened so that writes are
+ * flushed when they end (O_DSYNC, O_SYNC; open(2)). A name (a new or renamed file or
  * directory) is safe when the directory it stands in was flushed likewise.
  */
 
@@ -44,6 +45,7 @@ const plain = (text: string): string =>
       : (escapes[code] ?? String.fromCharCode(Number.parseInt(code, 8))),
   );
 const strings = (args: string): string[] => [...args.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, text]) => plain(text ?? ''));
+const fdOf = (text: string): string => /^\d+/.exec(text)?.[0] ?? '';
 const pathOf = (args: string): string => /^\d+<([^>]*)>/.exec(args)?.[1] ?? '';
 
 class Reader {
@@ -56,6 +58,8 @@ class Reader {
   readonly #dirty = new Map<string, Map<Call, boolean>>();
   /** What a flush that is under way will have flushed. */
   readonly #covers = new Map<Call, Call[]>();
+  /** Descriptors whose writes are flushed when they have ended. */
+  readonly #through = new Set<string>();
   /** Files that were written and flushed since the last answer. */
   #flushed = new Set<string>();
 
@@ -100,11 +104,17 @@ class Reader {
       if (covered.length > 0) this.#flushed.add(path);
       return;
     }
+    if (begun.name === 'openat' && /O_D?SYNC/.test(begun.args)) this.#through.add(fdOf(result));
+    else if (begun.name === 'openat') this.#through.delete(fdOf(result));
+    const through = /^p?write/.test(begun.name) && this.#through.has(fdOf(begun.args));
     for (const waiting of this.#dirty.values()) {
       if (!waiting.has(begun)) continue;
-      if (result.startsWith('-1')) waiting.delete(begun);
+      if (result.startsWith('-1') || through) waiting.delete(begun);
       else waiting.set(begun, true);
     }
+    if (!through || result.startsWith('-1')) return;
+    this.flushes += 1;
+    this.#flushed.add(pathOf(begun.args));
   }
 
   #soil(waitsFor: string, path: string, call: Call): void {

@@ -38,6 +38,12 @@ export function canonical(raw: Buffer): Buffer {
   return Buffer.from(lines, 'latin1');
 }
 
+/** As a door for mail keeps it: what does not begin with a header has an empty line before it (docs/smtp-line-ends.md). */
+export function kept({ canonical: octets }: Sample): Buffer {
+  const begun = /^(?:[!-9;-~]+[ \t]*:|\r|>?From |\xef\xbb\xbf)/.test(octets.toString('latin1', 0, 998));
+  return begun ? octets : Buffer.concat([Buffer.from('\r\n'), octets]);
+}
+
 export function sample(name: string, raw: Buffer): Sample {
   return { name, raw, canonical: canonical(raw) };
 }
