@@ -93,6 +93,8 @@ export function openLogFile({ folder, form, maxSize, complain, onOld, lostLine }
   let failing = false;
   let stuck = false;
 
+  /** Whoever reads along finds a file at any time, not only once there is a line. */
+  const begin = (): void => appendFileSync(path, '', { mode: 0o600 });
   const rotate = (): void => {
     const limit = maxSize.value === 0 ? Number.POSITIVE_INFINITY : Math.max(leastSize, maxSize.value);
     if (size < limit) return;
@@ -105,8 +107,7 @@ export function openLogFile({ folder, form, maxSize, complain, onOld, lostLine }
     renameSync(path, join(folder.path, name));
     size = 0;
     onOld?.(name);
-    // Whoever reads along finds a file at any time, not only once there is a further line.
-    appendFileSync(path, '', { mode: 0o600 });
+    begin();
   };
   const append = (lines: readonly string[]): void => {
     // What a full disk let in of a line stays a line of its own.
@@ -146,6 +147,11 @@ export function openLogFile({ folder, form, maxSize, complain, onOld, lostLine }
     putAside();
   };
 
+  try {
+    begin();
+  } catch {
+    // The first line says what is wrong.
+  }
   return {
     write(line) {
       waiting.push(`${line}\n`);

@@ -40,6 +40,13 @@ const old = (path: string): string[] =>
     .filter((name) => oldLogName.test(name))
     .sort((a, b) => (sequenceOf(a) ?? 0) - (sequenceOf(b) ?? 0));
 
+test('there is a file from the start, which nobody else may read', async () => {
+  const path = await folder();
+  open(path);
+  const { size, mode } = statSync(join(path, 'iemta.log'));
+  expect([size, mode & 0o077]).toEqual([0, 0]);
+});
+
 test('under load every line is in one file, whole and in order, and old files have their size in their names', async () => {
   const path = await folder();
   const { file, aside, complaints } = open(path);
