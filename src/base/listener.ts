@@ -67,8 +67,11 @@ const connections = counter('mailtree_connections_total', 'Connections taken, by
 const refused = counter('mailtree_connections_refused_total', 'Connections turned away, by listener and reason.', ['listener', 'reason']);
 const gates = new Map<string, () => number>();
 
+/** Connections of all doors that are being told that there are too many. */
+let told = 0;
+
 function openTogether(): number {
-  let sum = 0;
+  let sum = told;
   for (const size of gates.values()) sum += size();
   return sum;
 }
@@ -94,6 +97,8 @@ const handshakeMs = 30_000;
 const surplusMs = 2_000;
 /** Connections being told at one time that there are too many; more are closed without a word. */
 const surplusAtOnce = 64;
+/** The same of all doors, where descriptors are short. */
+const surplusInCrowd = 16;
 
 /** The peer's address without the prefix of IPv4-mapped IPv6; empty for a Unix socket. */
 export function peerAddress(socket: Socket): string {
@@ -247,13 +252,16 @@ function createGate(options: ListenerOptions, clock: Clock): Gate {
     return false;
   };
   const turnAway = (socket: Socket): void => {
-    if (!options.onSurplus || options.tls || surplus >= surplusAtOnce) {
+    const tooMany = surplus >= surplusAtOnce || openTogether() >= mostTogether() + surplusInCrowd;
+    if (!options.onSurplus || options.tls || tooMany) {
       socket.destroy();
       return;
     }
     surplus += 1;
+    told += 1;
     socket.once('close', () => {
       surplus -= 1;
+      told -= 1;
     });
     const cancel = clock.after(surplusMs, () => socket.destroy());
     socket.once('close', cancel);
