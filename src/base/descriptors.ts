@@ -6,6 +6,7 @@
  */
 
 import { readFileSync } from 'node:fs';
+import { errorCode } from './error-code.ts';
 
 /** What files, name look-ups and outgoing connections have at least and at most; in between it is a third. */
 const leastKept = 96;
@@ -41,5 +42,5 @@ export function descriptorLimit(): number | undefined {
 /** What a failed call says that wanted descriptors or memory of which there were none left: it may go well the next time. */
 const shortages = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'ENOBUFS', 'EAGAIN']);
 export function isShortage(thrown: unknown): boolean {
-  return typeof thrown === 'object' && thrown !== null && 'code' in thrown && typeof thrown.code === 'string' && shortages.has(thrown.code);
+  return shortages.has(errorCode(thrown) ?? '');
 }

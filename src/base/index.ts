@@ -7,6 +7,7 @@ export { type Cancel, type Clock, ManualClock, type Random, systemClock } from '
 export type { Component } from './component.ts';
 export { isShortage } from './descriptors.ts';
 export type { DnsServer } from './dns-exchange.ts';
+export { errorCode } from './error-code.ts';
 export { FailedLogins } from './failed-logins.ts';
 export { asFault, Fault, type FaultKind, type Reply, replies, replyOf } from './fault.ts';
 export { makeFolders } from './folders.ts';

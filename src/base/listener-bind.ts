@@ -6,6 +6,7 @@
 
 import { chmod, unlink } from 'node:fs/promises';
 import { connect, type Server } from 'node:net';
+import { errorCode } from './error-code.ts';
 import { Fault } from './fault.ts';
 
 /** Where to listen. `path` is a Unix socket, made for its owner alone. An IPv6 `::` listens on IPv4 too. */
@@ -28,7 +29,7 @@ export async function bind(server: Server, place: Exclude<Place, 'off'>): Promis
   try {
     await listen(server, place);
   } catch (thrown) {
-    if ('path' in place && code(thrown) === 'EADDRINUSE' && (await abandoned(place.path))) {
+    if ('path' in place && errorCode(thrown) === 'EADDRINUSE' && (await abandoned(place.path))) {
       await unlink(place.path);
       await listen(server, place).catch((again) => fail(again, place));
     } else fail(thrown, place);
@@ -56,11 +57,9 @@ function abandoned(path: string): Promise<boolean> {
       probe.destroy();
       resolve(false);
     });
-    probe.once('error', (error) => resolve(code(error) === 'ECONNREFUSED'));
+    probe.once('error', (error) => resolve(errorCode(error) === 'ECONNREFUSED'));
   });
 }
-
-const code = (thrown: unknown): string => String((thrown as { code?: unknown } | null)?.code ?? '');
 
 const reasons: Readonly<Record<string, string>> = {
   EADDRINUSE: 'another program is using it',
@@ -70,7 +69,7 @@ const reasons: Readonly<Record<string, string>> = {
 };
 
 function fail(thrown: unknown, place: Place): never {
-  throw new Fault('unavailable', `cannot listen on ${placeName(place)}: ${reasons[code(thrown)] ?? 'the system refused'}`, {
+  throw new Fault('unavailable', `cannot listen on ${placeName(place)}: ${reasons[errorCode(thrown) ?? ''] ?? 'the system refused'}`, {
     cause: thrown,
   });
 }

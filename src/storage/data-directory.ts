@@ -11,8 +11,8 @@ import { statSync } from 'node:fs';
 import { chmod, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Level } from 'level';
-import { Fault, makeFolders } from '../base/index.ts';
-import { errorCode, realDisk } from './disk.ts';
+import { errorCode, Fault, makeFolders } from '../base/index.ts';
+import { realDisk } from './disk.ts';
 import { causeOf } from './engine.ts';
 import { settleReplacements } from './replacement.ts';
 

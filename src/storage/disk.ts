@@ -6,7 +6,7 @@
 
 import { close, constants, fdatasync, fsync, ftruncate, open, read, rename, unlink, writev } from 'node:fs';
 import { promisify } from 'node:util';
-import { Fault } from '../base/index.ts';
+import { errorCode, Fault } from '../base/index.ts';
 
 export interface Disk {
   /** Mode 0600. With `through` what is written is on disk when the write resolves, as if `sync` came after each. */
@@ -94,11 +94,6 @@ export const realDisk: Disk = {
   rename: promisify(rename),
   unlink: promisify(unlink),
 };
-
-/** The system's name for what went wrong (`ENOSPC` …), or undefined. */
-export function errorCode(thrown: unknown): string | undefined {
-  return typeof thrown === 'object' && thrown !== null && 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : undefined;
-}
 
 /** What the system says of octets that it cannot give any more, however often it is asked. */
 const lost = new Set(['EIO', 'EBADMSG', 'EUCLEAN', 'ENODATA', 'EISDIR']);

@@ -10,8 +10,8 @@ import { statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Level } from 'level';
-import { Fault, makeFolders } from '../base/index.ts';
-import { errorCode, realDisk } from './disk.ts';
+import { errorCode, Fault, makeFolders } from '../base/index.ts';
+import { realDisk } from './disk.ts';
 import { assertRoom, refuseHeadless } from './level-files.ts';
 import type { Key, KeyRange } from './port.ts';
 

@@ -7,10 +7,10 @@
 
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { type Clock, Fault, type Log, type Random, silentLog } from '../base/index.ts';
+import { type Clock, errorCode, Fault, type Log, type Random, silentLog } from '../base/index.ts';
 import { type BlobHeader, decodeDescription, decodeHeader, formatId, headerSize, parseId, samePlace } from './blob-record.ts';
 import { checkedDescription, FileBlobWriter, type WriterTarget } from './blob-writer.ts';
-import { type Disk, diskFault, errorCode, isLost, realDisk } from './disk.ts';
+import { type Disk, diskFault, isLost, realDisk } from './disk.ts';
 import { type LargeFile, LargeFiles } from './large-files.ts';
 import { OpenFiles } from './open-files.ts';
 import { type BlobDescription, type BlobId, type BlobInfo, type Blobs, type BlobWriter, UnreadableBlob } from './port.ts';

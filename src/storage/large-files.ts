@@ -8,8 +8,9 @@
 import { mkdir, opendir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { errorCode } from '../base/index.ts';
 import { type BlobHeader, type BlobPlace, encodeHeader, formatId, headerSize } from './blob-record.ts';
-import { type Disk, errorCode } from './disk.ts';
+import type { Disk } from './disk.ts';
 import type { BlobId, BlobInfo } from './port.ts';
 
 const namePattern = /^[0-9a-f]{8}x[0-9a-f]{15}$/;

@@ -8,7 +8,8 @@
 
 import { constants, copyFile, link, mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { errorCode, realDisk } from './disk.ts';
+import { errorCode } from '../base/index.ts';
+import { realDisk } from './disk.ts';
 
 const next = '.next';
 const ready = '.ready';

@@ -7,8 +7,9 @@
  */
 
 import type { Log } from '../base/index.ts';
+import { errorCode } from '../base/index.ts';
 import { type BlobPlace, decodeHeader, formatId, headerSize, samePlace, spanOf } from './blob-record.ts';
-import { type Disk, errorCode } from './disk.ts';
+import type { Disk } from './disk.ts';
 import type { OpenFiles } from './open-files.ts';
 import type { BlobId } from './port.ts';
 import type { SegmentAppender } from './segment-appender.ts';

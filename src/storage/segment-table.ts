@@ -10,7 +10,8 @@
 import { mkdir, readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { type Disk, diskFault, errorCode } from './disk.ts';
+import { errorCode } from '../base/index.ts';
+import { type Disk, diskFault } from './disk.ts';
 import { segmentHeaderSize } from './segment-walk.ts';
 
 /** Original offset → position, in a compacted segment. */

@@ -404,7 +404,7 @@ test.each([
   );
   await world.queued(['bob@dest.example']);
   while (!world.sink.heard.includes('DATA')) await new Promise((resolve) => setTimeout(resolve, 2));
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await world.calm();
   world.clock.advance(minutes * 60_000 - 1);
   expect(world.logged).toEqual([]);
   world.clock.advance(1);
