@@ -18,7 +18,7 @@ import { noteOutcome, refused, setting } from './policy/refusal.ts';
 import { Reader } from './reader.ts';
 import { authenticate, isAnswer, type LogIn, looksLikeCredentials, notBase64, readAuth } from './sasl.ts';
 import type { ScramDialog } from './scram.ts';
-import { type Chunk, faultReply, type Outcome, type Reply, type Session, tellNotUnderstood, withoutMail } from './session.ts';
+import { type Chunk, type Command, faultReply, type Outcome, type Reply, type Session, tellNotUnderstood, withoutMail } from './session.ts';
 
 const commandsTotal = counter('mailtree_smtp_commands_total', 'SMTP commands received, by name.', ['command']);
 const repliesTotal = counter('mailtree_smtp_replies_total', 'SMTP replies given, by code.', ['code']);
@@ -185,7 +185,7 @@ class Connection extends SMTPConnection implements Conversation {
     if (name === 'STARTTLS') return this.#starttls;
     if (name === 'AUTH') return this.#auth;
     const command = commands.get(name);
-    return command && ((line, next) => this.#run(name, line, next));
+    return command && ((line, next) => this.#run(command, name, line, next));
   }
 
   #starttls(line: Buffer, next: () => void): void {
@@ -248,14 +248,9 @@ class Connection extends SMTPConnection implements Conversation {
     else next();
   }
 
-  #run(name: string, line: Buffer, done: () => void): void {
+  #run(command: Command, name: string, line: Buffer, done: () => void): void {
     const { ours } = this;
     const next = (): void => this.#inTurn(done);
-    const command = commands.get(name);
-    if (!command) {
-      next();
-      return;
-    }
     if (line.length > maxLine) {
       this.#say(500, '5.5.2', 'line too long', next);
       return;
